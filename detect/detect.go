@@ -1,0 +1,75 @@
+// Package detect is freshet's detector as two pure stages, without clock, goroutines or I/O.
+//
+// Stage 1, Accumulator: one per input partition; matches records against the rules and adds them to panes, the
+// aggregates of one rule and group over one step of event time.
+//
+//	records ──► Accumulator ──► sections (pane deltas + marker) ──► topic freshet.panes
+//
+// Stage 2, Evaluator: one per partition of freshet.panes; merges the deltas, advances watermarks by the markers, slides
+// windows and judges conditions.
+//
+//	sections ──► Evaluator ──► findings, measures, changed state
+package detect
+
+import (
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Source names an input partition.
+type Source struct {
+	Topic     string
+	Partition int32
+}
+
+// AccumulatorOptions configure an Accumulator.
+type AccumulatorOptions struct {
+	Rules  *rules.Set
+	Source Source
+	// Partitions is the number of partitions of the source's topic; markers carry it so that stage 2 knows how many to
+	// wait for.
+	Partitions int32
+	// PanePartitions is the number of partitions of freshet.panes.
+	PanePartitions int32
+	// ClockTolerance is how far (nanoseconds) a record's event time may lie after its Kafka timestamp before its clock
+	// counts as ahead.
+	ClockTolerance int64
+}
+
+// Section is what one input partition gives for one partition of freshet.panes in one flush. The value of a panes
+// record is one or more sections one after the other: concatenating two values gives a valid value.
+type Section struct {
+	PanePartition int32
+	Value         []byte
+}
+
+// Topics says which topics carry each signal. Span events come with Spans.
+type Topics map[ingest.Signal][]string
+
+// EvaluatorOptions configure an Evaluator.
+type EvaluatorOptions struct {
+	Rules  *rules.Set
+	Topics Topics
+	// Partition is the partition of freshet.panes that the evaluator reads.
+	Partition int32
+}
+
+// Result is what one panes record leads to.
+type Result struct {
+	Findings []*finding.Finding
+	Measures []Measure
+}
+
+// Measure is what a rule's measure was for one group at one step: for charts, not for decisions.
+type Measure struct {
+	Rule, Group      string
+	Labels           label.Set
+	Time             int64 // end of the window, Unix nanoseconds
+	Value, Threshold float64
+	Firing           bool
+}
+
+// Change is a state record to write to the compacted topic freshet.state; a nil Value deletes the key.
+type Change struct{ Key, Value []byte }

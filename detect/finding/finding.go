@@ -1,0 +1,99 @@
+// Package finding is the contract of the topic freshet.findings: what the detector found, as the alerter, the web page
+// and everybody else reads it.
+package finding
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// State is what a finding says about its alert.
+type State string
+
+// The states. A pending alert holds its condition but not yet for as long as `for` asks.
+const (
+	Pending  State = "pending"
+	Firing   State = "firing"
+	Resolved State = "resolved"
+)
+
+// Finding is one transition of one alert.
+type Finding struct {
+	// ID names the transition: (rule, group, Birth, Episode, State). A replay repeats a finding with the same ID.
+	ID string `json:"id"`
+	// Fingerprint identifies the alert: that of its labels without annotations.
+	Fingerprint label.Fingerprint `json:"fingerprint"`
+	// Rule is the alert's name and Group the rule group's; File says where the rule stands.
+	Rule  string `json:"rule"`
+	Group string `json:"group"`
+	State State  `json:"state"`
+	// Settled tells a finding over a complete window from an early one, whose ID and state are final but whose value
+	// may still grow. A settled finding with the same ID follows each early one.
+	Settled bool `json:"settled"`
+	// Birth, Episode and Transition order the findings of one alert: Birth is the offset in the panes topic at which
+	// the group's state was created, Episode counts firings, Transition the steps within an episode.
+	Birth      int64 `json:"birth"`
+	Episode    int64 `json:"episode"`
+	Transition int64 `json:"transition"`
+
+	Labels      label.Set         `json:"labels"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Value is the measure that the rule reports, Threshold the number it was compared with; nil when missing.
+	Value     *float64 `json:"value,omitempty"`
+	Threshold *float64 `json:"threshold,omitempty"`
+	// Unit is how to show Value: "s", "By", "1", or "" when unknown.
+	Unit string `json:"unit,omitempty"`
+	// Condition is the rule's `when` as written.
+	Condition string `json:"condition"`
+	// WindowStart and WindowEnd bound the window that was judged, in event time.
+	WindowStart time.Time `json:"window_start"`
+	WindowEnd   time.Time `json:"window_end"`
+	// StartsAt is the event time at which the episode began to hold (pending or firing), EndsAt that at which it
+	// resolved.
+	StartsAt time.Time `json:"starts_at"`
+	EndsAt   time.Time `json:"ends_at,omitzero"`
+	// FirstRecord is the event time of the first matching record of the window, zero when there is none.
+	FirstRecord time.Time `json:"first_record,omitzero"`
+	// Reason says why an alert resolved when it was not its condition: "rule removed", "no data", "forgotten".
+	Reason string `json:"reason,omitempty"`
+	// Samples are up to three matching records, Offsets where all matching records of the window lie.
+	Samples []Sample      `json:"samples,omitempty"`
+	Offsets []OffsetRange `json:"offsets,omitempty"`
+}
+
+// Sample is one matching record.
+type Sample struct {
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`
+	Offset    int64     `json:"offset"`
+	Index     int       `json:"index"`
+	Time      time.Time `json:"time"`
+	// Text is the record in one line: a log's body, a span's name and duration, a metric's name and value.
+	Text string `json:"text"`
+	// TraceID is set when the record belongs to a trace.
+	TraceID string `json:"trace_id,omitempty"`
+}
+
+// OffsetRange is a range of a partition, both ends included.
+type OffsetRange struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	First     int64  `json:"first"`
+	Last      int64  `json:"last"`
+}
+
+// Key is the finding's Kafka key: findings of one alert share it.
+func (f *Finding) Key() []byte { return []byte(f.Fingerprint.String()) }
+
+// Newer says whether f comes after the finding that other describes, of the same alert: by birth, then episode, then
+// transition.
+func (f *Finding) Newer(other *Finding) bool {
+	if f.Birth != other.Birth {
+		return f.Birth > other.Birth
+	}
+	if f.Episode != other.Episode {
+		return f.Episode > other.Episode
+	}
+	return f.Transition > other.Transition
+}

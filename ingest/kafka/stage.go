@@ -1,0 +1,76 @@
+package kafka
+
+import (
+	"context"
+	"time"
+)
+
+// Message is one Kafka record, read or to be written.
+type Message struct {
+	Topic     string
+	Partition int32
+	Offset    int64     // of a record read
+	Time      time.Time // Kafka's timestamp of a record read
+	Key       []byte
+	Value     []byte
+	Headers   []Header
+}
+
+// Header is one header of a Message.
+type Header struct{ Key, Value string }
+
+// Stage is a consume-transform-produce loop: the partitions of Topics are shared among the members of Group, each
+// partition is owned by one Task, and what the tasks give out is written together with the input offsets in one
+// transaction per flush (KIP-447).
+type Stage struct {
+	// Group is the consumer group; Instance is a name that is stable across restarts of this process and differs
+	// between processes. The transactional id is made of both.
+	Group, Instance string
+	Topics          []string
+	// StartAt is where a partition without a committed offset starts: at the first record of that time or later, from
+	// the oldest when it is zero.
+	StartAt time.Time
+	// FlushInterval is the time between transactions (default 100 ms).
+	FlushInterval time.Duration
+	// Open makes the task that owns a claimed partition; it may take long (it recovers state) and ends when ctx does.
+	Open func(ctx context.Context, c Claim) (Task, error)
+	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.
+	Join func([]Message) []Message
+}
+
+// Claim is a partition that was given to this process.
+type Claim struct {
+	Topic     string
+	Partition int32
+	// Partitions is the number of partitions of the topic when the claim was made.
+	Partitions int32
+	// Offset is the first that Process will see; Metadata is what was committed with it, "" when nothing was committed.
+	Offset   int64
+	Metadata string
+	// Flush asks for a transaction now rather than at the next interval. It does not block.
+	Flush func()
+}
+
+// Task owns one partition. The loop never calls its methods concurrently.
+type Task interface {
+	// Process takes the next record. An error means that the partition cannot go on: it is logged and the partition is
+	// opened anew from its committed offset after a pause. A bad record is no such error; it is written to a
+	// dead-letter topic.
+	Process(m *Message) error
+	// Idle says that at the given time the end of the partition was asked for and everything before it has been
+	// processed. It is called about once a second while that is so.
+	Idle(at time.Time)
+	// Take hands over what the records processed since the last Take give: messages, and metadata to commit with the
+	// offset. The loop keeps it until its transaction is committed and writes it again after an abort.
+	Take(now time.Time) Output
+	// Committed says that everything handed over by all earlier calls of Take is committed.
+	Committed()
+	// Close is called once, after the last flush of the partition, when the claim ends.
+	Close()
+}
+
+// Output is what a task hands over for the next transaction. With no messages and no new offset the flush is skipped.
+type Output struct {
+	Messages []Message
+	Metadata string
+}

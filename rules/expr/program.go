@@ -1,0 +1,118 @@
+package expr
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// RecordValue is the record-side half of an expression: it computes a value from one record without allocating. Its
+// result may point into the record.
+type RecordValue func(*ingest.Record) ingest.Value
+
+// Predicate is a record-side condition; a missing value in a comparison makes it false (true for !=).
+type Predicate func(*ingest.Record) bool
+
+// Func is how an Aggregate summarises the values of the matching records.
+type Func uint8
+
+// The aggregate functions that a pane keeps. What a rule writes maps to them: avg reads Moments, rate reads Count,
+// p99 reads Sketch.
+const (
+	Count    Func = iota + 1 // records for which Filter holds
+	Moments                  // count, exact sum and exact sum of squares: sum, avg, stddev
+	Min                      // least value
+	Max                      // greatest value
+	Last                     // value with the latest (time, partition, offset, index)
+	Distinct                 // number of different values
+	Sketch                   // relative-error quantile sketch
+)
+
+// Aggregate is one summary that a rule keeps per group and pane. Equal aggregates of a condition are one.
+type Aggregate struct {
+	Func Func
+	// Arg is the value that is summarised; nil for Count. Records for which it is missing (or, except for Distinct and
+	// Last, not a number) are skipped.
+	Arg RecordValue
+	// Filter restricts the records; nil means all that the rule's `where` lets through.
+	Filter Predicate
+	// Text is the canonical source of function, argument and filter: equal texts mean equal aggregates.
+	Text string
+}
+
+// Stat is what a Read takes from an aggregate over a window.
+type Stat uint8
+
+// The statistics, with the Func that each reads.
+const (
+	StatCount    Stat = iota + 1 // Count
+	StatRate                     // Count divided by the window in seconds
+	StatSum                      // Moments
+	StatAvg                      // Moments
+	StatStddev                   // Moments, of the population
+	StatMin                      // Min
+	StatMax                      // Max
+	StatLast                     // Last
+	StatDistinct                 // Distinct
+	StatQuantile                 // Sketch, at Read.Quantile
+	StatAbsent                   // Count: 1 when no record of the group is in the window, else 0
+)
+
+// Read is one number that a condition takes from an aggregate: over the window that ends Offset before the step.
+type Read struct {
+	Aggregate int // index into Program.Aggregates
+	Stat      Stat
+	Quantile  float64
+	// Window is the length, 0 for the rule's own; Offset is how far the window's end lies before the step's. One
+	// .previous() is PreviousWindows 1: the window directly before, whatever the rule's length.
+	Window          time.Duration
+	Offset          time.Duration
+	PreviousWindows int
+}
+
+// Model is a function of a measure's own past, such as zscore: it sees one number per step and group.
+type Model struct {
+	Kind    ModelKind
+	History time.Duration // how much of the past it looks at
+	// Input computes the number that is fed to it at a step, from what stands before it in the frame.
+	Input func(*Frame) float64
+	Text  string // canonical source: equal texts mean equal models
+}
+
+// ModelKind is the kind of a Model.
+type ModelKind uint8
+
+// The kinds of models.
+const (
+	ZScore ModelKind = iota + 1 // robust z-score: (value - median) / (1.4826 * MAD) of the history before the step
+)
+
+// Frame is what a condition is evaluated on, for one group at one step. Missing is NaN everywhere.
+type Frame struct {
+	Reads  []float64      // one per Program.Reads
+	Models []float64      // one per Program.Models
+	By     []ingest.Value // the group's key, one per `by` entry
+}
+
+// Program is a compiled condition (`when`). All its functions are pure and safe for concurrent use; none allocates.
+type Program struct {
+	Source     string
+	Aggregates []Aggregate
+	Reads      []Read
+	Models     []Model // in order: a model's Input may use earlier models
+	// Holds says whether the condition holds.
+	Holds func(*Frame) bool
+	// Value is the measure that the rule reports: the left side of the first comparison that is no plain count() floor
+	// when there is another; Threshold is its right side. Each is nil when there is none, e.g. for absent().
+	Value, Threshold func(*Frame) float64
+	// Above tells on which side of Threshold the condition holds: true for > and >=.
+	Above bool
+	// Monotone: once it holds over a part of a window's records it holds over all of them, e.g. count(p) > n: such a
+	// condition may fire before the window is complete. False whenever that cannot be proven.
+	Monotone bool
+	// ZeroOnEmpty: every read is 0 over an empty window (count, rate, sum, distinct), so a silent known group is judged
+	// as zero; otherwise its state is kept.
+	ZeroOnEmpty bool
+	// Unit of Value when it can be told: "s" for durations, "" otherwise.
+	Unit string
+}
