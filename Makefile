@@ -1,0 +1,40 @@
+# Every target that needs a tool at a fixed version gets it from .ci/tools, which keeps it in the user's cache folder.
+SHELL      := bash
+.DEFAULT_GOAL := help
+
+FUZZTIME   ?= 10s
+BENCHTIME  ?= 1s
+BENCH      ?= .
+TESTFLAGS  ?=
+
+.PHONY: help build demo test race check generated bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build bin/freshet, one static program
+	CGO_ENABLED=0 go build -trimpath -o bin/freshet ./cmd/freshet
+
+demo: ## a small shop, an incident, an alert and the web page, with nothing to set up
+	go run ./cmd/freshet demo
+
+test: ## all tests, with real Kafka, kafka-python, kcat, telemetrygen and a browser; says what was missing
+	@.ci/test $(TESTFLAGS)
+
+race: ## all tests that need no tools, under the race detector
+	go test -race -timeout 15m ./...
+
+check: ## formatting, vet, linters, the import table, generated files, shell scripts
+	@.ci/check
+
+generated: ## write the generated files anew
+	go generate ./...
+
+bench: ## benchmarks; BENCH selects by name, BENCHTIME sets the time of each
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+clean: ## delete what build made
+	rm -rf bin
