@@ -1,0 +1,374 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+	"github.com/prometheus/common/model"
+)
+
+// Fault is one thing that is wrong in a configuration file.
+type Fault struct {
+	// Path is where it is, as in "kafka.sasl.mechanism".
+	Path string
+	// Line and Column count from 1; both are 0 when the fault belongs to no place in the file.
+	Line, Column int
+	Message      string
+	Hint         string
+}
+
+// strict decodes YAML into Go values and collects every fault rather than stopping at the first: unknown keys, wrong
+// types, unset environment variables. go-yaml's own decoder stops at the first, hence the walk.
+type strict struct {
+	lookupEnv func(string) (string, bool)
+	anchors   map[string]ast.Node
+	positions map[string]*token.Position
+	faults    []Fault
+}
+
+// decode fills the struct that into points to.
+func (s *strict) decode(content []byte, into any) {
+	file, err := parser.ParseBytes(content, 0)
+	if err != nil {
+		s.syntax(err)
+		return
+	}
+	if len(file.Docs) > 1 {
+		s.fault("", file.Docs[1].Start, "a second YAML document begins here", "one file holds one document")
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return
+	}
+	s.value(file.Docs[0].Body, reflect.ValueOf(into).Elem(), "")
+}
+
+func (s *strict) syntax(err error) {
+	var yerr yaml.Error
+	if !errors.As(err, &yerr) {
+		s.faults = append(s.faults, Fault{Message: err.Error()})
+		return
+	}
+	f := Fault{Message: "not valid YAML: " + yerr.GetMessage()}
+	if tk := yerr.GetToken(); tk != nil && tk.Position != nil {
+		f.Line, f.Column = tk.Position.Line, tk.Position.Column
+	}
+	s.faults = append(s.faults, f)
+}
+
+func (s *strict) fault(path string, tk *token.Token, message, hint string) {
+	f := Fault{Path: path, Message: message, Hint: hint}
+	if tk != nil && tk.Position != nil {
+		f.Line, f.Column = tk.Position.Line, tk.Position.Column
+	}
+	s.faults = append(s.faults, f)
+}
+
+func (s *strict) value(n ast.Node, v reflect.Value, path string) {
+	n = s.resolve(n, path)
+	if n == nil {
+		return
+	}
+	s.positions[path] = n.GetToken().Position
+	if _, isNull := n.(*ast.NullNode); isNull {
+		return // a key without a value keeps its default
+	}
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		s.value(n, v.Elem(), path)
+		return
+	}
+	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		s.scalar(n, path, "a "+noun(v.Type()), func(raw string) error { return text.UnmarshalText([]byte(raw)) })
+		return
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		s.scalar(n, path, "a duration such as 30s, 5m or 1d", func(raw string) error {
+			d, err := model.ParseDuration(raw)
+			v.SetInt(int64(d))
+			return err
+		})
+		return
+	}
+	switch v.Kind() { //nolint:exhaustive // the default names the rest
+	case reflect.Struct:
+		s.mapping(n, v, path)
+	case reflect.Slice:
+		s.sequence(n, v, path)
+	case reflect.Map:
+		s.dictionary(n, v, path)
+	case reflect.String:
+		s.scalar(n, path, "text", func(raw string) error { v.SetString(raw); return nil })
+	case reflect.Bool:
+		s.scalar(n, path, "true or false", func(raw string) error {
+			b, err := strconv.ParseBool(raw)
+			v.SetBool(b)
+			return err
+		})
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		s.scalar(n, path, "a whole number", func(raw string) error {
+			i, err := strconv.ParseInt(strings.ReplaceAll(raw, "_", ""), 10, v.Type().Bits())
+			v.SetInt(i)
+			return err
+		})
+	case reflect.Float64:
+		s.scalar(n, path, "a number", func(raw string) error {
+			f, err := strconv.ParseFloat(raw, 64)
+			v.SetFloat(f)
+			return err
+		})
+	default:
+		s.fault(path, n.GetToken(), fmt.Sprintf("no value can stand here (%s)", v.Kind()), "")
+	}
+}
+
+// resolve follows anchors, aliases and tags to the node that holds the value.
+func (s *strict) resolve(n ast.Node, path string) ast.Node {
+	switch t := n.(type) {
+	case *ast.AnchorNode:
+		s.anchors[t.Name.GetToken().Value] = t.Value
+		return s.resolve(t.Value, path)
+	case *ast.AliasNode:
+		target, ok := s.anchors[t.Value.GetToken().Value]
+		if !ok {
+			s.fault(path, t.GetToken(), "no anchor &"+t.Value.GetToken().Value+" stands before this alias", "")
+			return nil
+		}
+		return target
+	case *ast.TagNode:
+		s.fault(path, t.GetToken(), "a YAML tag has no meaning here", "put the value in quotes: \""+t.GetToken().Value+" …\"")
+		return nil
+	default:
+		return n
+	}
+}
+
+func (s *strict) mapping(n ast.Node, v reflect.Value, path string) {
+	entries, ok := s.entries(n, path)
+	if !ok {
+		return
+	}
+	fields := fieldsOf(v)
+	seen := map[string]bool{}
+	for _, e := range entries {
+		key := e.Key.GetToken().Value
+		at := join(path, key)
+		field, known := fields[key]
+		switch {
+		case !known:
+			s.fault(at, e.Key.GetToken(), fmt.Sprintf("unknown key %q", key), nearestHint(key, fields))
+		case seen[key]:
+			s.fault(at, e.Key.GetToken(), fmt.Sprintf("key %q stands twice", key), "")
+		default:
+			s.value(e.Value, field, at)
+		}
+		seen[key] = true
+	}
+}
+
+func (s *strict) entries(n ast.Node, path string) ([]*ast.MappingValueNode, bool) {
+	switch t := n.(type) {
+	case *ast.MappingNode:
+		return t.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{t}, true
+	default:
+		s.fault(path, n.GetToken(), "expected a mapping of keys to values, found "+kindOf(n), "")
+		return nil, false
+	}
+}
+
+func (s *strict) sequence(n ast.Node, v reflect.Value, path string) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		s.fault(path, n.GetToken(), "expected a list, found "+kindOf(n), "write it as [ … ], or one `- ` entry a line")
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
+	for i, e := range seq.Values {
+		s.value(e, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+	v.Set(out)
+}
+
+func (s *strict) dictionary(n ast.Node, v reflect.Value, path string) {
+	entries, ok := s.entries(n, path)
+	if !ok {
+		return
+	}
+	out := reflect.MakeMap(v.Type())
+	for _, e := range entries {
+		key := e.Key.GetToken().Value
+		val := reflect.New(v.Type().Elem()).Elem()
+		s.value(e.Value, val, join(path, key))
+		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), val)
+	}
+	v.Set(out)
+}
+
+// scalar hands the node's text, environment variables filled in, to set.
+func (s *strict) scalar(n ast.Node, path, expected string, set func(string) error) {
+	var raw string
+	switch t := n.(type) {
+	case *ast.StringNode:
+		raw = t.Value
+	case *ast.LiteralNode:
+		raw = t.Value.Value
+	case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
+		s.fault(path, n.GetToken(), fmt.Sprintf("expected %s, found %s", expected, kindOf(n)), "")
+		return
+	default:
+		raw = n.GetToken().Value
+	}
+	expanded, missing := expand(raw, s.lookupEnv)
+	for _, name := range missing {
+		s.fault(path, n.GetToken(), "environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
+	}
+	if len(missing) > 0 {
+		return
+	}
+	if err := set(expanded); err != nil {
+		shown := strconv.Quote(raw) // as written, so that no secret from the environment is shown
+		s.fault(path, n.GetToken(), fmt.Sprintf("expected %s, found %s", expected, shown), detail(err, expanded, raw))
+	}
+}
+
+// detail returns an error's text as a hint unless it repeats a value that came from the environment.
+func detail(err error, expanded, raw string) string {
+	var num *strconv.NumError
+	if errors.As(err, &num) || expanded != raw {
+		return ""
+	}
+	return err.Error()
+}
+
+// expand fills in ${NAME} and ${NAME:-default}; $$ stands for one dollar.
+func expand(raw string, lookup func(string) (string, bool)) (out string, missing []string) {
+	var b strings.Builder
+	for i := 0; i < len(raw); i++ {
+		switch {
+		case raw[i] != '$' || i+1 == len(raw):
+			b.WriteByte(raw[i])
+		case raw[i+1] == '$':
+			b.WriteByte('$')
+			i++
+		case raw[i+1] == '{':
+			end := strings.IndexByte(raw[i:], '}')
+			if end < 0 {
+				b.WriteString(raw[i:])
+				return b.String(), missing
+			}
+			name, fallback, hasFallback := strings.Cut(raw[i+2:i+end], ":-")
+			val, ok := lookup(name)
+			switch {
+			case ok:
+				b.WriteString(val)
+			case hasFallback:
+				b.WriteString(fallback)
+			default:
+				missing = append(missing, name)
+			}
+			i += end
+		default:
+			b.WriteByte('$')
+		}
+	}
+	return b.String(), missing
+}
+
+// fieldsOf maps the yaml names of a struct's fields, inlined structs included, to the fields.
+func fieldsOf(v reflect.Value) map[string]reflect.Value {
+	out := map[string]reflect.Value{}
+	t := v.Type()
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag.Get("yaml")
+		name, opts, _ := strings.Cut(tag, ",")
+		if strings.Contains(opts, "inline") {
+			field := v.Field(i)
+			if field.Kind() == reflect.Pointer {
+				if field.IsNil() {
+					field.Set(reflect.New(field.Type().Elem()))
+				}
+				field = field.Elem()
+			}
+			for k, f := range fieldsOf(field) {
+				out[k] = f
+			}
+			continue
+		}
+		if name != "" && name != "-" {
+			out[name] = v.Field(i)
+		}
+	}
+	return out
+}
+
+func nearestHint(key string, fields map[string]reflect.Value) string {
+	best, bestDistance := "", 3
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+		if d := distance(key, name); d < bestDistance || d == bestDistance && name < best {
+			best, bestDistance = name, d
+		}
+	}
+	if best != "" {
+		return "did you mean " + best + "?"
+	}
+	slices.Sort(names)
+	return "known here: " + strings.Join(names, ", ")
+}
+
+// distance is the Levenshtein distance.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+func kindOf(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	default:
+		return strconv.Quote(n.GetToken().Value)
+	}
+}
+
+func noun(t reflect.Type) string {
+	name := t.String()
+	return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
