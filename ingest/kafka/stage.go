@@ -61,8 +61,9 @@ type Task interface {
 	// processed. It is called about once a second while that is so.
 	Idle(at time.Time)
 	// Take hands over what the records processed since the last Take give: messages, and metadata to commit with the
-	// offset. The loop keeps it until its transaction is committed and writes it again after an abort.
-	Take(now time.Time) Output
+	// offset. The loop keeps it until its transaction is committed and writes it again after an abort. An error means
+	// the same as one of Process: nothing since the last Take may be committed, and the partition is opened anew.
+	Take(now time.Time) (Output, error)
 	// Committed says that everything handed over by all earlier calls of Take is committed.
 	Committed()
 	// Close is called once, after the last flush of the partition, when the claim ends.
