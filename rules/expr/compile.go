@@ -1,0 +1,48 @@
+package expr
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// Where is a compiled `where`.
+type Where struct {
+	Holds Predicate
+	// Text is the canonical source: equal texts mean equal predicates.
+	Text string
+}
+
+// Key is a compiled entry of `by`.
+type Key struct {
+	// Label is the label name that the expression suggests: a name with its dots as underscores, "" for anything else.
+	Label string
+	Value RecordValue
+	// Text is the canonical source.
+	Text string
+}
+
+// Options are what a condition is compiled against.
+type Options struct {
+	Signal ingest.Signal
+	// By are the rule's keys: a condition may use their texts and labels as names.
+	By []Key
+	// Interval and Window are the rule's. With an Interval, lengths inside the condition must be multiples of it.
+	Interval, Window time.Duration
+}
+
+// CompileWhere compiles the predicate of a rule's `where`. The result is nil when there are faults.
+func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
+	return nil, Faults{{Length: 1, Message: "not compiled"}}
+}
+
+// CompileKey compiles one entry of a rule's `by`. The result is nil when there are faults.
+func CompileKey(source string, signal ingest.Signal) (*Key, Faults) {
+	return nil, Faults{{Length: 1, Message: "not compiled"}}
+}
+
+// CompileCondition compiles a rule's `when` and splits it into the aggregates that panes keep and the closures that
+// judge a window. The result is nil when there are faults.
+func CompileCondition(source string, o Options) (*Program, Faults) {
+	return nil, Faults{{Length: 1, Message: "not compiled"}}
+}
