@@ -1,0 +1,58 @@
+package web
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// State is how the pipeline does.
+type State string
+
+// The states. While a pipeline is behind, nothing is resolved and nothing is called absent.
+const (
+	Starting    State = "starting"
+	Healthy     State = "healthy"
+	Behind      State = "behind"
+	Unavailable State = "unavailable"
+)
+
+// Status is what the head of the page shows.
+type Status struct {
+	State State
+	// Message says in a sentence what is wrong and what to do, "" when nothing is.
+	Message string
+	// RecordsPerSecond and BytesPerSecond are what is read now.
+	RecordsPerSecond, BytesPerSecond float64
+	// WatermarkDelay is how far the detector's event time is behind the clock; negative when unknown.
+	WatermarkDelay time.Duration
+	// Rules is the number of rules loaded, Groups that of the groups they watch now.
+	Rules, Groups int
+	// Version is freshet's.
+	Version string
+	// Now is set by the page.
+	Now time.Time
+}
+
+// MarshalJSON writes durations in seconds and the clock in milliseconds since 1970.
+func (s Status) MarshalJSON() ([]byte, error) {
+	out := struct {
+		State            State    `json:"state"`
+		Message          string   `json:"message,omitempty"`
+		RecordsPerSecond float64  `json:"records_per_second"`
+		BytesPerSecond   float64  `json:"bytes_per_second"`
+		WatermarkDelay   *float64 `json:"watermark_delay_seconds"`
+		Rules            int      `json:"rules"`
+		Groups           int      `json:"groups"`
+		Version          string   `json:"version,omitempty"`
+		Now              int64    `json:"now_ms"`
+	}{
+		State: s.State, Message: s.Message,
+		RecordsPerSecond: finite(s.RecordsPerSecond), BytesPerSecond: finite(s.BytesPerSecond),
+		Rules: s.Rules, Groups: s.Groups, Version: s.Version, Now: s.Now.UnixMilli(),
+	}
+	if s.WatermarkDelay >= 0 {
+		seconds := s.WatermarkDelay.Seconds()
+		out.WatermarkDelay = &seconds
+	}
+	return json.Marshal(out)
+}

@@ -1,0 +1,227 @@
+// Package web is freshet's page at "/": the alerts of now and before, and a live chart of each rule's measure with its
+// threshold. Everything that the page needs is embedded; it asks no other host for anything.
+//
+// The page knows nothing of the pipeline. It is given three functions that say what to show, and asks them about once a
+// second for each open page:
+//
+//	charts := web.NewCharts(web.ChartsOptions{})
+//	page := web.New(web.Options{Alerts: alerts, Series: charts.Series, Status: status})
+//	server.RegisterOnShutdown(page.Close)
+//	mux.Handle("/", page)
+//
+// The same data is at /api/freshet/alerts, /api/freshet/series and /api/freshet/status as JSON, and at
+// /api/freshet/stream as Server-Sent Events.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+//go:embed static
+var static embed.FS
+
+// Options configure a Page. A function that is nil gives nothing. They are called by several requests at a time.
+type Options struct {
+	// Alerts gives the alerts that are pending or firing now and the resolved ones of some time before.
+	Alerts func() []Alert
+	// Series gives the measures of the rules with their points at since or later; Charts.Series is such a function.
+	Series func(since time.Time) []Series
+	// Status gives the state of the pipeline.
+	Status func() Status
+	// Interval is the time between two updates of an open page, by default a second.
+	Interval time.Duration
+	// Streams bounds the open pages that are updated live, by default 64. Those beyond ask now and then instead.
+	Streams int
+	// Log receives what goes wrong; nil drops it.
+	Log *slog.Logger
+	// Now is the clock, by default time.Now.
+	Now func() time.Time
+}
+
+// Page is the handler of the page and of the addresses below it.
+type Page struct {
+	options Options
+	mux     *http.ServeMux
+	files   map[string]file
+	streams chan struct{} // holds a token for each open stream
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// New returns the page.
+func New(o Options) *Page {
+	if o.Alerts == nil {
+		o.Alerts = func() []Alert { return nil }
+	}
+	if o.Series == nil {
+		o.Series = func(time.Time) []Series { return nil }
+	}
+	if o.Status == nil {
+		o.Status = func() Status { return Status{} }
+	}
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	if o.Streams <= 0 {
+		o.Streams = 64
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Page{
+		options: o,
+		mux:     http.NewServeMux(),
+		files:   loadFiles(),
+		streams: make(chan struct{}, o.Streams),
+		closed:  make(chan struct{}),
+	}
+	p.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { p.serveStatic(w, r, "index.html") })
+	p.mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
+		p.serveStatic(w, r, r.PathValue("name"))
+	})
+	p.mux.HandleFunc("GET /api/freshet/alerts", p.serveAlerts)
+	p.mux.HandleFunc("GET /api/freshet/series", p.serveSeries)
+	p.mux.HandleFunc("GET /api/freshet/status", p.serveStatus)
+	p.mux.HandleFunc("GET /api/freshet/stream", p.serveStream)
+	return p
+}
+
+// Close ends the open streams, so that a server can shut down. The page itself goes on to answer.
+func (p *Page) Close() { p.closing.Do(func() { close(p.closed) }) }
+
+// ServeHTTP implements http.Handler.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy",
+		"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	p.mux.ServeHTTP(w, r)
+}
+
+// serveStatic gives one embedded file. Names carry no version, so browsers ask each time whether theirs is still good.
+func (p *Page) serveStatic(w http.ResponseWriter, r *http.Request, name string) {
+	f, found := p.files[name]
+	if !found {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", f.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
+}
+
+// serveJSON gives one value of the page's data.
+func (p *Page) serveJSON(w http.ResponseWriter, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		p.options.Log.Error("encoding the page's data failed", "err", err)
+		http.Error(w, "the data could not be encoded; freshet's log says why", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // an error means that the reader went away
+}
+
+func (p *Page) serveAlerts(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.alerts()) }
+
+func (p *Page) serveStatus(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.status()) }
+
+// serveSeries gives the points of ?since= (seconds since 1970) and later, by default all.
+func (p *Page) serveSeries(w http.ResponseWriter, r *http.Request) {
+	var since time.Time
+	if text := r.URL.Query().Get("since"); text != "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("since is %q, expected whole seconds since 1970", text), http.StatusBadRequest)
+			return
+		}
+		since = time.Unix(seconds, 0)
+	}
+	p.serveJSON(w, p.series(since))
+}
+
+// alerts returns the alerts in the order of the page, never nil.
+func (p *Page) alerts() []Alert {
+	alerts := slices.Clone(p.options.Alerts())
+	slices.SortStableFunc(alerts, compareAlerts)
+	return append([]Alert{}, alerts...)
+}
+
+// series returns the series, never nil.
+func (p *Page) series(since time.Time) []Series {
+	return append([]Series{}, p.options.Series(since)...)
+}
+
+// status returns the status with the server's clock, so that a page whose clock is wrong still draws the right time.
+func (p *Page) status() Status {
+	s := p.options.Status()
+	s.Now = p.options.Now()
+	if s.State == "" {
+		s.State = Starting
+	}
+	return s
+}
+
+// file is one embedded file as it is served.
+type file struct {
+	content     []byte
+	contentType string
+	etag        string
+}
+
+// contentTypes are given here because the system's table may say otherwise, and browsers run modules of the right type
+// only.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// loadFiles reads the embedded files by their names.
+func loadFiles() map[string]file {
+	out := make(map[string]file)
+	names, _ := fs.Glob(static, "static/*") // the pattern is well formed
+	for _, name := range names {
+		content, err := static.ReadFile(name)
+		if err != nil {
+			continue // a folder
+		}
+		sum := sha256.Sum256(content)
+		out[path.Base(name)] = file{content, contentType(name), `"` + hex.EncodeToString(sum[:8]) + `"`}
+	}
+	return out
+}
