@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// errBusy means that more bytes wait for Kafka than max_in_flight_bytes allows.
+var errBusy = errors.New("too much is waiting for Kafka already, retry later")
+
+// errKafka is the kind of error for which a sender should retry because Kafka did not acknowledge.
+var errKafka = errors.New("not acknowledged by Kafka, retry later")
+
+// retryAfter is how long a refused sender is asked to wait.
+const retryAfter = time.Second
+
+// delivery takes decoded requests to Kafka, for all receivers.
+type delivery struct {
+	producer   Producer
+	topics     Topics
+	attributes map[string]string
+	maxRecord  int
+	timeout    time.Duration
+	log        *slog.Logger
+	metrics    *metrics
+
+	mu       sync.Mutex
+	capacity int64 // of inFlight
+	inFlight int64
+	away     error // the last error while Kafka is away, else nil
+}
+
+func newDelivery(cfg Config, producer Producer, log *slog.Logger, m *metrics) *delivery {
+	return &delivery{
+		producer:   producer,
+		topics:     cfg.Topics,
+		attributes: cfg.ResourceAttributes,
+		maxRecord:  int(cfg.Limits.MaxRecordBytes),
+		timeout:    cfg.Limits.ProduceTimeout,
+		log:        log,
+		metrics:    m,
+		capacity:   int64(cfg.Limits.MaxInFlightBytes),
+	}
+}
+
+// reserve takes n bytes of what may be in flight, or returns errBusy. The caller must release them.
+func (d *delivery) reserve(n int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inFlight+n > d.capacity {
+		return errBusy
+	}
+	d.inFlight += n
+	d.metrics.inFlight.Set(float64(d.inFlight))
+	return nil
+}
+
+func (d *delivery) release(n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inFlight -= n
+	d.metrics.inFlight.Set(float64(d.inFlight))
+}
+
+// full says whether nothing more should even be read.
+func (d *delivery) full() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inFlight >= d.capacity
+}
+
+// send produces a parcel and waits for the acknowledgement. An error is errKafka or the end of ctx.
+func (d *delivery) send(ctx context.Context, receiver string, p *parcel) error {
+	if len(p.messages) > 0 {
+		start := time.Now()
+		within, cancel := context.WithTimeout(ctx, d.timeout)
+		err := d.producer.Produce(within, p.messages...)
+		cancel()
+		if err != nil && ctx.Err() != nil {
+			// The sender gave up; that says nothing about Kafka.
+			return ctx.Err()
+		}
+		result := "acknowledged"
+		if err != nil {
+			result = "failed"
+		}
+		d.metrics.produce.WithLabelValues(result).Observe(time.Since(start).Seconds())
+		d.observe(err)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errKafka, err)
+		}
+	}
+	d.metrics.records.WithLabelValues(p.signal, receiver).Add(float64(p.records))
+	d.metrics.bytes.WithLabelValues(p.signal, receiver).Add(float64(p.bytes))
+	if p.rejected > 0 {
+		d.metrics.rejected.WithLabelValues(p.signal, receiver).Add(float64(p.rejected))
+		d.log.Debug("records are larger than max_record_bytes", "signal", p.signal, "receiver", receiver, "rejected", p.rejected)
+	}
+	return nil
+}
+
+// observe logs the two edges of an outage, so that a long one is said once.
+func (d *delivery) observe(err error) {
+	d.mu.Lock()
+	was := d.away
+	d.away = err
+	d.mu.Unlock()
+	switch {
+	case err != nil && was == nil:
+		d.log.Warn("Kafka does not acknowledge; senders are told to retry until it does", "error", err)
+	case err == nil && was != nil:
+		d.log.Info("Kafka acknowledges again")
+	}
+}
+
+func (d *delivery) ready() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away != nil {
+		return fmt.Errorf("waiting for Kafka: %w", d.away)
+	}
+	return nil
+}
+
+// amend adds the configured attributes to a resource; its own win.
+func (d *delivery) amend(resource pcommon.Resource) {
+	for key, value := range d.attributes {
+		if _, found := resource.Attributes().Get(key); !found {
+			resource.Attributes().PutStr(key, value)
+		}
+	}
+}
