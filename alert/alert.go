@@ -1,0 +1,161 @@
+package alert
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// incident identifies one firing of one alert, from firing to resolved.
+type incident uint64
+
+// state is what the alerter holds per fingerprint. Its exported fields are what is kept across restarts. Findings are
+// never changed, so they may be shared with messages.
+type state struct {
+	Fingerprint label.Fingerprint `json:"fingerprint"`
+	Last        position          `json:"last"`
+	// Pending is shown on the page and told to nobody; nil when the alert is not pending.
+	Pending *finding.Finding `json:"pending,omitempty"`
+	// Firing is the newest finding of the newest incident, and Resolved the one that ended it, nil while it fires.
+	Firing   *finding.Finding `json:"firing,omitempty"`
+	Resolved *finding.Finding `json:"resolved,omitempty"`
+	Incident incident         `json:"incident,omitempty"`
+	// Received is when the incident's first finding came, Updated when anything last changed, Notified when somebody
+	// was last told something new.
+	Received time.Time `json:"received,omitzero"`
+	Updated  time.Time `json:"updated"`
+	Notified time.Time `json:"notified,omitzero"`
+
+	groups    []*group
+	lastError string
+}
+
+func (s *state) fires() bool { return s.Firing != nil && s.Resolved == nil }
+
+// idle says that nothing more is expected to be told of the alert.
+func (s *state) idle() bool { return !s.fires() && s.Pending == nil && len(s.groups) == 0 }
+
+// apply takes an accepted finding.
+func (s *state) apply(f *finding.Finding, now time.Time) {
+	s.Last, s.Updated = positionOf(f), now
+	switch f.State {
+	case finding.Pending:
+		s.Pending = f
+	case finding.Firing:
+		s.Pending = nil
+		if !s.fires() {
+			// A firing that follows a firing without an end between is the same incident, whatever its episode.
+			s.Incident, s.Received = newIncident(f), now
+		}
+		s.Firing, s.Resolved = f, nil
+	case finding.Resolved:
+		s.Pending = nil
+		if s.fires() {
+			s.Resolved = f
+		}
+	}
+}
+
+// settle takes the current finding's exact version.
+func (s *state) settle(f *finding.Finding, now time.Time) {
+	s.Last.Settled, s.Updated = true, now
+	switch {
+	case s.Pending != nil && s.Pending.ID == f.ID:
+		s.Pending = f
+	case s.Resolved != nil && s.Resolved.ID == f.ID:
+		s.Resolved = f
+	case s.Firing != nil && s.Firing.ID == f.ID:
+		s.Firing = f
+	}
+}
+
+func newIncident(f *finding.Finding) incident {
+	var b [24]byte
+	binary.BigEndian.PutUint64(b[0:], uint64(f.Fingerprint))
+	binary.BigEndian.PutUint64(b[8:], uint64(f.Birth))
+	binary.BigEndian.PutUint64(b[16:], uint64(f.Episode))
+	return incident(xxhash.Sum64(b[:]))
+}
+
+// content is a hash of all that a message would show of the alert.
+func (s *state) content() uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	for _, f := range []*finding.Finding{s.Firing, s.Resolved} {
+		if f == nil {
+			_, _ = d.Write([]byte{0})
+			continue
+		}
+		_, _ = d.WriteString(f.ID)
+		_, _ = d.WriteString(f.Labels.String())
+		_, _ = d.Write([]byte{1, b2i(f.Settled)})
+	}
+	return d.Sum64()
+}
+
+func b2i(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// message returns the alert as a message shows it, as firing or as resolved.
+func (s *state) message(resolved bool, externalURL string) Alert {
+	f := s.Firing
+	a := Alert{
+		Status: statusFiring, Labels: f.Labels.Map(), Annotations: maps.Clone(f.Annotations), StartsAt: f.StartsAt,
+		Fingerprint: s.Fingerprint.String(), GeneratorURL: link(externalURL, s.Fingerprint.String()),
+		Evidence: Evidence{Value: f.Value, Threshold: f.Threshold, Unit: f.Unit, Condition: f.Condition,
+			FirstRecord: f.FirstRecord, Samples: slices.Clone(f.Samples)},
+	}
+	if a.Annotations == nil {
+		a.Annotations = KV{}
+	}
+	if resolved && s.Resolved != nil {
+		a.Status, a.EndsAt, a.Reason = statusResolved, s.Resolved.EndsAt, s.Resolved.Reason
+		if a.EndsAt.IsZero() {
+			a.EndsAt = s.Resolved.WindowEnd
+		}
+		if s.Resolved.Value != nil {
+			a.Value = s.Resolved.Value
+		}
+	}
+	return a
+}
+
+// view returns the alert as the page shows it; ok is false when there is nothing to show.
+func (s *state) view() (v View, ok bool) {
+	f := s.Pending
+	switch {
+	case s.Firing != nil && (s.fires() || s.Pending == nil):
+		f = s.Firing
+	case s.Pending == nil:
+		return View{}, false
+	}
+	v = View{
+		Fingerprint: s.Fingerprint, Name: f.Rule, Group: f.Group, State: string(f.State), Labels: f.Labels,
+		Annotations: f.Annotations, Value: f.Value, Threshold: f.Threshold, Unit: f.Unit, Condition: f.Condition,
+		Since: f.StartsAt, FirstRecord: f.FirstRecord, Samples: f.Samples, LastError: s.lastError,
+	}
+	if f == s.Pending {
+		return v, true
+	}
+	v.Received, v.Notified = s.Received, s.Notified
+	if r := s.Resolved; r != nil {
+		v.State, v.Until, v.Reason = statusResolved, r.EndsAt, r.Reason
+		if v.Until.IsZero() {
+			v.Until = r.WindowEnd
+		}
+		if r.Value != nil {
+			v.Value = r.Value
+		}
+	}
+	return v, true
+}

@@ -1,0 +1,272 @@
+// Package alert turns findings into notifications: it deduplicates, routes, groups, waits, repeats and resolves as
+// Alertmanager does, and keeps a ledger so that nothing is lost and nothing told twice.
+//
+// An [Alerter] is a deterministic state machine without clock, goroutines or I/O. Whoever runs it reads findings, keeps
+// its changes in a compacted topic, and hands its notifications to a [Sender]:
+//
+//	findings ──► Receive, Tick ──► Changes ──► committed together with the findings' offset
+//	                                 │
+//	             Committed ──► Deliveries ──► Sender ──► Slack, webhooks
+//	                                 ▲                      │
+//	                                 └────── Delivered ◄────┘
+//
+// A notification is sent only after the intent to send it is committed, and its done record is committed after. So a
+// crash loses none, and at most one that was in flight for each group and integration is sent again, under the same ID.
+//
+// To start after a crash, call Restore with every record of the topic, then Tick and Deliveries.
+package alert
+
+import (
+	"container/heap"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Options configure an Alerter.
+type Options struct {
+	Route        *Route
+	Integrations []Integration
+	// Prompt tells ends and edits at once; otherwise everything waits for the route's group_interval.
+	Prompt bool
+	// ExternalURL is how people reach freshet's page: links in messages begin with it.
+	ExternalURL string
+	// Registerer takes the metrics; nil drops them.
+	Registerer prometheus.Registerer
+}
+
+// Change is a record to write to the compacted topic freshet.notifications; a nil Value deletes the key.
+type Change struct{ Key, Value []byte }
+
+// Alerter holds the alerts and what was told of them. It is used by one goroutine at a time.
+type Alerter struct {
+	options Options
+	metrics *metrics
+	// integrations by the receiver's name.
+	integrations map[string][]Integration
+
+	alerts  map[label.Fingerprint]*state
+	groups  map[string]*group
+	intents map[string]*entry // outstanding, by id
+	timers  queue
+	touched []*group // to be looked at by the next Tick
+	now     time.Time
+
+	changed map[string]func() ([]byte, error) // what to write, by key
+	order   []string                          // the keys of changed in the order in which they changed
+	drafted []*entry                          // intents not yet handed out by Changes
+	handed  []*entry                          // intents handed out, not known to be committed
+	ready   []*entry                          // intents that may be sent
+
+	restored map[string][]byte // records read but not yet taken in
+	pruneAt  time.Time
+}
+
+// New returns an Alerter that holds nothing.
+func New(o Options) *Alerter {
+	a := &Alerter{
+		options: o, metrics: newMetrics(o.Registerer), integrations: map[string][]Integration{},
+		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
+		changed: map[string]func() ([]byte, error){},
+	}
+	if a.options.Route == nil {
+		a.options.Route = (&Config{}).RouteTree(InlineDefaults())
+	}
+	for _, i := range o.Integrations {
+		a.integrations[i.Receiver] = append(a.integrations[i.Receiver], i)
+	}
+	return a
+}
+
+// Receive takes a finding. What follows from it is decided by the next Tick.
+func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
+	a.resume(now)
+	a.now = now
+	a.metrics.findings.WithLabelValues(string(f.State)).Inc()
+	f = writable(f)
+	s := a.alerts[f.Fingerprint]
+	if s == nil {
+		s = &state{Fingerprint: f.Fingerprint}
+	}
+	before := s.Incident
+	switch v := s.Last.judge(f); v {
+	case accepted:
+		a.count(s, -1)
+		s.apply(f, now)
+		a.alerts[f.Fingerprint] = s
+		a.count(s, +1)
+	case settledUpdate:
+		s.settle(f, now)
+	case repeated, stale:
+		a.metrics.deduplicated.WithLabelValues(string(v)).Inc()
+		return
+	}
+	a.writeAlert(s)
+	if f.State == finding.Firing && (s.Incident != before || len(s.groups) == 0) {
+		a.route(s)
+	}
+	for _, g := range s.groups {
+		a.touch(g)
+	}
+}
+
+// Tick does what is due: call it after each batch of findings and when Next has come.
+func (a *Alerter) Tick(now time.Time) {
+	a.resume(now)
+	a.now = now
+	for _, g := range a.touched {
+		if g.touched {
+			a.advance(g, now)
+		}
+	}
+	a.touched = a.touched[:0]
+	for len(a.timers) > 0 && !a.timers[0].wake.After(now) {
+		a.advance(a.timers[0], now)
+	}
+	a.prune(now)
+}
+
+// Next returns when Tick has something to do: a time not in the future when it has now, the zero time when it waits for
+// findings only.
+func (a *Alerter) Next() time.Time {
+	if len(a.touched) > 0 {
+		return a.now
+	}
+	next := a.pruneAt
+	if len(a.timers) > 0 && (next.IsZero() || a.timers[0].wake.Before(next)) {
+		next = a.timers[0].wake
+	}
+	return next
+}
+
+// advance takes a group through the steps, one integration after the other. This is the alerter's whole pipeline:
+// findings were deduplicated and routed before; what mutes an alert for a group belongs before decide.
+func (a *Alerter) advance(g *group, now time.Time) {
+	g.touched = false
+	var wake time.Time
+	for _, e := range g.entries {
+		at, wait := a.retry(e, now)
+		if e.Intent == nil {
+			at, wait = a.decide(g, e, now)
+		}
+		if wait && (wake.IsZero() || at.Before(wake)) {
+			wake = at
+		}
+	}
+	a.release(g)
+	a.schedule(g, wake)
+}
+
+// decide compares how the group stands with what the integration was told, and makes the intent to tell it the rest,
+// now or at the time returned.
+func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
+	if g.route == nil {
+		return time.Time{}, false
+	}
+	s := g.standing(e)
+	if !e.to.SendResolved && len(s.ended) > 0 {
+		for _, ended := range s.ended {
+			delete(e.Firing, ended.Incident)
+		}
+		s.ended = nil
+		a.writeEntry(e)
+	}
+	reason, at, ok := g.due(e, s, a.options.Prompt)
+	if !ok || at.After(now) {
+		return at, ok
+	}
+	a.intend(e, reason, s.firing, s.ended, now)
+	return time.Time{}, false
+}
+
+// route finds the groups of an alert that begins to fire and makes it a member.
+func (a *Alerter) route(s *state) {
+	for _, r := range a.options.Route.Match(s.Firing.Labels) {
+		if len(a.integrations[r.Receiver]) == 0 {
+			continue
+		}
+		g := a.group(r, r.groupLabels(s.Firing.Labels))
+		if g.members[s.Fingerprint] != s {
+			g.members[s.Fingerprint] = s
+			s.groups = append(s.groups, g)
+		}
+	}
+}
+
+// group returns the group of a route and labels, a new one when there is none.
+func (a *Alerter) group(r *Route, labels label.Set) *group {
+	id := r.id + "\xff" + labels.String()
+	g := a.groups[id]
+	if g == nil {
+		g = &group{key: r.groupKey(labels), id: id, route: r, labels: labels, members: map[label.Fingerprint]*state{}, at: -1}
+		for _, to := range a.integrations[r.Receiver] {
+			g.entries = append(g.entries, &entry{Route: r.id, Integration: to.Key(), GroupLabels: labels, to: to, group: g,
+				key: sentKey(to.Key(), r.id, labels)})
+		}
+		a.groups[id] = g
+	}
+	return g
+}
+
+// release lets go of alerts of which nothing is left to tell, and of the group when it was the last.
+func (a *Alerter) release(g *group) {
+	for fp, m := range g.members {
+		if m.fires() || g.awaits(m) {
+			continue
+		}
+		delete(g.members, fp)
+		m.groups = slices.DeleteFunc(m.groups, func(other *group) bool { return other == g })
+	}
+	if !g.done() {
+		return
+	}
+	for _, e := range g.entries {
+		if e.written {
+			a.write(e.key, func() ([]byte, error) { return nil, nil })
+		}
+	}
+	delete(a.groups, g.id)
+}
+
+// schedule puts the group into the queue of timers, or takes it out when wake is zero.
+func (a *Alerter) schedule(g *group, wake time.Time) {
+	g.wake = wake
+	switch {
+	case wake.IsZero() || a.groups[g.id] != g:
+		if g.at >= 0 {
+			heap.Remove(&a.timers, g.at)
+		}
+	case g.at < 0:
+		heap.Push(&a.timers, g)
+	default:
+		heap.Fix(&a.timers, g.at)
+	}
+}
+
+func (a *Alerter) touch(g *group) {
+	if !g.touched {
+		g.touched = true
+		a.touched = append(a.touched, g)
+	}
+}
+
+// writable returns the finding without what JSON cannot hold.
+func writable(f *finding.Finding) *finding.Finding {
+	bad := func(v *float64) bool { return v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) }
+	if !bad(f.Value) && !bad(f.Threshold) {
+		return f
+	}
+	c := *f
+	if bad(c.Value) {
+		c.Value = nil
+	}
+	if bad(c.Threshold) {
+		c.Threshold = nil
+	}
+	return &c
+}

@@ -1,0 +1,250 @@
+package alert
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is the alerter's part of the configuration, in Alertmanager's keys. Decode it strictly (unknown keys are
+// faults), then call Validate.
+type Config struct {
+	Global    Global       `yaml:"global"`
+	Route     *RouteConfig `yaml:"route"`
+	Receivers []Receiver   `yaml:"receivers"`
+	// Templates are globs of template files.
+	Templates []string `yaml:"templates"`
+}
+
+// Global holds what receivers use where they say nothing themselves.
+type Global struct {
+	SlackAPIURL       Secret `yaml:"slack_api_url"`
+	SlackAPIURLFile   string `yaml:"slack_api_url_file"`
+	SlackAppToken     Secret `yaml:"slack_app_token"`
+	SlackAppTokenFile string `yaml:"slack_app_token_file"`
+	SlackAppURL       string `yaml:"slack_app_url"`
+}
+
+// RouteConfig is one node of the route tree as written. A nil field means "as the parent has it".
+type RouteConfig struct {
+	Receiver       string            `yaml:"receiver"`
+	GroupBy        []string          `yaml:"group_by"`
+	Matchers       []string          `yaml:"matchers"`
+	Match          map[string]string `yaml:"match"`
+	MatchRE        map[string]string `yaml:"match_re"`
+	Continue       bool              `yaml:"continue"`
+	GroupWait      *time.Duration    `yaml:"group_wait"`
+	GroupInterval  *time.Duration    `yaml:"group_interval"`
+	RepeatInterval *time.Duration    `yaml:"repeat_interval"`
+	Routes         []RouteConfig     `yaml:"routes"`
+}
+
+// Receiver is a name and the ways in which it is notified. A receiver without any drops what is routed to it.
+type Receiver struct {
+	Name           string          `yaml:"name"`
+	SlackConfigs   []SlackConfig   `yaml:"slack_configs"`
+	WebhookConfigs []WebhookConfig `yaml:"webhook_configs"`
+}
+
+// SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
+type SlackConfig struct {
+	SendResolved *bool `yaml:"send_resolved"`
+	// APIURL is an incoming webhook. It needs no token and can only post.
+	APIURL     Secret `yaml:"api_url"`
+	APIURLFile string `yaml:"api_url_file"`
+	// Token is a bot's token (xoxb-…) with the scope chat:write; AppToken is Alertmanager's name for it. With a token
+	// the message of a group is edited in place.
+	Token        Secret `yaml:"token"`
+	TokenFile    string `yaml:"token_file"`
+	AppToken     Secret `yaml:"app_token"`
+	AppTokenFile string `yaml:"app_token_file"`
+	// AppURL is where Slack's API is, by default https://slack.com/api/.
+	AppURL  string `yaml:"app_url"`
+	Channel string `yaml:"channel"`
+	// Title, Text and Color replace those that freshet writes; they are templates.
+	Title     string `yaml:"title"`
+	Text      string `yaml:"text"`
+	Color     string `yaml:"color"`
+	Username  string `yaml:"username"`
+	IconEmoji string `yaml:"icon_emoji"`
+	IconURL   string `yaml:"icon_url"`
+	// Timeout bounds one attempt, 0 for the default of 10 s.
+	Timeout    time.Duration `yaml:"timeout"`
+	HTTPConfig *HTTPConfig   `yaml:"http_config"`
+}
+
+// WebhookConfig is one address that receives Alertmanager's JSON body, version 4.
+type WebhookConfig struct {
+	SendResolved *bool  `yaml:"send_resolved"`
+	URL          Secret `yaml:"url"`
+	URLFile      string `yaml:"url_file"`
+	// MaxAlerts bounds the alerts in one body, 0 for no bound.
+	MaxAlerts int64 `yaml:"max_alerts"`
+	// Timeout bounds one attempt, 0 for the default of 10 s.
+	Timeout    time.Duration `yaml:"timeout"`
+	HTTPConfig *HTTPConfig   `yaml:"http_config"`
+}
+
+// HTTPConfig says how to reach and convince an HTTP server.
+type HTTPConfig struct {
+	Authorization   *Authorization `yaml:"authorization"`
+	BasicAuth       *BasicAuth     `yaml:"basic_auth"`
+	BearerToken     Secret         `yaml:"bearer_token"`
+	BearerTokenFile string         `yaml:"bearer_token_file"`
+	TLSConfig       *TLSConfig     `yaml:"tls_config"`
+	ProxyURL        Secret         `yaml:"proxy_url"`
+	// FollowRedirects is false by default: a redirected alert may end where nobody wants it.
+	FollowRedirects bool `yaml:"follow_redirects"`
+}
+
+// Authorization is an Authorization header.
+type Authorization struct {
+	// Type is Bearer by default.
+	Type            string `yaml:"type"`
+	Credentials     Secret `yaml:"credentials"`
+	CredentialsFile string `yaml:"credentials_file"`
+}
+
+// BasicAuth is a user and a password.
+type BasicAuth struct {
+	Username     string `yaml:"username"`
+	UsernameFile string `yaml:"username_file"`
+	Password     Secret `yaml:"password"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+// TLSConfig says whom to trust and who freshet is.
+type TLSConfig struct {
+	CAFile             string `yaml:"ca_file"`
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+// Defaults are the values of keys that a configuration leaves out.
+type Defaults struct {
+	GroupBy                                  []string
+	GroupWait, GroupInterval, RepeatInterval time.Duration
+	// SlackSendResolved is the send_resolved of Slack receivers; that of webhooks is true.
+	SlackSendResolved bool
+	// Prompt tells ends and edits without waiting for group_interval.
+	Prompt bool
+}
+
+// InlineDefaults are those of the keys in freshet.yaml: told at once, and the end too.
+func InlineDefaults() Defaults {
+	return Defaults{GroupBy: []string{"alertname"}, GroupWait: 0, GroupInterval: 10 * time.Second,
+		RepeatInterval: 4 * time.Hour, SlackSendResolved: true, Prompt: true}
+}
+
+// AlertmanagerDefaults are those of a loaded alertmanager.yml, which keeps the meaning that it has in Alertmanager.
+func AlertmanagerDefaults() Defaults {
+	return Defaults{GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour}
+}
+
+// RouteTree returns the tree of routes. Without a route, all alerts go to the first receiver.
+func (c *Config) RouteTree(d Defaults) *Route {
+	root := RouteConfig{}
+	if len(c.Receivers) > 0 {
+		root.Receiver = c.Receivers[0].Name
+	}
+	if c.Route != nil {
+		root = *c.Route
+	}
+	return newRoute(&root, &Route{GroupBy: d.GroupBy, GroupWait: d.GroupWait, GroupInterval: d.GroupInterval,
+		RepeatInterval: d.RepeatInterval}, -1)
+}
+
+// Integrations returns every way in which any receiver is notified, with global settings filled in.
+func (c *Config) Integrations(d Defaults) []Integration {
+	var out []Integration
+	for _, r := range c.Receivers {
+		for i, s := range r.SlackConfigs {
+			s = s.withGlobal(&c.Global)
+			out = append(out, Integration{Receiver: r.Name, Kind: "slack", Index: i, Slack: &s,
+				SendResolved: orDefault(s.SendResolved, d.SlackSendResolved), Edits: s.hasToken()})
+		}
+		for i, w := range r.WebhookConfigs {
+			out = append(out, Integration{Receiver: r.Name, Kind: "webhook", Index: i, Webhook: &w,
+				SendResolved: orDefault(w.SendResolved, true)})
+		}
+	}
+	return out
+}
+
+func orDefault(b *bool, d bool) bool {
+	if b != nil {
+		return *b
+	}
+	return d
+}
+
+// BotToken returns the token and the file that holds it, under either of its names.
+func (s *SlackConfig) BotToken() (Secret, string) {
+	if s.Token != "" || s.TokenFile != "" {
+		return s.Token, s.TokenFile
+	}
+	return s.AppToken, s.AppTokenFile
+}
+
+func (s *SlackConfig) hasToken() bool {
+	token, file := s.BotToken()
+	return token != "" || file != ""
+}
+
+func (s *SlackConfig) hasWebhook() bool { return s.APIURL != "" || s.APIURLFile != "" }
+
+func (s SlackConfig) withGlobal(g *Global) SlackConfig {
+	if !s.hasToken() && !s.hasWebhook() {
+		s.APIURL, s.APIURLFile = g.SlackAPIURL, g.SlackAPIURLFile
+		if !s.hasWebhook() {
+			s.AppToken, s.AppTokenFile = g.SlackAppToken, g.SlackAppTokenFile
+		}
+	}
+	if s.AppURL == "" {
+		s.AppURL = g.SlackAppURL
+	}
+	return s
+}
+
+// SetDirectory makes the relative paths of the configuration relative to a folder.
+func (c *Config) SetDirectory(dir string) {
+	paths := []*string{&c.Global.SlackAPIURLFile, &c.Global.SlackAppTokenFile}
+	for i := range c.Templates {
+		paths = append(paths, &c.Templates[i])
+	}
+	for i := range c.Receivers {
+		r := &c.Receivers[i]
+		for j := range r.SlackConfigs {
+			s := &r.SlackConfigs[j]
+			paths = append(paths, &s.APIURLFile, &s.TokenFile, &s.AppTokenFile)
+			paths = append(paths, s.HTTPConfig.paths()...)
+		}
+		for j := range r.WebhookConfigs {
+			w := &r.WebhookConfigs[j]
+			paths = append(append(paths, &w.URLFile), w.HTTPConfig.paths()...)
+		}
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+func (h *HTTPConfig) paths() []*string {
+	if h == nil {
+		return nil
+	}
+	paths := []*string{&h.BearerTokenFile}
+	if h.Authorization != nil {
+		paths = append(paths, &h.Authorization.CredentialsFile)
+	}
+	if h.BasicAuth != nil {
+		paths = append(paths, &h.BasicAuth.UsernameFile, &h.BasicAuth.PasswordFile)
+	}
+	if h.TLSConfig != nil {
+		paths = append(paths, &h.TLSConfig.CAFile, &h.TLSConfig.CertFile, &h.TLSConfig.KeyFile)
+	}
+	return paths
+}

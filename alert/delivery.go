@@ -1,0 +1,160 @@
+package alert
+
+import "time"
+
+// retry looks after an outstanding intent: tries it again when it is time, or replaces or drops it when it has become
+// an old story.
+func (a *Alerter) retry(e *entry, now time.Time) (at time.Time, wait bool) {
+	i := e.Intent
+	switch {
+	case i == nil || i.phase != waiting:
+		return time.Time{}, false
+	case i.retryAt.After(now):
+		return i.retryAt, true
+	case a.forgone(e, now), a.superseded(e, now):
+		return time.Time{}, false
+	}
+	i.phase = ready
+	a.ready = append(a.ready, e)
+	return time.Time{}, false
+}
+
+// forgone gives up an intent about alerts that have long been over.
+func (a *Alerter) forgone(e *entry, now time.Time) bool {
+	if now.Sub(e.Intent.Created) < mattersFor {
+		return false
+	}
+	for _, m := range e.group.members {
+		if m.fires() && e.Intent.Firing.has(m.Incident) {
+			return false
+		}
+	}
+	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "abandoned").Inc()
+	e.lastError = "given up after " + mattersFor.String() + ": " + e.lastError
+	delete(a.intents, e.Intent.ID)
+	e.Intent, e.Firing, e.Ref, e.Content = nil, nil, "", 0
+	a.writeEntry(e)
+	return true
+}
+
+// superseded replaces an intent that could not be delivered for long by one that tells how things stand now, the ends
+// of those included whose beginning was never delivered.
+func (a *Alerter) superseded(e *entry, now time.Time) bool {
+	i, g := e.Intent, e.group
+	if !e.to.SendResolved || g.route == nil || now.Sub(i.Created) < supersedeAfter {
+		return false
+	}
+	var firing, ended []*state
+	same := true
+	for _, m := range g.members {
+		switch {
+		case m.fires():
+			firing = append(firing, m)
+			same = same && i.Firing.has(m.Incident)
+		case e.Firing.has(m.Incident) || i.Firing.has(m.Incident) || i.Resolved.has(m.Incident):
+			ended = append(ended, m)
+			same = same && i.Resolved.has(m.Incident)
+		}
+	}
+	if same || len(firing)+len(ended) == 0 {
+		return false
+	}
+	reason := SomeResolved
+	switch {
+	case len(firing) == 0:
+		reason = AllResolved
+	case len(e.Firing) == 0:
+		reason = FirstNotification
+	case len(g.standing(e).fresh) > 0:
+		reason = NewAlerts
+	}
+	delete(a.intents, i.ID)
+	a.intend(e, reason, firing, ended, now)
+	return true
+}
+
+// intend decides on a notification. It is sent once the intent is committed.
+func (a *Alerter) intend(e *entry, reason Reason, firing, ended []*state, now time.Time) {
+	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(firing), Resolved: incidentsOf(ended),
+		Content: contentOf(firing), phase: drafted}
+	i.ID = intentID(e, i)
+	i.data = a.compose(e, i, append(firing, ended...))
+	e.Intent = i
+	a.intents[i.ID] = e
+	a.drafted = append(a.drafted, e)
+	a.writeEntry(e)
+}
+
+// compose makes the data of an intent's message.
+func (a *Alerter) compose(e *entry, i *intent, alerts []*state) *Data {
+	list := make(Alerts, 0, len(alerts))
+	order := make(map[string]string, len(alerts))
+	for _, s := range alerts {
+		m := s.message(i.Resolved.has(s.Incident), a.options.ExternalURL)
+		list, order[m.Fingerprint] = append(list, m), s.Firing.Labels.String()
+	}
+	d := newData(e.to.Receiver, a.options.ExternalURL, i.Reason, e.GroupLabels, sorted(list, order))
+	return &d
+}
+
+// Deliveries returns the notifications that may be sent now: those whose intent is committed, and repeated attempts.
+// Each must be answered by Delivered. Call it after Committed and after Tick, and only while this process is known to
+// be the active alerter.
+func (a *Alerter) Deliveries() []*Notification {
+	var out []*Notification
+	for _, e := range a.ready {
+		i := e.Intent
+		if i == nil || i.phase != ready {
+			continue
+		}
+		i.phase = sending
+		i.attempts++
+		out = append(out, &Notification{ID: i.ID, Integration: e.to, GroupKey: e.group.key, Reason: i.Reason,
+			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Data: *i.data})
+	}
+	a.ready = a.ready[:0]
+	return out
+}
+
+// Delivered says what came of an attempt; a nil error means that the receiver has the notification. An unknown id is
+// ignored.
+func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
+	e := a.intents[id]
+	if e == nil || e.Intent.phase != sending {
+		return
+	}
+	i := e.Intent
+	a.touch(e.group)
+	if o.Ref != "" && o.Ref != e.Ref {
+		e.Ref = o.Ref
+		a.writeEntry(e)
+	}
+	if err != nil {
+		i.phase, i.retryAt, e.lastError = waiting, now.Add(i.backoff(o)), err.Error()
+		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "failed").Inc()
+		for _, m := range e.group.members {
+			if i.Firing.has(m.Incident) || i.Resolved.has(m.Incident) {
+				m.lastError = e.to.Key() + ": " + e.lastError
+			}
+		}
+		return
+	}
+	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "delivered").Inc()
+	for _, m := range e.group.members {
+		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || i.Resolved.has(m.Incident)
+		if !news {
+			continue
+		}
+		if m.fires() {
+			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())
+		}
+		m.Notified, m.lastError = now, ""
+		a.writeAlert(m)
+	}
+	delete(a.intents, id)
+	e.At, e.Firing, e.Content, e.Intent, e.lastError = now, i.Firing, i.Content, nil, ""
+	if len(e.Firing) == 0 {
+		e.Ref, e.Content = "", 0
+	}
+	a.writeEntry(e)
+}

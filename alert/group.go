@@ -1,0 +1,178 @@
+package alert
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// The least time between two notifications about what need not wait for group_interval.
+const (
+	editSpacing = time.Second
+	endSpacing  = 10 * time.Second
+)
+
+// group is a set of alerts that are told of together: those that one route takes and whose group_by labels agree. It
+// holds alerts that fire, and those that resolved until everybody who was told of their firing knows.
+type group struct {
+	key     string // as Alertmanager writes it
+	id      string // unique
+	route   *Route
+	labels  label.Set
+	members map[label.Fingerprint]*state
+	entries []*entry
+
+	touched bool
+	wake    time.Time // zero when nothing is due
+	at      int       // place in the queue of timers, -1 when not in it
+}
+
+// standing is how a group stands against what one integration was told.
+type standing struct {
+	firing []*state // all that fire
+	fresh  []*state // those of them that it was not told of
+	ended  []*state // resolved ones that it was told fire
+}
+
+func (g *group) standing(e *entry) standing {
+	var s standing
+	for _, a := range g.members {
+		told := e.Firing.has(a.Incident)
+		switch {
+		case a.fires():
+			s.firing = append(s.firing, a)
+			if !told {
+				s.fresh = append(s.fresh, a)
+			}
+		case told:
+			s.ended = append(s.ended, a)
+		}
+	}
+	return s
+}
+
+// due says why and when an integration is to be told next; ok is false when there is nothing to tell.
+func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.Time, ok bool) {
+	r := g.route
+	// ends is the time from which an end or an edit may be told.
+	ends := func(spacing time.Duration) time.Time {
+		if !prompt {
+			return e.At.Add(r.GroupInterval)
+		}
+		return e.At.Add(min(spacing, r.GroupInterval))
+	}
+	consider := func(why Reason, when time.Time) {
+		if !ok || when.Before(at) {
+			reason, at, ok = why, when, true
+		}
+	}
+	switch {
+	case len(s.fresh) > 0 && len(e.Firing) == 0:
+		consider(FirstNotification, earliest(s.fresh).Add(r.GroupWait))
+	case len(s.fresh) > 0:
+		consider(NewAlerts, later(earliest(s.fresh), e.At.Add(r.GroupInterval)))
+	}
+	switch {
+	case len(s.ended) > 0 && len(s.firing) == 0 && prompt:
+		consider(AllResolved, e.At)
+	case len(s.ended) > 0 && len(s.firing) == 0:
+		consider(AllResolved, ends(0))
+	case len(s.ended) > 0 && e.to.Edits:
+		consider(SomeResolved, ends(editSpacing))
+	case len(s.ended) > 0:
+		consider(SomeResolved, ends(endSpacing))
+	}
+	if len(s.firing) > 0 && len(e.Firing) > 0 {
+		if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 && contentOf(s.firing) != e.Content {
+			consider(ContentChanged, ends(editSpacing))
+		}
+		consider(RepeatElapsed, e.At.Add(r.RepeatInterval))
+	}
+	// A message tells all there is to tell, so its reason is the weightiest, not the one that came due first.
+	if ok && len(s.fresh) > 0 && len(e.Firing) > 0 {
+		reason = NewAlerts
+	}
+	return reason, at, ok
+}
+
+// told says whether anybody still has to hear of the alert's end.
+func (g *group) awaits(a *state) bool {
+	return slices.ContainsFunc(g.entries, func(e *entry) bool {
+		return e.Firing.has(a.Incident) ||
+			e.Intent != nil && (e.Intent.Firing.has(a.Incident) || e.Intent.Resolved.has(a.Incident))
+	})
+}
+
+// done says that nothing is left to tell about the group.
+func (g *group) done() bool {
+	return len(g.members) == 0 && !slices.ContainsFunc(g.entries, func(e *entry) bool { return e.Intent != nil })
+}
+
+// contentOf is a hash of all that a message would show of the alerts, whatever their order.
+func contentOf(alerts []*state) uint64 {
+	var sum uint64
+	for _, a := range alerts {
+		sum += a.content() // each is hashed, so a sum is as good as a sorted list
+	}
+	return xxhash.Sum64String(itoa(len(alerts))) ^ sum
+}
+
+// sorted orders alerts for a message: those that fire first, then by labels.
+func sorted(alerts Alerts, labels map[string]string) Alerts {
+	slices.SortFunc(alerts, func(a, b Alert) int {
+		if a.Status != b.Status {
+			return strings.Compare(a.Status, b.Status) // firing, resolved
+		}
+		return strings.Compare(labels[a.Fingerprint], labels[b.Fingerprint])
+	})
+	return alerts
+}
+
+func earliest(alerts []*state) time.Time {
+	first := alerts[0].Received
+	for _, a := range alerts[1:] {
+		if a.Received.Before(first) {
+			first = a.Received
+		}
+	}
+	return first
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// queue is the heap of groups by the time at which they are due.
+type queue []*group
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].wake.Before(q[j].wake) }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+// Push implements heap.Interface.
+func (q *queue) Push(x any) {
+	if g, ok := x.(*group); ok {
+		g.at = len(*q)
+		*q = append(*q, g)
+	}
+}
+
+// Pop implements heap.Interface.
+func (q *queue) Pop() any {
+	old := *q
+	g := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	g.at = -1
+	return g
+}

@@ -1,0 +1,196 @@
+package alert
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// The prefixes of the keys in the topic freshet.notifications.
+const (
+	alertPrefix = "alert/"
+	sentPrefix  = "sent/"
+)
+
+// incidents is a set, written as base64 of 8 bytes each: a group of ten thousand alerts still fits one record.
+type incidents map[incident]struct{}
+
+func (s incidents) has(i incident) bool { _, ok := s[i]; return ok }
+
+func incidentsOf(alerts []*state) incidents {
+	s := make(incidents, len(alerts))
+	for _, a := range alerts {
+		s[a.Incident] = struct{}{}
+	}
+	return s
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s incidents) MarshalText() ([]byte, error) {
+	raw := make([]byte, 0, 8*len(s))
+	for _, i := range slices.Sorted(maps.Keys(s)) {
+		raw = binary.BigEndian.AppendUint64(raw, uint64(i))
+	}
+	return []byte(base64.RawStdEncoding.EncodeToString(raw)), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *incidents) UnmarshalText(text []byte) error {
+	raw, err := base64.RawStdEncoding.DecodeString(string(text))
+	if err != nil {
+		return fmt.Errorf("a set of incidents is no base64: %w", err)
+	}
+	if len(raw)%8 != 0 {
+		return fmt.Errorf("a set of incidents has %d bytes, expected a multiple of 8", len(raw))
+	}
+	*s = make(incidents, len(raw)/8)
+	for len(raw) > 0 {
+		(*s)[incident(binary.BigEndian.Uint64(raw))] = struct{}{}
+		raw = raw[8:]
+	}
+	return nil
+}
+
+// entry is the ledger's page for one group and one integration: what was told, and what is being told. Intent and done
+// are the same record: while Intent is set it has no done.
+type entry struct {
+	Route       string    `json:"route"`
+	Integration string    `json:"integration"`
+	GroupLabels label.Set `json:"group_labels"`
+	// At is when the last notification was delivered, Firing who fired in it.
+	At     time.Time `json:"at,omitzero"`
+	Firing incidents `json:"firing,omitempty"`
+	// Content is a hash of what it said, Ref the name of the message.
+	Content uint64  `json:"content,omitempty"`
+	Ref     string  `json:"ref,omitempty"`
+	Intent  *intent `json:"intent,omitempty"`
+
+	key       string
+	written   bool // whether the topic may hold a record of it
+	to        Integration
+	group     *group
+	lastError string
+}
+
+// intent is a notification that was decided on. It may be sent once it is committed.
+type intent struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Reason  Reason    `json:"reason"`
+	// Firing and Resolved are whom it tells of; Fresh those that were not told before as they are now.
+	Firing   incidents `json:"firing"`
+	Resolved incidents `json:"resolved,omitempty"`
+	Content  uint64    `json:"content,omitempty"`
+
+	phase    phase
+	data     *Data // nil after a restart, made anew then
+	attempts int
+	restored bool
+	retryAt  time.Time
+}
+
+// phase is how far an intent is. It only moves on, except from sending back to waiting.
+type phase int
+
+const (
+	drafted phase = iota // decided, not yet handed out to be committed
+	handed               // handed out, not known to be committed
+	ready                // committed: may be sent
+	sending              // given to the sender
+	waiting              // failed, to be tried again at retryAt
+)
+
+// sentKey is the key of an entry's record.
+func sentKey(integration, routeID string, group label.Set) string {
+	h := fnv.New128a()
+	for _, part := range []string{integration, routeID, group.String()} {
+		_, _ = h.Write([]byte(part))
+		_, _ = h.Write([]byte{0xff})
+	}
+	return sentPrefix + hex.EncodeToString(h.Sum(nil))
+}
+
+// intentID is unique among all intents: an entry has one at a time, and they differ in time or content.
+func intentID(e *entry, i *intent) string {
+	h := fnv.New128a()
+	_, _ = fmt.Fprintf(h, "%s\xff%s\xff%d\xff%d", e.key, i.Reason, i.Created.UnixNano(), e.At.UnixNano())
+	for _, set := range []incidents{i.Firing, i.Resolved} {
+		text, _ := set.MarshalText() // never fails
+		_, _ = h.Write(append(text, 0xff))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// decodeState reads the record of an alert.
+func decodeState(key string, value []byte) (*state, error) {
+	s := new(state)
+	if err := json.Unmarshal(value, s); err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", key, err)
+	}
+	if s.Fingerprint.String() != strings.TrimPrefix(key, alertPrefix) {
+		return nil, fmt.Errorf("decoding %s: it holds fingerprint %s", key, s.Fingerprint)
+	}
+	if s.Resolved != nil && s.Firing == nil {
+		return nil, fmt.Errorf("decoding %s: it ends an incident that did not begin", key)
+	}
+	return s, nil
+}
+
+// decodeEntry reads the record of a ledger entry.
+func decodeEntry(key string, value []byte) (*entry, error) {
+	e := &entry{key: key}
+	if err := json.Unmarshal(value, e); err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", key, err)
+	}
+	if want := sentKey(e.Integration, e.Route, e.GroupLabels); want != key {
+		return nil, fmt.Errorf("decoding %s: its content belongs to key %s", key, want)
+	}
+	if e.Intent != nil {
+		if e.Intent.ID == "" {
+			return nil, fmt.Errorf("decoding %s: %w", key, errors.New("an intent without an id"))
+		}
+		e.Intent.phase, e.Intent.restored = ready, true
+	}
+	return e, nil
+}
+
+// The rhythm of repeated attempts.
+const (
+	firstRetry     = time.Second
+	longestRetry   = time.Minute
+	permanentRetry = 5 * time.Minute
+	// supersedeAfter is how old an undelivered notification must be before a newer state replaces it, so that a
+	// receiver that comes back after long is not told an old story first. Until then both are delivered in order.
+	supersedeAfter = time.Minute
+	// mattersFor is how long a notification about alerts that are over is tried.
+	mattersFor = 24 * time.Hour
+)
+
+// backoff returns how long to wait after a failed attempt. The jitter comes from the id, so that the same history leads
+// to the same times.
+func (i *intent) backoff(o Outcome) time.Duration {
+	unit := float64(xxhash.Sum64String(fmt.Sprintf("%s/%d", i.ID, i.attempts))) / (1 << 64) // in [0, 1)
+	if o.RetryAfter > 0 {
+		return o.RetryAfter + time.Duration(unit*float64(o.RetryAfter)/10)
+	}
+	if o.Permanent {
+		return permanentRetry + time.Duration(unit*float64(permanentRetry)/4)
+	}
+	wait := longestRetry
+	if n := i.attempts - 1; n < 6 {
+		wait = min(firstRetry<<max(n, 0), longestRetry)
+	}
+	return wait*3/4 + time.Duration(unit*float64(wait)/2)
+}

@@ -1,0 +1,129 @@
+package alert
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Reason says why a group is notified, in Alertmanager's words.
+type Reason string
+
+// The reasons.
+const (
+	FirstNotification Reason = "first notification"
+	NewAlerts         Reason = "new alerts added"
+	SomeResolved      Reason = "some alerts resolved"
+	AllResolved       Reason = "all alerts resolved"
+	RepeatElapsed     Reason = "repeat interval elapsed"
+	// ContentChanged is for receivers that edit their message: who fires is the same, but a value or a text changed.
+	ContentChanged Reason = "content changed"
+)
+
+// Notification is one message about one group of alerts for one integration. It does not change once made, so that a
+// repeated attempt says the same under the same ID.
+type Notification struct {
+	// ID is the idempotency key: all attempts to deliver this notification have it, before and after a restart.
+	ID string
+	// Integration is where it goes.
+	Integration Integration
+	// GroupKey identifies the group as Alertmanager writes it: {}/{severity="critical"}:{alertname="ErrorSpike"}.
+	GroupKey string
+	Reason   Reason
+	// Created is when the notification was decided on.
+	Created time.Time
+	// Ref is what the last outcome for this group named its message by, "" when there is none to edit.
+	Ref string
+	// Attempt counts from 1. Repeated says that an earlier attempt may have been delivered without freshet knowing.
+	Attempt  int
+	Repeated bool
+	Data     Data
+}
+
+// Outcome is what came of one attempt to deliver a notification, beside the error.
+type Outcome struct {
+	// Ref names the message for later edits, e.g. a Slack channel and timestamp. It is kept also when the attempt
+	// failed after the message was made.
+	Ref string
+	// Permanent says of a failed attempt that another cannot succeed until somebody mends the configuration.
+	Permanent bool
+	// RetryAfter is how long the receiver asks to be left alone, 0 when it does not say.
+	RetryAfter time.Duration
+}
+
+// Notifier delivers notifications to one integration. Notify returns when the receiver has answered or ctx ends; the
+// error names no secret. It may be called concurrently for different groups, never for the same one.
+type Notifier interface {
+	Notify(ctx context.Context, n *Notification) (Outcome, error)
+}
+
+// Integration is one way in which a receiver is notified: one entry of its slack_configs or webhook_configs.
+type Integration struct {
+	// Receiver is the receiver's name, Kind is "slack", "webhook" or another notifier's, Index counts the entries of
+	// that kind from 0.
+	Receiver string
+	Kind     string
+	Index    int
+	// SendResolved says whether the end of an alert is told too.
+	SendResolved bool
+	// Edits says that the notifier changes the message it sent before, so that small changes may be told at once.
+	Edits bool
+	// Slack and Webhook are the settings; the one of Kind is set.
+	Slack   *SlackConfig
+	Webhook *WebhookConfig
+}
+
+// Key identifies the integration among all: receiver/kind[index].
+func (i Integration) Key() string { return i.Receiver + "/" + i.Kind + "[" + itoa(i.Index) + "]" }
+
+// View is an alert as the web page and the API show it.
+type View struct {
+	Fingerprint label.Fingerprint `json:"fingerprint"`
+	Name        string            `json:"name"`
+	// Group and File say which rule it comes from.
+	Group string `json:"group"`
+	// State is pending, firing or resolved.
+	State       string            `json:"state"`
+	Labels      label.Set         `json:"labels"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Value       *float64          `json:"value,omitempty"`
+	Threshold   *float64          `json:"threshold,omitempty"`
+	Unit        string            `json:"unit,omitempty"`
+	Condition   string            `json:"condition"`
+	// Since is when the episode began and Until when it ended, in event time; Reason says why it ended if its condition
+	// was not the cause.
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"`
+	Reason string    `json:"reason,omitempty"`
+	// FirstRecord is the event time of the first matching record, Received when the alerter learned that it fires.
+	FirstRecord time.Time `json:"first_record,omitzero"`
+	Received    time.Time `json:"received,omitzero"`
+	Samples     []Sample  `json:"samples,omitempty"`
+	// Receivers are the names of those that its routes lead to; Notified is when one was last told something new of it.
+	Receivers []string  `json:"receivers,omitempty"`
+	Notified  time.Time `json:"notified,omitzero"`
+	// LastError is why the newest attempt to tell somebody failed, "" when it did not.
+	LastError string `json:"last_error,omitempty"`
+}
+
+// GroupView is a group of alerts and how far each integration has been told of it.
+type GroupView struct {
+	Key          string              `json:"key"`
+	Receiver     string              `json:"receiver"`
+	Labels       label.Set           `json:"labels"`
+	Alerts       []label.Fingerprint `json:"alerts"`
+	Integrations []ProgressView      `json:"integrations"`
+}
+
+// ProgressView says what one integration has been told of a group.
+type ProgressView struct {
+	Integration string `json:"integration"`
+	// Notified is when a notification was last delivered, Next when the next one is due, zero when none is.
+	Notified time.Time `json:"notified,omitzero"`
+	Next     time.Time `json:"next,omitzero"`
+	// Outstanding is the ID of a notification that is decided on but not delivered, Attempts how often it was tried.
+	Outstanding string `json:"outstanding,omitempty"`
+	Attempts    int    `json:"attempts,omitempty"`
+	LastError   string `json:"last_error,omitempty"`
+}

@@ -1,0 +1,206 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+// SenderOptions configure a Sender.
+type SenderOptions struct {
+	Targets []Target
+	// Done is called with what came of each notification, from several goroutines and from within Send. It must not
+	// block.
+	Done func(id string, o Outcome, err error)
+	// Timeout bounds one attempt, by default 15 s; notifiers may have a shorter one of their own.
+	Timeout time.Duration
+	// StartWithin is how long after Send an attempt may start. A notification that waited longer is given back as
+	// failed, because by then another process may be the active alerter. 0 means no bound.
+	StartWithin time.Duration
+	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
+	Queue int
+	// Parallel is how many notifications one webhook is sent at a time, by default 8. Every other kind gets one.
+	Parallel   int
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// Target is an integration and what delivers to it.
+type Target struct {
+	Integration Integration
+	Notifier    Notifier
+}
+
+// Sender delivers notifications, each integration from a queue of its own, so that one that hangs delays no other.
+type Sender struct {
+	options SenderOptions
+	metrics *senderMetrics
+	lanes   map[string]*lane
+}
+
+// lane is the way to one integration.
+type lane struct {
+	Target
+	queue chan queued
+
+	mu      sync.Mutex
+	until   time.Time // the receiver asked to be left alone until then
+	failing string    // the error that was logged last, "" when the last attempt succeeded
+}
+
+type queued struct {
+	n  *Notification
+	at time.Time
+}
+
+// Errors that Done may be given beside those of notifiers.
+var (
+	// ErrQueueFull says that too many notifications wait for the integration.
+	ErrQueueFull = errors.New("too many notifications wait for this receiver")
+	// ErrTooLate says that the notification waited longer than StartWithin.
+	ErrTooLate = errors.New("waited too long behind others for this receiver")
+	// ErrNoNotifier says that nothing can deliver to the integration.
+	ErrNoNotifier = errors.New("no notifier is configured")
+)
+
+// NewSender returns a Sender. Run starts it.
+func NewSender(o SenderOptions) *Sender {
+	if o.Timeout <= 0 {
+		o.Timeout = 15 * time.Second
+	}
+	if o.Queue <= 0 {
+		o.Queue = 10_000
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 8
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer), lanes: map[string]*lane{}}
+	for _, t := range o.Targets {
+		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: make(chan queued, o.Queue)}
+	}
+	return s
+}
+
+// Send queues notifications and returns at once. Each is answered by a call of Done, unless Run ends first.
+func (s *Sender) Send(ns []*Notification) {
+	now := time.Now()
+	for _, n := range ns {
+		key := n.Integration.Key()
+		l, ok := s.lanes[key]
+		if !ok {
+			s.options.Done(n.ID, Outcome{Permanent: true}, fmt.Errorf("notifying %s: %w", key, ErrNoNotifier))
+			continue
+		}
+		select {
+		case l.queue <- queued{n, now}:
+			s.metrics.queued.WithLabelValues(key).Inc()
+		default:
+			s.options.Done(n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, ErrQueueFull))
+		}
+	}
+}
+
+// Run delivers until ctx ends, and returns when the attempts under way have ended too. It returns nil.
+func (s *Sender) Run(ctx context.Context) error {
+	var g errgroup.Group
+	for _, l := range s.lanes {
+		workers := 1
+		if l.Integration.Kind == "webhook" {
+			workers = s.options.Parallel
+		}
+		for range workers {
+			g.Go(func() error {
+				s.work(ctx, l)
+				return nil
+			})
+		}
+	}
+	return g.Wait() //nolint:wrapcheck // always nil
+}
+
+func (s *Sender) work(ctx context.Context, l *lane) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case q := <-l.queue:
+			s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
+			if !l.rest(ctx) {
+				return
+			}
+			s.attempt(ctx, l, q)
+		}
+	}
+}
+
+// rest waits until the receiver may be asked again; false means that ctx ended first.
+func (l *lane) rest(ctx context.Context) bool {
+	for {
+		l.mu.Lock()
+		wait := time.Until(l.until)
+		l.mu.Unlock()
+		if wait <= 0 {
+			return ctx.Err() == nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Sender) attempt(ctx context.Context, l *lane, q queued) {
+	start := time.Now()
+	if w := s.options.StartWithin; w > 0 && start.Sub(q.at) > w {
+		s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	outcome, err := l.Notifier.Notify(bounded, q.n)
+	cancel()
+	if err != nil && ctx.Err() != nil {
+		return // the program ends; the intent is kept, so the notification is sent after the next start
+	}
+	end := time.Now()
+	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
+	s.settle(l, outcome, err, end)
+	s.options.Done(q.n.ID, outcome, err)
+}
+
+// settle notes a wish to be left alone, and logs when a receiver begins to fail, fails otherwise, or works again.
+func (s *Sender) settle(l *lane, o Outcome, err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o.RetryAfter > 0 && now.Add(o.RetryAfter).After(l.until) {
+		l.until = now.Add(o.RetryAfter)
+	}
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == l.failing {
+		return
+	}
+	log := s.options.Log.With("receiver", l.Integration.Receiver, "integration", l.Integration.Key())
+	switch {
+	case text == "":
+		log.Info("receiver takes notifications again")
+	case o.Permanent:
+		log.Error("receiver refuses notifications", "error", text)
+	default:
+		log.Warn("notification failed and will be tried again", "error", text)
+	}
+	l.failing = text
+}

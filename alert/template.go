@@ -1,0 +1,182 @@
+package alert
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/template"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// KV is a set of names and values with the methods that Alertmanager's templates know: SortedPairs, Remove, Names,
+// Values.
+type KV = template.KV
+
+// Sample is one matching record.
+type Sample = finding.Sample
+
+// The states of an alert in a message.
+const (
+	statusFiring   = string(finding.Firing)
+	statusResolved = string(finding.Resolved)
+)
+
+// Data is what a message is made of: the data of Alertmanager's templates and webhook, and what freshet knows beyond.
+type Data struct {
+	Receiver string `json:"receiver"`
+	// Status is firing when any alert fires, else resolved.
+	Status             string `json:"status"`
+	Alerts             Alerts `json:"alerts"`
+	NotificationReason string `json:"notification_reason"`
+	GroupLabels        KV     `json:"groupLabels"`
+	CommonLabels       KV     `json:"commonLabels"`
+	CommonAnnotations  KV     `json:"commonAnnotations"`
+	RouteLabels        KV     `json:"routeLabels"`
+	ExternalURL        string `json:"externalURL"`
+}
+
+// Alert is one alert in a message.
+type Alert struct {
+	Status       string    `json:"status"`
+	Labels       KV        `json:"labels"`
+	Annotations  KV        `json:"annotations"`
+	StartsAt     time.Time `json:"startsAt"`
+	EndsAt       time.Time `json:"endsAt"`
+	GeneratorURL string    `json:"generatorURL"`
+	Fingerprint  string    `json:"fingerprint"`
+	// Evidence is in the JSON under a key of its own, so that nothing in Alertmanager's body changes its meaning.
+	Evidence `json:"freshet"`
+}
+
+// Evidence is why an alert fires.
+type Evidence struct {
+	Value     *float64 `json:"value,omitempty"`
+	Threshold *float64 `json:"threshold,omitempty"`
+	Unit      string   `json:"unit,omitempty"`
+	Condition string   `json:"condition,omitempty"`
+	// Reason says why the alert resolved when its condition was not the cause.
+	Reason      string    `json:"reason,omitempty"`
+	FirstRecord time.Time `json:"first_record,omitzero"`
+	Samples     []Sample  `json:"samples,omitempty"`
+}
+
+// ShownValue returns the value with its unit as a person reads it, e.g. "1.24 s", "" when it is missing.
+func (e Evidence) ShownValue() string {
+	value, _ := FormatMeasure(e.Value, e.Threshold, e.Unit)
+	return value
+}
+
+// ShownThreshold is ShownValue of the threshold.
+func (e Evidence) ShownThreshold() string {
+	_, threshold := FormatMeasure(e.Value, e.Threshold, e.Unit)
+	return threshold
+}
+
+// Severity returns the label severity in lower case.
+func (a Alert) Severity() string { return strings.ToLower(a.Labels["severity"]) }
+
+// Name returns the alert's name.
+func (a Alert) Name() string { return a.Labels[label.AlertName] }
+
+// Summary returns the annotation that says in one line what is wrong: summary, else description, else "".
+func (a Alert) Summary() string {
+	if s := a.Annotations["summary"]; s != "" {
+		return s
+	}
+	return a.Annotations["description"]
+}
+
+// Alerts is a list of alerts.
+type Alerts []Alert
+
+// Firing returns those that fire.
+func (as Alerts) Firing() []Alert { return as.with(statusFiring) }
+
+// Resolved returns those that are over.
+func (as Alerts) Resolved() []Alert { return as.with(statusResolved) }
+
+func (as Alerts) with(status string) []Alert {
+	out := []Alert{}
+	for _, a := range as {
+		if a.Status == status {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// newData fills in what follows from the alerts.
+func newData(receiver, externalURL string, reason Reason, group label.Set, alerts Alerts) Data {
+	d := Data{
+		Receiver: regexp.QuoteMeta(receiver), // as Alertmanager has it: the name is meant for a filter
+		Status:   statusResolved, Alerts: alerts, NotificationReason: string(reason), GroupLabels: group.Map(),
+		CommonLabels: KV{}, CommonAnnotations: KV{}, RouteLabels: KV{}, ExternalURL: externalURL,
+	}
+	if len(alerts.Firing()) > 0 {
+		d.Status = statusFiring
+	}
+	if len(alerts) == 0 {
+		return d
+	}
+	d.CommonLabels = common(alerts, func(a Alert) KV { return a.Labels })
+	d.CommonAnnotations = common(alerts, func(a Alert) KV { return a.Annotations })
+	return d
+}
+
+func common(alerts Alerts, of func(Alert) KV) KV {
+	out := KV{}
+	for name, value := range of(alerts[0]) {
+		if !slices.ContainsFunc(alerts[1:], func(a Alert) bool { return of(a)[name] != value }) {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// link is where the page shows an alert.
+func link(externalURL, fingerprint string) string {
+	if externalURL == "" {
+		return ""
+	}
+	return strings.TrimRight(externalURL, "/") + "/?alert=" + url.QueryEscape(fingerprint)
+}
+
+// Templates renders the texts of a configuration with Alertmanager's functions. It is safe for concurrent use.
+type Templates struct{ t *template.Template }
+
+// NewTemplates reads template files by globs, beside Alertmanager's default templates.
+func NewTemplates(globs ...string) (*Templates, error) {
+	t, err := template.FromGlobs(globs)
+	if err != nil {
+		return nil, fmt.Errorf("reading the templates: %w", err)
+	}
+	t.ExternalURL = &url.URL{}
+	return &Templates{t}, nil
+}
+
+// Execute renders a text with the data.
+func (t *Templates) Execute(text string, d *Data) (string, error) {
+	out, err := t.t.ExecuteTextString(text, d)
+	if err != nil {
+		return "", fmt.Errorf("rendering the template: %w", err)
+	}
+	return out, nil
+}
+
+// checkTemplate says whether a text can be parsed as a template.
+func checkTemplate(text string) error {
+	t, err := template.New()
+	if err == nil {
+		err = t.Parse(strings.NewReader(text))
+	}
+	if err != nil {
+		return fmt.Errorf("not a valid template: %w", err)
+	}
+	return nil
+}

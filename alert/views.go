@@ -1,0 +1,56 @@
+package alert
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Alerts returns the alerts that are pending or firing, and those that resolved within the last day, the newest first.
+func (a *Alerter) Alerts() []View {
+	out := make([]View, 0, len(a.alerts))
+	for _, s := range a.alerts {
+		v, ok := s.view()
+		if !ok {
+			continue
+		}
+		if s.Firing != nil {
+			for _, r := range a.options.Route.Match(s.Firing.Labels) {
+				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
+					v.Receivers = append(v.Receivers, r.Receiver)
+				}
+			}
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(x, y View) int {
+		return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Fingerprint, y.Fingerprint))
+	})
+	return out
+}
+
+// Groups returns the groups of alerts that fire or whose end is still to be told.
+func (a *Alerter) Groups() []GroupView {
+	out := make([]GroupView, 0, len(a.groups))
+	for _, id := range slices.Sorted(maps.Keys(a.groups)) {
+		g := a.groups[id]
+		v := GroupView{Key: g.key, Receiver: g.entries[0].to.Receiver, Labels: g.labels,
+			Alerts: slices.SortedFunc(maps.Keys(g.members), func(x, y label.Fingerprint) int { return cmp.Compare(x, y) })}
+		for _, e := range g.entries {
+			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
+			switch i := e.Intent; {
+			case i != nil:
+				p.Outstanding, p.Attempts, p.Next = i.ID, i.attempts, i.retryAt
+			case g.route != nil:
+				if _, at, ok := g.due(e, g.standing(e), a.options.Prompt); ok {
+					p.Next = at
+				}
+			}
+			v.Integrations = append(v.Integrations, p)
+		}
+		out = append(out, v)
+	}
+	return out
+}
