@@ -82,8 +82,8 @@ type Record struct {
 	// Index is the place of the record in its Kafka message, so that (topic, partition, offset, index) names it.
 	Index int
 	// Time is the event time in Unix nanoseconds: a log's time (else its observed time), a point's time, a span's end
-	// (its duration is known only then), a span event's time. 0 means that the record has none: the reader uses the
-	// Kafka timestamp.
+	// (its duration is known only then; its start if it has no end), a span event's time. 0 means that the record has
+	// none, or one after the year 2262: the reader uses the Kafka timestamp.
 	Time int64
 	// Resource and Scope are never nil.
 	Resource *Resource
@@ -97,7 +97,7 @@ type Record struct {
 	TraceID, SpanID string
 
 	// Severity is the OpenTelemetry severity number of a log, 1 (TRACE) to 24 (FATAL4); 0 is unknown. A decoder derives
-	// it from SeverityText where the number is 0 and the text is a usual level name.
+	// it from SeverityText where the number is not one of these and the text is a usual level name.
 	Severity     int32
 	SeverityText string
 	// Body is a log's body, or an event's message.
@@ -136,13 +136,16 @@ type Point struct {
 	Cumulative, Monotonic bool
 	// StartTime is in Unix nanoseconds, 0 when not set.
 	StartTime int64
+	// NoValue is the flag "no recorded value": the series has ended or has a gap here.
+	NoValue bool
 	// Value is the number of a Gauge or Sum; missing for the other types and for points flagged "no recorded value".
 	Value Value
 	// Count, Sum, Min and Max belong to histograms and summaries; the Has flags say whether the optional ones are set.
 	Count                  uint64
 	Sum, Min, Max          float64
 	HasSum, HasMin, HasMax bool
-	// Bounds and Buckets are an explicit histogram's upper bounds and counts, len(Buckets) == len(Bounds)+1 or both 0.
+	// Bounds and Buckets are an explicit histogram's upper bounds and counts, len(Buckets) == len(Bounds)+1 or both 0:
+	// those of a producer that breaks this rule are left out.
 	Bounds  []float64
 	Buckets []uint64
 	// Exponential is set for an exponential histogram only.
@@ -184,20 +187,52 @@ type Origin struct {
 }
 
 // Batch holds the records decoded from one Kafka message and the memory they use. Decoders fill it; it is reused.
-// Records point into Resources, Scopes and Points by pointer, so a decoder sizes or fixes those before it hands out
-// pointers (or allocates them in chunks that never move).
 type Batch struct {
 	Records []Record
-	// Scratch belongs to the decoder that fills the batch: arenas for attributes, resources, points and decoded text.
+	// Scratch belongs to the decoder that fills the batch. Decoders that keep all in an Arena use that of Begin, so
+	// that decoders of different formats may take turns on one batch.
 	Scratch any
 }
+
+// keptRecords is how many records a batch keeps room for, so that one huge message is not held for ever.
+const keptRecords = 1 << 17
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() { b.Records = b.Records[:0] }
 
+// Begin empties the batch and returns its arena, empty too. A decoder calls it first.
+func (b *Batch) Begin() *Arena {
+	if cap(b.Records) > keptRecords {
+		b.Records = nil
+	}
+	b.Reset()
+	a, ok := b.Scratch.(*Arena)
+	if !ok {
+		a = new(Arena)
+		b.Scratch = a
+	}
+	a.Reset()
+	return a
+}
+
+// Add adds a zero record, with its Index set, and returns it. The pointer is valid until the next Add.
+func (b *Batch) Add() *Record {
+	n := len(b.Records)
+	if n < cap(b.Records) {
+		b.Records = b.Records[:n+1]
+		b.Records[n] = Record{}
+	} else {
+		b.Records = append(b.Records, Record{})
+	}
+	r := &b.Records[n]
+	r.Index = n
+	return r
+}
+
 // Decoder turns the value of a Kafka message into records. It either fills the batch with all of them or returns an
-// error and leaves it empty: a message counts whole or goes to the dead-letter topic whole. It may keep references
-// into value, so value must stay unchanged while the batch is used. A Decoder is used by one goroutine at a time.
+// error, a *DecodeError, and leaves the batch empty: a message counts whole or goes to the dead-letter topic whole. It
+// may keep references into value, so value must stay unchanged while the batch is used. A Decoder is used by one
+// goroutine at a time.
 type Decoder interface {
 	Decode(value []byte, b *Batch) error
 }

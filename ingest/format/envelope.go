@@ -1,0 +1,86 @@
+package format
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// looksJSON says whether the first byte that is no white space opens an object or an array.
+func looksJSON(value []byte) bool {
+	start := bytes.TrimLeft(value, " \t\r\n")
+	return len(start) > 0 && (start[0] == '{' || start[0] == '[')
+}
+
+// envelope returns the signal of an OTLP/JSON message by its one top-level key, or Unknown for other JSON. A key of a
+// nested object does not count.
+func envelope(value []byte) ingest.Signal {
+	// Nearly all other JSON ends here: it has none of the keys at any level.
+	if !bytes.Contains(value, []byte(`"resource`)) {
+		return ingest.Unknown
+	}
+	// OTLP's own JSON begins with the key.
+	start := bytes.TrimLeft(value, " \t\r\n")
+	if len(start) == 0 || start[0] != '{' {
+		return ingest.Unknown
+	}
+	if rest := bytes.TrimLeft(start[1:], " \t\r\n"); len(rest) > 0 && rest[0] == '"' {
+		if end := bytes.IndexByte(rest[1:], '"'); end >= 0 {
+			if s := envelopeSignal(string(rest[1 : end+1])); s != ingest.Unknown {
+				return s
+			}
+		}
+	}
+	return topLevel(value)
+}
+
+// topLevel looks for the key at any place of the top-level object.
+func topLevel(value []byte) ingest.Signal {
+	dec := json.NewDecoder(bytes.NewReader(value))
+	if _, err := dec.Token(); err != nil {
+		return ingest.Unknown
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return ingest.Unknown
+		}
+		name, ok := key.(string)
+		if !ok {
+			return ingest.Unknown
+		}
+		if s := envelopeSignal(name); s != ingest.Unknown {
+			return s
+		}
+		var skipped json.RawMessage
+		if dec.Decode(&skipped) != nil {
+			return ingest.Unknown
+		}
+	}
+	return ingest.Unknown
+}
+
+func envelopeSignal(key string) ingest.Signal {
+	switch key {
+	case "resourceLogs", "resource_logs":
+		return ingest.Logs
+	case "resourceMetrics", "resource_metrics":
+		return ingest.Metrics
+	case "resourceSpans", "resource_spans":
+		return ingest.Spans
+	default:
+		return ingest.Unknown
+	}
+}
+
+func envelopeKey(s ingest.Signal) string {
+	switch s {
+	case ingest.Logs:
+		return "resourceLogs"
+	case ingest.Metrics:
+		return "resourceMetrics"
+	default:
+		return "resourceSpans"
+	}
+}
