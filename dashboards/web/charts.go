@@ -18,7 +18,7 @@ type ChartsOptions struct {
 	Resolution time.Duration
 	// Rules bounds the charts (default 200), Groups the groups held for each (50), Total the groups of all (2000).
 	Rules, Groups, Total int
-	// Shown is the number of groups of a rule that Series gives (8).
+	// Shown is the number of groups of a rule that Series gives (6).
 	Shown int
 }
 
@@ -32,6 +32,7 @@ type Charts struct {
 	rules  map[string]*ruleChart
 	total  int   // lines held
 	newest int64 // highest bucket seen
+	swept  int64 // newest when forget last looked
 }
 
 // ruleChart is the chart of one rule.
@@ -47,6 +48,9 @@ type line struct {
 	unit   string
 	above  bool
 	points []bucket // in the order of at
+	// peak is the highest nearness of the points, peakAt the bucket that has it.
+	peak   float64
+	peakAt int64
 }
 
 // bucket is one point, Resolution wide.
@@ -69,7 +73,7 @@ func NewCharts(o ChartsOptions) *Charts {
 	o.Rules = cmp.Or(max(o.Rules, 0), 200)
 	o.Groups = cmp.Or(max(o.Groups, 0), 50)
 	o.Total = cmp.Or(max(o.Total, 0), 2000)
-	o.Shown = cmp.Or(max(o.Shown, 0), 8)
+	o.Shown = cmp.Or(max(o.Shown, 0), 6)
 	return &Charts{options: o, rules: make(map[string]*ruleChart)}
 }
 
@@ -114,7 +118,7 @@ func (c *Charts) line(rule, group string, b bucket, above bool) *line {
 	if l := r.lines[group]; l != nil {
 		return l
 	}
-	if c.total >= c.options.Total {
+	if len(r.lines) >= c.options.Groups || c.total >= c.options.Total {
 		c.forget()
 		c.rules[rule] = r // forget drops rules without a group, as a new one is
 	}
@@ -145,17 +149,13 @@ func (c *Charts) makePlace(r *ruleChart, b bucket, above bool) bool {
 	return c.displace(r, newcomer)
 }
 
-// displace removes the calmest group of a rule if it is calmer than a newcomer, and says whether it did. Groups without
-// a recent point are calmest of all.
+// displace removes the calmest group of a rule if it never came as near to firing as the newcomer is, and says whether
+// it did. What counts is the peak, so that groups of about the same height do not take turns and lose their past.
 func (c *Charts) displace(r *ruleChart, newcomer float64) bool {
 	calmest, least := "", newcomer
 	for group, l := range r.lines {
-		n := math.Inf(-1)
-		if last := l.points[len(l.points)-1]; last.at >= c.newest-c.recent() {
-			n = nearness(last, l.above)
-		}
-		if n < least || n == least && calmest != "" && group > calmest {
-			calmest, least = group, n
+		if l.peak < least || l.peak == least && calmest != "" && group > calmest {
+			calmest, least = group, l.peak
 		}
 	}
 	if least == newcomer {
@@ -166,11 +166,13 @@ func (c *Charts) displace(r *ruleChart, newcomer float64) bool {
 	return true
 }
 
-// recent is the number of buckets within which an active group has a point.
-func (c *Charts) recent() int64 { return max(1, int64(time.Minute/c.options.Resolution)) }
-
-// forget removes all lines whose last point is older than the retention, and rules without lines.
+// forget removes all lines whose last point is older than the retention, and rules without lines. It looks once in a
+// bucket, since nothing grows old within one.
 func (c *Charts) forget() {
+	if c.swept == c.newest {
+		return
+	}
+	c.swept = c.newest
 	oldest := c.oldest()
 	for name, r := range c.rules {
 		for group, l := range r.lines {
@@ -200,6 +202,22 @@ func (l *line) add(b bucket, oldest int64) {
 	}
 	if stale := l.before(oldest); stale > 0 && stale < len(l.points) {
 		l.points = slices.Delete(l.points, 0, stale)
+	}
+	if l.peakAt < oldest || len(l.points) == 1 {
+		l.peak = math.Inf(-1)
+		for _, p := range l.points {
+			l.rise(p)
+		}
+		return
+	}
+	i, _ = slices.BinarySearchFunc(l.points, b.at, func(p bucket, at int64) int { return cmp.Compare(p.at, at) })
+	l.rise(l.points[i])
+}
+
+// rise takes a point into the peak.
+func (l *line) rise(p bucket) {
+	if n := nearness(p, l.above); n >= l.peak {
+		l.peak, l.peakAt = n, p.at
 	}
 }
 
@@ -245,7 +263,7 @@ func (c *Charts) Series(since time.Time) []Series {
 			s := Series{
 				Rule: name, Group: group, Labels: l.labels, Unit: l.unit, Above: l.above,
 				Groups: len(r.lines),
-				More:   r.refused >= c.newest-c.recent(),
+				More:   r.refused >= c.oldest(),
 				Points: []Point{},
 			}
 			for _, b := range l.points[l.before(from):] {
@@ -270,16 +288,8 @@ func (c *Charts) mostTelling(r *ruleChart) []string {
 	if len(groups) <= c.options.Shown {
 		return groups
 	}
-	oldest := c.oldest()
-	peak := make(map[string]float64, len(groups))
-	for group, l := range r.lines {
-		peak[group] = math.Inf(-1)
-		for _, b := range l.points[l.before(oldest):] {
-			peak[group] = max(peak[group], nearness(b, l.above))
-		}
-	}
 	slices.SortFunc(groups, func(a, b string) int {
-		return cmp.Or(cmp.Compare(peak[b], peak[a]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(r.lines[b].peak, r.lines[a].peak), cmp.Compare(a, b))
 	})
 	return groups[:c.options.Shown]
 }

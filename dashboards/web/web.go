@@ -41,7 +41,7 @@ type Options struct {
 	Series func(since time.Time) []Series
 	// Status gives the state of the pipeline.
 	Status func() Status
-	// Interval is the time between two updates of an open page, by default a second.
+	// Interval is the time between two updates of an open page, by default a second and at most five.
 	Interval time.Duration
 	// Streams bounds the open pages that are updated live, by default 64. Those beyond ask now and then instead.
 	Streams int
@@ -76,6 +76,8 @@ func New(o Options) *Page {
 	if o.Interval <= 0 {
 		o.Interval = time.Second
 	}
+	// A page that hears nothing for eight seconds takes the connection for lost.
+	o.Interval = min(o.Interval, 5*time.Second)
 	if o.Streams <= 0 {
 		o.Streams = 64
 	}

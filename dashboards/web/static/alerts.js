@@ -3,6 +3,8 @@
 import {draw, make, setChildren, setText} from './dom.js';
 import {clock, duration, full, group, moment, value} from './format.js';
 
+const shown = 100; // alerts of a list; a storm of thousands helps nobody
+
 // AlertList shows alerts below an <ol>. Elements are kept from update to update: what is open stays open.
 export class AlertList {
   constructor(element) {
@@ -13,7 +15,7 @@ export class AlertList {
   // set shows the alerts in the order given.
   set(alerts) {
     const next = new Map();
-    for (const alert of alerts) {
+    for (const alert of alerts.slice(0, shown)) {
       const key = `${alert.fingerprint} ${alert.state === 'resolved' ? alert.starts_at : ''}`;
       if (next.has(key)) continue;
       const entry = this.entries.get(key) || new Entry();
@@ -22,7 +24,9 @@ export class AlertList {
     }
     this.entries = next;
     this.element.hidden = next.size === 0;
-    setChildren(this.element, [...next.values()].map(e => e.element));
+    const items = [...next.values()].map(e => e.element);
+    if (alerts.length > shown) items.push(make('li', 'rest', `and ${alerts.length - shown} more`));
+    setChildren(this.element, items);
   }
 
   // tick updates how long alerts have lasted.

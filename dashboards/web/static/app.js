@@ -87,7 +87,7 @@ function showAlerts() {
   const firing = by('firing'), pending = by('pending'), resolved = by('resolved');
   lists.firing.set(firing);
   lists.pending.set(pending);
-  lists.resolved.set(resolved.slice(0, 100));
+  lists.resolved.set(resolved);
   byId('pending-label').hidden = pending.length === 0;
   byId('no-earlier').hidden = resolved.length > 0;
 
@@ -104,15 +104,17 @@ function showAlerts() {
 // under says what stands behind the headline.
 function under(firing, pending) {
   if (status.rules === 0) return 'No rules are loaded. Name rule files under rules.files in freshet.yaml.';
+  if (status.groups === 0) return `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'is' : 'are'} loaded; no record has reached ${status.rules === 1 ? 'it' : 'them'} yet.`;
   const watch = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'watches' : 'watch'} ${plural(status.groups, 'group')}`;
   if (pending === 0) return `${watch}.`;
   return `${watch}; ${plural(pending, 'condition')} ${pending === 1 ? 'holds' : 'hold'}, but not yet for long enough.`;
 }
 
 function showCharts() {
+  const severities = new Map(alerts.toReversed().map(a => [a.rule, a.severity])); // of the first, which is the severest now
   for (const [rule, groups] of series) {
     if (!charts.has(rule)) charts.set(rule, new Chart(rule, board));
-    charts.get(rule).set([...groups.values()]);
+    charts.get(rule).set([...groups.values()], severities.get(rule) || [...groups.values()][0].labels?.severity || '');
   }
   for (const rule of charts.keys()) if (!series.has(rule)) charts.delete(rule);
   byId('no-charts').hidden = charts.size > 0;
@@ -129,7 +131,8 @@ function showCharts() {
   const clockNow = now() / 1000;
   // The last point stands near the edge; when event time is not that of the clock, the edge is where points end.
   board.now = last > 0 && Math.abs(clockNow - last) > 300 ? last : Math.max(last, clockNow);
-  board.span = chosen || (spans.find(([s]) => board.now - first <= s) || spans.at(-1))[0];
+  // Unless the viewer chose one, the longest time that the points nearly fill.
+  board.span = chosen || (spans.findLast(([s]) => board.now - first >= 0.75 * s) || spans[0])[0];
   for (const button of byId('spans').children) button.setAttribute('aria-pressed', String(Number(button.value) === board.span));
 
   // Those that fire come first. What has the keyboard's focus stays where it is.

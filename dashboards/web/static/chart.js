@@ -4,7 +4,7 @@ import {clock, group, minute, value} from './format.js';
 import {draw, make, setChildren, setText} from './dom.js';
 import {timeTicks, valueScale} from './scale.js';
 
-const height = 168, top = 10, bottom = 22, left = 2, right = 2;
+const height = 172, top = 15, bottom = 22, left = 2, right = 2;
 const T = 0, V = 1, TH = 2, FIRING = 3; // what stands where in a point
 const colours = 8;
 
@@ -33,8 +33,9 @@ export class Chart {
     }, {rootMargin: '200px'}).observe(this.element);
   }
 
-  // set takes the series of the rule as they are now.
-  set(series) {
+  // set takes the series of the rule as they are now, and the severity of its alerts.
+  set(series, severity) {
+    this.element.dataset.severity = severity;
     const free = new Set(Array(colours).keys());
     const next = new Map();
     for (const s of series) {
@@ -58,16 +59,20 @@ export class Chart {
     return this.current().some(l => l.last && l.last[FIRING]);
   }
 
-  // current returns the lines with their last point within the time shown, those nearest to firing first.
+  // current returns the lines with their last point within the time shown: firing ones first, then those that came
+  // nearest to it.
   current() {
     const out = [];
     for (const line of this.lines.values()) {
       const points = line.series.points;
       let last = points.length > 0 ? points[points.length - 1] : null;
-      if (last && last[T] < this.board.now - this.board.span) last = null;
-      out.push({...line, last, near: nearness(last, line.series.above)});
+      const from = this.board.now - this.board.span;
+      if (last && last[T] < from) last = null;
+      // By the peak, since an order by the last value would never rest.
+      const near = last && last[FIRING] ? Infinity : peak(points, from, line.series.above);
+      out.push({...line, last, near});
     }
-    return out.sort((a, b) => b.near - a.near || (a.series.group < b.series.group ? -1 : 1));
+    return out.sort((a, b) => order(a.near, b.near) || (a.series.group < b.series.group ? -1 : 1)).slice(0, colours);
   }
 
   // point moves the cursor of all charts to where the pointer is.
@@ -133,7 +138,7 @@ export class Chart {
     for (const tick of scale.ticks) {
       const at = crisp(y(tick));
       parts.push(draw('line', {class: tick === scale.low ? 'axis' : 'grid', x1: 0, x2: width, y1: at, y2: at}));
-      if (tick !== scale.low && at > 12) parts.push(draw('text', {class: 'tick', x: 0, y: at - 4}, value(tick, unit)));
+      if (tick !== scale.low) parts.push(draw('text', {class: 'tick', x: 0, y: at - 4}, value(tick, unit)));
     }
     const {ticks, step} = timeTicks(from, now, width);
     for (const t of ticks) {
@@ -172,7 +177,7 @@ export class Chart {
   // read writes the legend: the values under the cursor, or those of now.
   read(shown, cursor) {
     setText(this.reading, cursor === null ? '' : clock(cursor * 1000));
-    const rows = shown.slice(0, 5).map(l => {
+    const rows = shown.map(l => {
       const line = this.lines.get(l.series.group);
       if (!line.row) {
         line.text = make('span', 'group');
@@ -200,12 +205,15 @@ export class Chart {
 
 const groupName = s => group(s.labels) || s.group || 'everything';
 
-// nearness orders lines by how near they are to firing.
-function nearness(p, above) {
-  if (!p || p[V] === null) return -Infinity;
-  if (p[FIRING]) return 1e300;
-  const distance = p[TH] === null ? p[V] : (p[V] - p[TH]) / Math.max(Math.abs(p[TH]), 1e-9);
-  return above ? distance : -distance;
+// peak says how near to firing the points since a time came.
+function peak(points, from, above) {
+  let best = -Infinity;
+  for (const p of points) {
+    if (p[T] < from || p[V] === null) continue;
+    const distance = p[TH] === null ? p[V] : (p[V] - p[TH]) / Math.max(Math.abs(p[TH]), 1e-9);
+    best = Math.max(best, above ? distance : -distance);
+  }
+  return best;
 }
 
 // since returns the points from a time on, and the one before, so that lines reach the edge.
@@ -296,6 +304,7 @@ function thresholdLine(points, scale, series, x, y, width) {
   ];
 }
 
+const order = (a, b) => (a === b ? 0 : b > a ? 1 : -1);
 const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 const crisp = v => Math.round(v) + 0.5;
 const fix = v => Math.round(v * 10) / 10;
