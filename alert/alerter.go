@@ -174,6 +174,9 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 			delete(e.Firing, ended.Incident)
 		}
 		s.ended = nil
+		if len(e.Firing) == 0 {
+			e.Ref, e.Content = "", 0 // the next incident gets a message of its own
+		}
 		a.writeEntry(e)
 	}
 	reason, at, ok := g.due(e, s, a.options.Prompt)

@@ -90,7 +90,9 @@ func (a *Alerter) compose(e *entry, i *intent, alerts []*state) *Data {
 	list := make(Alerts, 0, len(alerts))
 	order := make(map[string]string, len(alerts))
 	for _, s := range alerts {
-		m := s.message(i.Resolved.has(s.Incident), a.options.ExternalURL)
+		over := i.Resolved.has(s.Incident)
+		m := s.message(over, a.options.ExternalURL)
+		m.New = over || !e.Firing.has(s.Incident)
 		list, order[m.Fingerprint] = append(list, m), s.Firing.Labels.String()
 	}
 	d := newData(e.to.Receiver, a.options.ExternalURL, i.Reason, e.GroupLabels, sorted(list, order))

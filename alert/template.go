@@ -64,6 +64,8 @@ type Evidence struct {
 	Reason      string    `json:"reason,omitempty"`
 	FirstRecord time.Time `json:"first_record,omitzero"`
 	Samples     []Sample  `json:"samples,omitempty"`
+	// New says that the receiver is told for the first time that the alert fires, or that it is over.
+	New bool `json:"new,omitempty"`
 }
 
 // ShownValue returns the value with its unit as a person reads it, e.g. "1.24 s", "" when it is missing.
@@ -127,6 +129,13 @@ func newData(receiver, externalURL string, reason Reason, group label.Set, alert
 	d.CommonLabels = common(alerts, func(a Alert) KV { return a.Labels })
 	d.CommonAnnotations = common(alerts, func(a Alert) KV { return a.Annotations })
 	return d
+}
+
+// Only returns the data of a message about some of the alerts only.
+func (d Data) Only(alerts Alerts) Data {
+	only := newData("", d.ExternalURL, Reason(d.NotificationReason), nil, alerts)
+	only.Receiver, only.GroupLabels = d.Receiver, d.GroupLabels
+	return only
 }
 
 func common(alerts Alerts, of func(Alert) KV) KV {

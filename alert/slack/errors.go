@@ -1,0 +1,77 @@
+package slack
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/slack-go/slack"
+
+	"github.com/freshet-dev/freshet/alert"
+)
+
+// judge turns an error of Slack's API into an outcome and an error that says what to do and shows no token.
+func judge(err error, token string) (alert.Outcome, error) {
+	if err == nil {
+		return alert.Outcome{}, nil
+	}
+	var (
+		limited *slack.RateLimitedError
+		status  slack.StatusCodeError
+		answer  slack.SlackErrorResponse
+	)
+	switch {
+	case errors.As(err, &limited):
+		return alert.Outcome{RetryAfter: max(limited.RetryAfter, defaultRest)}, fmt.Errorf("rate limited for %s", limited.RetryAfter)
+	case errors.As(err, &status):
+		if status.Code == http.StatusTooManyRequests {
+			return alert.Outcome{RetryAfter: defaultRest}, errors.New("rate limited")
+		}
+		permanent := status.Code/100 != 5 && status.Code != http.StatusRequestTimeout
+		return alert.Outcome{Permanent: permanent}, fmt.Errorf("the API answered %s", status.Status)
+	case errors.As(err, &answer):
+		return answerOutcome(answer)
+	default:
+		return alert.Outcome{}, errors.New(alert.RedactSecrets(alert.RedactURL(err).Error(), token))
+	}
+}
+
+// answerOutcome judges "ok": false. An error that is not known to pass by itself is permanent.
+func answerOutcome(a slack.SlackErrorResponse) (alert.Outcome, error) {
+	text := fmt.Sprintf("the API refused: %s", alert.Excerpt(a.Err, 100))
+	if hint := hint(a); hint != "" {
+		text += " (" + hint + ")"
+	}
+	switch a.Err {
+	case "ratelimited", "rate_limited", "message_limit_exceeded":
+		return alert.Outcome{RetryAfter: defaultRest}, errors.New(text)
+	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "accesslimited":
+		return alert.Outcome{}, errors.New(text)
+	default:
+		return alert.Outcome{Permanent: true}, errors.New(text)
+	}
+}
+
+func hint(a slack.SlackErrorResponse) string {
+	switch a.Err {
+	case "invalid_auth", "not_authed":
+		return "the token is wrong: use the bot token of the app, it begins with xoxb-"
+	case "token_revoked", "token_expired", "account_inactive":
+		return "the token is no longer valid: reinstall the app and use its new bot token"
+	case "missing_scope", "no_permission":
+		if a.Needed != "" {
+			return "the app lacks the scope " + alert.Excerpt(a.Needed, 100) + ": add it and reinstall the app"
+		}
+		return "the app lacks a scope: add chat:write and reinstall the app"
+	case "channel_not_found":
+		return "no such channel, or a private one that the app is not in: check the name, or invite the app"
+	case "not_in_channel":
+		return "invite the app to the channel, or give it the scope chat:write.public"
+	case "is_archived":
+		return "the channel is archived: choose another"
+	case "restricted_action", "restricted_action_read_only_channel":
+		return "a setting of the workspace forbids posting there"
+	default:
+		return ""
+	}
+}
