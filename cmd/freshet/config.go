@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+func configCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{Use: "config", Short: "Work with the configuration file"}
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Print everything that is wrong with the configuration and the files it names; exits 1 if anything is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(cmd, path)
+			if err != nil {
+				return err
+			}
+			set, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: no fault; %s, %s\n", path,
+				plural(len(set.Rules), "rule"), plural(len(cfg.Alert.Receivers), "receiver"))
+			return nil
+		},
+	}
+	check.Flags().StringVar(&path, "config", "freshet.yaml", "configuration `file`")
+	cmd.AddCommand(check)
+	return cmd
+}
+
+// printFaults prints the faults of a configuration file as those of a rule file are printed.
+func printFaults(out io.Writer, path string, content []byte, faults []config.Fault) {
+	lines := strings.Split(string(content), "\n")
+	problems := make([]rules.Problem, len(faults))
+	for i, f := range faults {
+		problems[i] = rules.Problem{
+			File: path, Line: f.Line, Column: f.Column, Length: 1, Severity: rules.Error, Message: f.Message, Hint: f.Hint,
+		}
+		if f.Path != "" {
+			problems[i].Message = f.Path + ": " + f.Message
+		}
+		if f.Line > 0 && f.Line <= len(lines) {
+			problems[i].Source = strings.TrimRight(lines[f.Line-1], "\r")
+		}
+	}
+	printProblems(out, problems)
+	fmt.Fprintf(out, "%s in %s\n", plural(len(faults), "fault"), path)
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/ingest/format"
+)
+
+func newStrict(lookupEnv func(string) (string, bool)) *strict {
+	return &strict{lookupEnv: lookupEnv, anchors: map[string]ast.Node{}, positions: map[string]*token.Position{}}
+}
+
+// check adds faults found after decoding, at the place of their path or of the nearest key above it.
+func (s *strict) check(faults []Fault) {
+	for _, f := range faults {
+		if p := s.position(f.Path); p != nil && f.Line == 0 {
+			f.Line, f.Column = p.Line, p.Column
+		}
+		s.faults = append(s.faults, f)
+	}
+}
+
+func (s *strict) position(path string) *token.Position {
+	for path != "" {
+		if p := s.positions[path]; p != nil {
+			return p
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return nil
+}
+
+// faults returns what is wrong with the values.
+func (c *Config) faults(s *strict) []Fault {
+	var out []Fault
+	bad := func(path, message, hint string) { out = append(out, Fault{Path: path, Message: message, Hint: hint}) }
+
+	if s.positions["kafka.brokers"] != nil && len(c.Kafka.Brokers) == 0 {
+		bad("kafka.brokers", "the list is empty", "name the brokers as host:port, or leave the key out to use the embedded broker")
+	}
+	for i, b := range c.Kafka.Brokers {
+		if message := addressFault(b, true); message != "" {
+			bad(fmt.Sprintf("kafka.brokers[%d]", i), message, "write it as host:port, e.g. kafka-1:9092")
+		}
+	}
+	out = append(out, c.Kafka.securityFaults()...)
+	for path, n := range map[string]int32{
+		"kafka.topics.partitions": c.Kafka.Topics.Partitions, "kafka.topics.pane_partitions": c.Kafka.Topics.PanePartitions,
+	} {
+		if n < 1 || n > 1000 {
+			bad(path, fmt.Sprintf("expected a number from 1 to 1000, found %d", n), "")
+		}
+	}
+	if c.Kafka.Topics.Replication < 0 {
+		bad("kafka.topics.replication", "expected 0 (the brokers' default) or more", "")
+	}
+	for path, address := range map[string]string{"kafka.listen": c.Kafka.Listen, "http.listen": c.HTTP.Listen} {
+		if message := addressFault(address, false); message != "" {
+			bad(path, message, "write it as host:port, e.g. 127.0.0.1:8080")
+		}
+	}
+	if c.HTTP.ExternalURL != "" {
+		if u, err := url.Parse(c.HTTP.ExternalURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			bad("http.external_url", fmt.Sprintf("expected a URL such as https://freshet.example.org, found %q", c.HTTP.ExternalURL), "")
+		}
+	}
+	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+		bad("log.level", fmt.Sprintf("expected debug, info, warn or error, found %q", c.Log.Level), "")
+	}
+	if !oneOf(c.Log.Format, "text", "json") {
+		bad("log.format", fmt.Sprintf("expected text or json, found %q", c.Log.Format), "")
+	}
+	out = append(out, c.Ingest.faults()...)
+	for _, f := range c.Alert.Validate() {
+		out = append(out, Fault{Path: "alert." + f.Path, Message: f.Message, Hint: f.Hint})
+	}
+	for _, f := range c.Agent.Validate() {
+		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
+	}
+	if c.Detect.FlushInterval <= 0 {
+		bad("detect.flush_interval", "expected a duration above 0", "the default is 100ms")
+	}
+	if c.Detect.StateInterval <= 0 {
+		bad("detect.state_interval", "expected a duration above 0", "the default is 1s")
+	}
+	if c.Alert.ConfigFile != "" && (c.Alert.Route != nil || len(c.Alert.Receivers) > 0) {
+		bad("alert.config_file", "the file and keys beside it are both given", "keep one: the file, or route and receivers here")
+	}
+	return out
+}
+
+func (k *Kafka) securityFaults() []Fault {
+	var out []Fault
+	if t := k.TLS; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
+		out = append(out, Fault{Path: "kafka.tls", Message: "cert_file and key_file belong together, one is missing"})
+	}
+	sasl := k.SASL
+	if sasl == nil {
+		return out
+	}
+	if !oneOf(sasl.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512") {
+		out = append(out, Fault{Path: "kafka.sasl.mechanism",
+			Message: fmt.Sprintf("expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, found %q", sasl.Mechanism)})
+	}
+	if sasl.Username == "" {
+		out = append(out, Fault{Path: "kafka.sasl", Message: "username is missing"})
+	}
+	if (sasl.Password == "") == (sasl.PasswordFile == "") {
+		out = append(out, Fault{Path: "kafka.sasl", Message: "expected one of password and password_file",
+			Hint: "password_file keeps the secret out of this file"})
+	}
+	return out
+}
+
+func (g *Ingest) faults() []Fault {
+	var out []Fault
+	seen := map[string]bool{}
+	for i, t := range g.Topics {
+		path := fmt.Sprintf("ingest.topics[%d]", i)
+		if t.Name == "" {
+			out = append(out, Fault{Path: path, Message: "name is missing"})
+		}
+		if seen[t.Name] {
+			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q stands twice", t.Name)})
+		}
+		if strings.HasPrefix(t.Name, "freshet.") {
+			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q is one of freshet's own", t.Name),
+				Hint: "names beginning with freshet. are reserved"})
+		}
+		if t.Signal == ingest.SpanEvents {
+			out = append(out, Fault{Path: path + ".signal", Message: "span events come with their spans", Hint: "write spans"})
+		}
+		seen[t.Name] = true
+		if f, err := format.Parse(string(t.Format)); err != nil {
+			out = append(out, Fault{Path: path + ".format", Message: err.Error()})
+		} else if _, err := format.New(t.Carries(), f, format.Limits{}); err != nil && t.Signal != ingest.SpanEvents {
+			out = append(out, Fault{Path: path, Message: err.Error()})
+		}
+	}
+	if g.MaxRecordBytes < 1<<10 || g.MaxRecordBytes > 64<<20 {
+		out = append(out, Fault{Path: "ingest.max_record_bytes", Message: "expected a size from 1KiB to 64MiB"})
+	}
+	return out
+}
+
+// addressFault says what is wrong with a host:port, or "".
+func addressFault(address string, needHost bool) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Sprintf("%q is not host:port", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Sprintf("%q has no port from 0 to 65535", address)
+	}
+	if needHost && host == "" {
+		return fmt.Sprintf("%q has no host", address)
+	}
+	return ""
+}
+
+func oneOf(s string, options ...string) bool {
+	for _, o := range options {
+		if s == o {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,227 @@
+// Package config is freshet.yaml: its keys, their defaults, and what is wrong with a file.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/ingest/agent"
+	"github.com/freshet-dev/freshet/ingest/format"
+)
+
+// Config is the whole file. Default gives every key its value.
+type Config struct {
+	Kafka  Kafka        `yaml:"kafka"`
+	HTTP   HTTP         `yaml:"http"`
+	Log    Log          `yaml:"log"`
+	Ingest Ingest       `yaml:"ingest"`
+	Detect Detect       `yaml:"detect"`
+	Rules  Rules        `yaml:"rules"`
+	Alert  Alert        `yaml:"alert"`
+	Agent  agent.Config `yaml:"agent"`
+}
+
+// Kafka says which brokers to use. Without any, freshet embeds one and keeps its data in DataDir.
+type Kafka struct {
+	// Brokers are host:port addresses to begin with.
+	Brokers []string `yaml:"brokers"`
+	// DataDir is where the embedded broker keeps its data, Listen where it listens for other programs.
+	DataDir string `yaml:"data_dir"`
+	Listen  string `yaml:"listen"`
+	// Instance names this process among all of freshet's: stable across restarts, different between processes. By
+	// default it is the host's name and the role.
+	Instance string `yaml:"instance"`
+	TLS      *TLS   `yaml:"tls"`
+	SASL     *SASL  `yaml:"sasl"`
+	// Topics are the settings of topics that freshet creates.
+	Topics TopicSettings `yaml:"topics"`
+}
+
+// TLS secures the connections to the brokers.
+type TLS struct {
+	CAFile             string `yaml:"ca_file"`
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+// SASL authenticates to the brokers.
+type SASL struct {
+	Mechanism    string `yaml:"mechanism"`
+	Username     string `yaml:"username"`
+	Password     Secret `yaml:"password"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+// TopicSettings are for topics that freshet creates.
+type TopicSettings struct {
+	// Create lets `freshet run` create missing topics at its start.
+	Create bool `yaml:"create"`
+	// Partitions of each input topic, PanePartitions of freshet.panes and freshet.state. The latter must not change
+	// while state exists.
+	Partitions     int32 `yaml:"partitions"`
+	PanePartitions int32 `yaml:"pane_partitions"`
+	// Replication is the number of replicas, 0 for the brokers' default.
+	Replication int16 `yaml:"replication"`
+	// Retention is how long input records are kept.
+	Retention time.Duration `yaml:"retention"`
+}
+
+// HTTP is the listener for the web page, /metrics, health and the APIs.
+type HTTP struct {
+	Listen string `yaml:"listen"`
+	// WebConfigFile is a Prometheus exporter-toolkit file: TLS and basic authentication.
+	WebConfigFile string `yaml:"web_config_file"`
+	// ExternalURL is how people reach the page: links in messages begin with it.
+	ExternalURL string `yaml:"external_url"`
+}
+
+// Log configures freshet's own log, which goes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
+}
+
+// Ingest says what is read.
+type Ingest struct {
+	// Topics are beside otlp_logs, otlp_metrics, otlp_spans and the topics that rules name.
+	Topics []Topic `yaml:"topics"`
+	// MaxRecordBytes is the largest Kafka record that is decoded; larger ones go to the dead-letter topic.
+	MaxRecordBytes Bytes `yaml:"max_record_bytes"`
+}
+
+// Topic is one input topic.
+type Topic struct {
+	Name   string        `yaml:"name"`
+	Signal ingest.Signal `yaml:"signal"`
+	Format format.Format `yaml:"format"`
+}
+
+// Carries is the topic's signal; a topic that says none carries events.
+func (t Topic) Carries() ingest.Signal {
+	if t.Signal == ingest.Unknown {
+		return ingest.Events
+	}
+	return t.Signal
+}
+
+// Detect tunes the detector.
+type Detect struct {
+	// FlushInterval is the time between transactions of stage 1: shorter is faster to detect and costs more.
+	FlushInterval time.Duration `yaml:"flush_interval"`
+	// StateInterval is the time between commits of stage 2's state: after a crash at most this much is replayed.
+	StateInterval time.Duration `yaml:"state_interval"`
+	// ClockTolerance is how far ahead of its Kafka timestamp a record's event time may be.
+	ClockTolerance time.Duration `yaml:"clock_tolerance"`
+}
+
+// Rules names the rule files.
+type Rules struct {
+	// Files are paths and globs, relative to the configuration file.
+	Files []string `yaml:"files"`
+}
+
+// Alert is either a file in Alertmanager's format or the same keys inline.
+type Alert struct {
+	ConfigFile   string `yaml:"config_file"`
+	alert.Config `yaml:",inline"`
+}
+
+// Default returns the configuration of an empty file.
+func Default() *Config {
+	return &Config{
+		Kafka: Kafka{
+			DataDir: "./data",
+			Listen:  "127.0.0.1:9092",
+			Topics: TopicSettings{
+				Create: true, Partitions: 4, PanePartitions: 4, Retention: 24 * time.Hour,
+			},
+		},
+		HTTP:   HTTP{Listen: "127.0.0.1:8080"},
+		Log:    Log{Level: "info", Format: "text"},
+		Ingest: Ingest{MaxRecordBytes: 4 << 20},
+		Detect: Detect{
+			FlushInterval:  100 * time.Millisecond,
+			StateInterval:  time.Second,
+			ClockTolerance: time.Minute,
+		},
+		Agent: agent.DefaultConfig(),
+	}
+}
+
+// Load reads a file. The faults are all that is wrong with it; the error is for a file that cannot be read. Relative
+// paths in the file are made relative to its folder.
+func Load(path string) (*Config, []byte, []Fault, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	cfg, faults := Parse(content, filepath.Dir(path), os.LookupEnv)
+	return cfg, content, faults, nil
+}
+
+// Parse decodes and checks the content of a file that stands in folder dir.
+func Parse(content []byte, dir string, lookupEnv func(string) (string, bool)) (*Config, []Fault) {
+	cfg := Default()
+	s := newStrict(lookupEnv)
+	s.decode(content, cfg)
+	s.check(cfg.faults(s))
+	cfg.relativeTo(dir)
+	if len(s.faults) == 0 {
+		s.check(cfg.readSecrets())
+	}
+	slices.SortStableFunc(s.faults, func(a, b Fault) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return cfg, s.faults
+}
+
+// relativeTo makes the paths in the file relative to its folder.
+func (c *Config) relativeTo(dir string) {
+	fix := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	paths := []*string{&c.Kafka.DataDir, &c.HTTP.WebConfigFile, &c.Alert.ConfigFile, &c.Agent.DataDir}
+	if c.Kafka.TLS != nil {
+		paths = append(paths, &c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile)
+	}
+	if c.Kafka.SASL != nil {
+		paths = append(paths, &c.Kafka.SASL.PasswordFile)
+	}
+	for i := range c.Rules.Files {
+		paths = append(paths, &c.Rules.Files[i])
+	}
+	for _, p := range paths {
+		fix(p)
+	}
+}
+
+// readSecrets fills in what *_file keys name.
+func (c *Config) readSecrets() []Fault {
+	if c.Kafka.SASL == nil || c.Kafka.SASL.PasswordFile == "" {
+		return nil
+	}
+	b, err := os.ReadFile(c.Kafka.SASL.PasswordFile)
+	if err != nil {
+		var pathErr *os.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return []Fault{{Path: "kafka.sasl.password_file", Message: "cannot be read: " + err.Error()}}
+	}
+	c.Kafka.SASL.Password = Secret(strings.TrimRight(string(b), "\r\n"))
+	return nil
+}

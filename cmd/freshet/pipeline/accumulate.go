@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sort"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/freshet-dev/freshet/detect"
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/ingest/format"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+// accumulate is stage 1 at Kafka: it decodes the records of one input partition, feeds the pure Accumulator and hands
+// its sections to freshet.panes. A message that cannot be decoded goes to the dead-letter topic in the same transaction.
+type accumulate struct {
+	p       *Pipeline
+	acc     *detect.Accumulator
+	decoder ingest.Decoder
+	batch   ingest.Batch
+	dead    []kafka.Message
+	records prometheus.Counter
+}
+
+// accumulateStage describes stage 1 to the Kafka loop.
+func (p *Pipeline) accumulateStage() kafka.Stage {
+	return kafka.Stage{
+		Group:         "freshet-accumulate",
+		Instance:      p.instance("accumulate"),
+		Topics:        p.inputTopics(),
+		StartAt:       p.opened.Add(-p.rules.LongestWindow() - longestLateness(p.rules)),
+		FlushInterval: p.cfg.Detect.FlushInterval,
+		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
+			return p.openAccumulate(c)
+		},
+		Join: joinSections,
+	}
+}
+
+func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
+	input := p.inputs[c.Topic]
+	decoder, err := format.New(input.Signal, input.Format, format.Limits{MaxRecordBytes: int(p.cfg.Ingest.MaxRecordBytes)})
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", c.Topic, err)
+	}
+	acc := detect.NewAccumulator(detect.AccumulatorOptions{
+		Rules:          p.rules,
+		Source:         detect.Source{Topic: c.Topic, Partition: c.Partition},
+		Partitions:     c.Partitions,
+		PanePartitions: p.panePartitions,
+		ClockTolerance: p.cfg.Detect.ClockTolerance.Nanoseconds(),
+	})
+	if c.Metadata != "" {
+		if err := acc.Restore(c.Metadata); err != nil {
+			// Only the knowledge of what is late is lost; the records are all read.
+			p.log.Warn("the metadata of the committed offset cannot be read, lateness is judged anew",
+				slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
+		}
+	}
+	return &accumulate{p: p, acc: acc, decoder: decoder, records: p.metrics.records.WithLabelValues(c.Topic)}, nil
+}
+
+func (t *accumulate) Process(m *kafka.Message) error {
+	if err := t.decoder.Decode(m.Value, &t.batch); err != nil {
+		t.dead = append(t.dead, deadLetter(m, err))
+		t.p.metrics.deadLettered.WithLabelValues(m.Topic, ingest.FaultOf(err).String()).Inc()
+		return nil
+	}
+	t.records.Add(float64(len(t.batch.Records)))
+	t.p.rate.add(time.Now(), len(t.batch.Records), len(m.Value))
+	t.acc.Add(&t.batch, ingest.Origin{
+		Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Timestamp: m.Time.UnixNano(),
+	})
+	return nil
+}
+
+func (t *accumulate) Idle(at time.Time) { t.acc.Idle(at.UnixNano()) }
+
+func (t *accumulate) Take(time.Time) (kafka.Output, error) {
+	sections := t.acc.Take()
+	messages := make([]kafka.Message, 0, len(sections)+len(t.dead))
+	for _, s := range sections {
+		messages = append(messages, kafka.Message{Topic: PanesTopic, Partition: s.PanePartition, Value: s.Value})
+	}
+	messages = append(messages, t.dead...)
+	t.dead = nil
+	return kafka.Output{Messages: messages, Metadata: t.acc.Metadata()}, nil
+}
+
+func (t *accumulate) Committed() {}
+
+func (t *accumulate) Close() {}
+
+// joinSections makes one message of all sections for the same pane partition.
+func joinSections(messages []kafka.Message) []kafka.Message {
+	sort.SliceStable(messages, func(i, j int) bool {
+		a, b := &messages[i], &messages[j]
+		return a.Topic < b.Topic || a.Topic == b.Topic && a.Topic == PanesTopic && a.Partition < b.Partition
+	})
+	out := messages[:0]
+	for _, m := range messages {
+		last := len(out) - 1
+		if last >= 0 && m.Topic == PanesTopic && out[last].Topic == PanesTopic && out[last].Partition == m.Partition &&
+			len(out[last].Value)+len(m.Value) < largestMessage/2 {
+			out[last].Value = append(out[last].Value[:len(out[last].Value):len(out[last].Value)], m.Value...)
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// Headers of a dead letter.
+const (
+	originHeader = "freshet.origin"
+	errorHeader  = "freshet.error"
+	kindHeader   = "freshet.error_kind"
+)
+
+// deadLetter keeps a message that cannot be decoded, with where it came from and why.
+func deadLetter(m *kafka.Message, err error) kafka.Message {
+	headers := append(m.Headers[:len(m.Headers):len(m.Headers)],
+		kafka.Header{Key: originHeader, Value: fmt.Sprintf("%s/%d@%d", m.Topic, m.Partition, m.Offset)},
+		kafka.Header{Key: kindHeader, Value: ingest.FaultOf(err).String()},
+		kafka.Header{Key: errorHeader, Value: err.Error()},
+	)
+	return kafka.Message{
+		Topic: DeadLetterTopic, Partition: 0, Headers: headers,
+		Key: append([]byte(nil), m.Key...), Value: append([]byte(nil), m.Value...),
+	}
+}
+
+func longestLateness(set *rules.Set) time.Duration {
+	var longest time.Duration
+	for _, r := range set.Rules {
+		longest = max(longest, r.Lateness)
+	}
+	return longest
+}

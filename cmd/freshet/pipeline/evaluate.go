@@ -1,0 +1,152 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/freshet-dev/freshet/detect"
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+)
+
+// evaluate is stage 2 at Kafka: it feeds the records of one partition of freshet.panes to the pure Evaluator, produces
+// the findings and commits the changed state together with the offset.
+//
+// Findings are produced at once, outside the transaction, so that nobody waits for a commit to learn of them. State is
+// committed only after they are acknowledged: a crash in between repeats findings, with the same ids.
+type evaluate struct {
+	p         *Pipeline
+	eval      *detect.Evaluator
+	partition int32
+
+	sent sync.WaitGroup
+	mu   sync.Mutex
+	lost error
+}
+
+// evaluateStage describes stage 2 to the Kafka loop.
+func (p *Pipeline) evaluateStage() kafka.Stage {
+	return kafka.Stage{
+		Group:         "freshet-evaluate",
+		Instance:      p.instance("evaluate"),
+		Topics:        []string{PanesTopic},
+		FlushInterval: p.cfg.Detect.StateInterval,
+		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
+			return p.openEvaluate(ctx, c)
+		},
+	}
+}
+
+func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
+	started := time.Now()
+	eval := detect.NewEvaluator(detect.EvaluatorOptions{
+		Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
+	})
+	restored := 0
+	err := p.client.ReadPartition(ctx, StateTopic, c.Partition, func(m kafka.Message) error {
+		restored++
+		return eval.Restore(m.Key, m.Value)
+	})
+	switch {
+	case errors.Is(err, detect.ErrStateVersion):
+		p.log.Warn("the saved state was written by another version and cannot be read: this partition starts clean",
+			slog.Int("partition", int(c.Partition)), slog.Any("error", err))
+		eval = detect.NewEvaluator(detect.EvaluatorOptions{
+			Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
+		})
+	case err != nil:
+		return nil, fmt.Errorf("restoring the state of %s/%d: %w", PanesTopic, c.Partition, err)
+	case restored > 0:
+		p.log.Info("state restored", slog.Int("partition", int(c.Partition)), slog.Int("records", restored),
+			slog.Duration("took", time.Since(started).Round(time.Millisecond)))
+	}
+	return &evaluate{p: p, eval: eval, partition: c.Partition}, nil
+}
+
+func (t *evaluate) Process(m *kafka.Message) error {
+	if err := t.unsent(); err != nil {
+		return err
+	}
+	res, err := t.eval.Apply(m.Offset, m.Value)
+	if err != nil {
+		// Stage 1 wrote it, so this is a defect or a damaged topic; stopping here would stop every rule.
+		t.p.log.Error("a record of freshet.panes cannot be read and is skipped",
+			slog.Int("partition", int(m.Partition)), slog.Int64("offset", m.Offset), slog.Any("error", err))
+		t.p.metrics.deadLettered.WithLabelValues(PanesTopic, "malformed").Inc()
+	}
+	for _, f := range res.Findings {
+		if err := t.send(f); err != nil {
+			return err
+		}
+	}
+	t.p.observe(res.Measures)
+	return nil
+}
+
+func (t *evaluate) send(f *finding.Finding) error {
+	value, err := finding.Encode(f)
+	if err != nil {
+		return err
+	}
+	t.p.metrics.found(f, time.Now())
+	t.sent.Add(1)
+	t.p.client.ProduceAsync(kafka.Message{Topic: FindingsTopic, Partition: 0, Key: f.Key(), Value: value}, func(err error) {
+		defer t.sent.Done()
+		if err != nil {
+			t.mu.Lock()
+			t.lost = fmt.Errorf("producing finding %s: %w", f.ID, err)
+			t.mu.Unlock()
+		}
+	})
+	return nil
+}
+
+// unsent returns the error of a finding that could not be produced: the partition is then opened anew and replays it.
+func (t *evaluate) unsent() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lost
+}
+
+func (t *evaluate) Idle(time.Time) {}
+
+func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
+	t.sent.Wait()
+	if err := t.unsent(); err != nil {
+		return kafka.Output{}, err
+	}
+	t.report(now)
+	changes := t.eval.Changes()
+	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
+	for _, c := range changes {
+		out.Messages = append(out.Messages, kafka.Message{Topic: StateTopic, Partition: t.partition, Key: c.Key, Value: c.Value})
+	}
+	return out, nil
+}
+
+func (t *evaluate) Committed() {}
+
+// report says how far the partition is.
+func (t *evaluate) report(now time.Time) {
+	label := strconv.Itoa(int(t.partition))
+	m := mark{groups: t.eval.Groups()}
+	if w := t.eval.Watermark(); w > 0 {
+		m.watermark = time.Unix(0, w)
+		t.p.metrics.watermark.WithLabelValues(label).Set(max(0, now.Sub(m.watermark).Seconds()))
+	}
+	t.p.metrics.groups.WithLabelValues(label).Set(float64(m.groups))
+	t.p.progress.set(t.partition, m)
+}
+
+// Close forgets what the partition reported: it is another process's now.
+func (t *evaluate) Close() {
+	label := strconv.Itoa(int(t.partition))
+	t.p.metrics.watermark.DeleteLabelValues(label)
+	t.p.metrics.groups.DeleteLabelValues(label)
+	t.p.progress.drop(t.partition)
+}

@@ -1,0 +1,169 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+)
+
+// notify is the alerter at Kafka: it feeds findings to the pure Alerter and commits alerts, timers and intents together
+// with the offset of the findings. A message is sent only after its intent is committed, so that a crash may repeat a
+// send that was in flight but loses none.
+type notify struct {
+	p         *Pipeline
+	flush     func()
+	alerter   *alert.Alerter
+	partition int32
+	sender    *alert.Sender
+	registry  *scope
+	stop      context.CancelFunc
+	stopped   chan struct{}
+
+	sending sync.WaitGroup
+
+	mu       sync.Mutex // guards outcomes, and alerter against readers of views
+	outcomes []outcome
+}
+
+// outcome is what became of an attempt to deliver a notification.
+type outcome struct {
+	id     string
+	result alert.Outcome
+	err    error
+	at     time.Time
+}
+
+// notifyStage describes the alerter to the Kafka loop. The topic of findings has one partition, so one process is
+// active and the others stand by.
+func (p *Pipeline) notifyStage() kafka.Stage {
+	return kafka.Stage{
+		Group:         "freshet-alert",
+		Instance:      p.instance("alert"),
+		Topics:        []string{FindingsTopic},
+		FlushInterval: 100 * time.Millisecond, // also the resolution of group_wait and the other timers
+		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
+			return p.openNotify(ctx, c)
+		},
+	}
+}
+
+func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
+	registry := newScope(p.registry)
+	t := &notify{
+		p: p, flush: c.Flush, partition: c.Partition, registry: registry, stopped: make(chan struct{}),
+		alerter: alert.New(alert.Options{
+			Route: p.alerting.route, Integrations: p.alerting.integrations(), Prompt: p.alerting.prompt,
+			ExternalURL: p.externalURL(), Registerer: registry,
+		}),
+	}
+	err := p.client.ReadPartition(ctx, NotificationsTopic, c.Partition, func(m kafka.Message) error {
+		if err := t.alerter.Restore(m.Key, m.Value); err != nil {
+			// One unreadable alert must not silence all others: it is told again at its next finding.
+			p.log.Error("a saved alert cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
+		}
+		return nil
+	})
+	if err != nil {
+		registry.close()
+		return nil, fmt.Errorf("restoring the alerts: %w", err)
+	}
+	t.sender = alert.NewSender(alert.SenderOptions{
+		Targets: p.alerting.targets, Done: t.delivered, Registerer: registry, Log: p.log,
+		// Later than this another process may have taken over and be sending the same.
+		StartWithin: sessionTimeout / 2,
+	})
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	t.stop = stop
+	go func() {
+		defer close(t.stopped)
+		if err := t.sender.Run(sending); err != nil && !errors.Is(err, context.Canceled) {
+			p.log.Error("the sender of notifications ended", slog.Any("error", err))
+		}
+	}()
+	p.alerts.Store(t)
+	p.log.Info("this process sends the notifications", slog.Int("alerts", len(t.alerter.Alerts())))
+	return t, nil
+}
+
+func (t *notify) Process(m *kafka.Message) error {
+	f, err := finding.Decode(m.Value)
+	if err != nil {
+		t.p.log.Error("a finding cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
+		t.p.metrics.deadLettered.WithLabelValues(FindingsTopic, "malformed").Inc()
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alerter.Receive(f, time.Now())
+	if f.State != finding.Pending {
+		t.flush() // a person waits for it
+	}
+	return nil
+}
+
+func (t *notify) Idle(time.Time) {}
+
+func (t *notify) Take(now time.Time) (kafka.Output, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.outcomes {
+		t.alerter.Delivered(o.id, o.result, o.err, o.at)
+	}
+	t.outcomes = nil
+	t.alerter.Tick(now)
+	t.deliver() // attempts that are due again
+	changes, err := t.alerter.Changes()
+	if err != nil {
+		return kafka.Output{}, err
+	}
+	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
+	for _, c := range changes {
+		out.Messages = append(out.Messages, kafka.Message{Topic: NotificationsTopic, Partition: t.partition, Key: c.Key, Value: c.Value})
+	}
+	return out, nil
+}
+
+func (t *notify) Committed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alerter.Committed()
+	t.deliver()
+}
+
+// deliver sends what may be sent now. The caller holds the lock, which Done, called from within Send, needs too; so the
+// sender is called on a goroutine of its own.
+func (t *notify) deliver() {
+	if due := t.alerter.Deliveries(); len(due) > 0 {
+		t.sending.Go(func() { t.sender.Send(due) })
+	}
+}
+
+// delivered is called by the sender's goroutines; the outcome is taken in at the next Take.
+func (t *notify) delivered(id string, result alert.Outcome, err error) {
+	t.mu.Lock()
+	t.outcomes = append(t.outcomes, outcome{id: id, result: result, err: err, at: time.Now()})
+	t.mu.Unlock()
+	t.flush()
+}
+
+// views returns the alerts for the page and the API.
+func (t *notify) views() []alert.View {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alerter.Alerts()
+}
+
+func (t *notify) Close() {
+	t.stop()
+	<-t.stopped
+	t.sending.Wait()
+	t.registry.close()
+	t.p.alerts.CompareAndSwap(t, nil)
+}

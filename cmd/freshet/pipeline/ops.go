@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	exporter "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/freshet-dev/freshet/dashboards/web"
+)
+
+// listen opens the HTTP listener, so that a port in use is said at the start.
+func (p *Pipeline) listen() error {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.cfg.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	p.listener = l
+	return nil
+}
+
+// serve serves the page, /metrics and the health endpoints until ctx ends. The endpoints are Prometheus's.
+func (p *Pipeline) serve(ctx context.Context) error {
+	page := web.New(web.Options{Alerts: p.pageAlerts, Series: p.charts.Series, Status: p.pageStatus, Log: p.log})
+	mux := http.NewServeMux()
+	mux.Handle("/", page)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{Registry: p.registry}))
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "freshet is healthy.")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if err := p.ready(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintf(w, "freshet is not ready: %v\n", err)
+			return
+		}
+		fmt.Fprintln(w, "freshet is ready.")
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server.RegisterOnShutdown(page.Close)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(shutdown); err != nil {
+			p.log.Debug("closing open connections", slog.Any("error", err), slog.Any("close", server.Close()))
+		}
+	}()
+	err := exporter.Serve(p.listener, server, &exporter.FlagConfig{WebConfigFile: &p.cfg.HTTP.WebConfigFile}, p.log)
+	if errors.Is(err, http.ErrServerClosed) {
+		<-stopped
+		return nil
+	}
+	return fmt.Errorf("serving HTTP: %w", err)
+}
+
+// ready says why freshet does not do its work now, or nil.
+func (p *Pipeline) ready() error {
+	if err := p.client.Ready(); err != nil {
+		return err
+	}
+	if !p.started.Load() {
+		return errors.New("starting")
+	}
+	if a := p.agent; a != nil {
+		return a.Ready()
+	}
+	return nil
+}

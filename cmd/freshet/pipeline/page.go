@@ -1,0 +1,67 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/dashboards/web"
+	"github.com/freshet-dev/freshet/detect"
+	"github.com/freshet-dev/freshet/detect/finding"
+)
+
+// behindAfter is the watermark delay beyond which the page says that the detector is behind.
+const behindAfter = 30 * time.Second
+
+// observe feeds the measures of a step to the charts.
+func (p *Pipeline) observe(measures []detect.Measure) {
+	for i := range measures {
+		m := &measures[i]
+		shape := p.shapes[m.Rule]
+		p.charts.Observe(m.Rule, m.Labels.String(), m.Labels, time.Unix(0, m.Time), m.Value, m.Threshold, shape.above, shape.unit, m.Firing)
+	}
+}
+
+// shape is how a rule's measure is drawn.
+type shape struct {
+	above bool
+	unit  string
+}
+
+// pageAlerts gives the alerts of this process's alerter; a process that stands by, or runs another role, has none.
+func (p *Pipeline) pageAlerts() []web.Alert {
+	t := p.alerts.Load()
+	if t == nil {
+		return nil
+	}
+	views := t.views()
+	out := make([]web.Alert, 0, len(views))
+	for _, v := range views {
+		out = append(out, pageAlert(v))
+	}
+	return out
+}
+
+func pageAlert(v alert.View) web.Alert {
+	return web.Alert{
+		Fingerprint: v.Fingerprint, Rule: v.Name, State: finding.State(v.State), Labels: v.Labels,
+		Severity: v.Labels.Get("severity"), Summary: v.Annotations["summary"], Description: v.Annotations["description"],
+		Runbook: v.Annotations["runbook_url"], Value: v.Value, Threshold: v.Threshold, Unit: v.Unit, Condition: v.Condition,
+		StartsAt: v.Since, EndsAt: v.Until, Reason: v.Reason, Samples: v.Samples,
+	}
+}
+
+func (p *Pipeline) pageStatus() web.Status {
+	s := web.Status{State: web.Healthy, Rules: len(p.rules.Rules), Version: p.version, WatermarkDelay: -1}
+	s.RecordsPerSecond, s.BytesPerSecond = p.rate.perSecond(time.Now())
+	s.WatermarkDelay, s.Groups = p.progress.summary(time.Now())
+	switch err := p.ready(); {
+	case err != nil && !p.started.Load():
+		s.State, s.Message = web.Starting, err.Error()
+	case err != nil:
+		s.State, s.Message = web.Unavailable, err.Error()
+	case s.WatermarkDelay > behindAfter:
+		s.State = web.Behind
+		s.Message = "The detector has not caught up with its input: nothing is resolved until it has."
+	}
+	return s
+}

@@ -1,0 +1,245 @@
+// Package pipeline wires freshet's roles to Kafka:
+//
+//	agent ──► input topics ──► accumulate ──► freshet.panes ──► evaluate ──► freshet.findings ──► notify ──► Slack, webhooks
+//
+// The decisions are made by the pure cores of packages detect and alert; here are their adapters, which decode, call
+// them, and encode.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/dashboards/web"
+	"github.com/freshet-dev/freshet/ingest/agent"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/ingest/kafka/broker"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+// Targets are the roles that a process runs.
+type Targets struct{ Agent, Detect, Alert bool }
+
+// All says whether every role runs.
+func (t Targets) All() bool { return t.Agent && t.Detect && t.Alert }
+
+// String names the roles, e.g. "detect,alert".
+func (t Targets) String() string {
+	var names []string
+	for _, r := range []struct {
+		on   bool
+		name string
+	}{{t.Agent, "agent"}, {t.Detect, "detect"}, {t.Alert, "alert"}} {
+		if r.on {
+			names = append(names, r.name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Options configure a Pipeline.
+type Options struct {
+	Config  *config.Config
+	Rules   *rules.Set
+	Targets Targets
+	Log     *slog.Logger
+	Version string
+	// Receiver, when set, is notified of everything beside the configured receivers: the demo prints.
+	Receiver *Receiver
+}
+
+// Pipeline is one process's share of freshet. New opens its listeners, Run does its work.
+type Pipeline struct {
+	cfg     *config.Config
+	rules   *rules.Set
+	targets Targets
+	log     *slog.Logger
+	version string
+
+	inputs         map[string]Input
+	panePartitions int32
+	alerting       *alerting
+	shapes         map[string]shape
+
+	registry *prometheus.Registry
+	metrics  *metrics
+	listener net.Listener
+	broker   *broker.Broker
+	client   *kafka.Client
+	agent    *agent.Agent
+	charts   *web.Charts
+	progress progress
+	rate     rate
+	alerts   atomic.Pointer[notify]
+	opened   time.Time
+	started  atomic.Bool
+}
+
+// New checks what can be checked and opens listeners and, without brokers, the embedded one. It does not wait for Kafka.
+// Close what it returns if Run is not called.
+func New(o Options) (p *Pipeline, err error) {
+	p = &Pipeline{
+		cfg: o.Config, rules: o.Rules, targets: o.Targets, log: o.Log, version: o.Version,
+		inputs: Inputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
+		shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(),
+		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
+	}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.metrics = newMetrics(p.registry)
+	p.metrics.rules.Set(float64(len(p.rules.Rules)))
+	for _, r := range p.rules.Rules {
+		p.shapes[r.Name] = shape{above: r.When.Above, unit: r.When.Unit}
+	}
+	if p.alerting, err = newAlerting(o.Config, o.Receiver); err != nil {
+		return p, err
+	}
+	if err = p.listen(); err != nil {
+		return p, err
+	}
+	if len(o.Config.Kafka.Brokers) == 0 {
+		if p.broker, err = StartBroker(o.Config, o.Log); err != nil {
+			return p, err
+		}
+	}
+	if p.client, err = NewClient(o.Config, o.Targets.String(), o.Log, p.registry); err != nil {
+		return p, err
+	}
+	if o.Targets.Agent {
+		p.agent, err = agent.New(o.Config.Agent, p.client, o.Log.With(slog.String("component", "agent")), p.registry)
+	}
+	return p, err
+}
+
+// Run does the work of the targets until ctx ends, and returns when everything it started has.
+func (p *Pipeline) Run(ctx context.Context) error {
+	defer p.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.serve(ctx) })
+	g.Go(func() error {
+		if err := p.prepare(ctx); err != nil {
+			return err
+		}
+		p.started.Store(true)
+		p.log.Info("freshet runs", slog.String("targets", p.targets.String()), slog.Int("rules", len(p.rules.Rules)),
+			slog.String("page", p.URL()), slog.Duration("took", time.Since(p.opened).Round(time.Millisecond)))
+		if p.targets.Agent {
+			g.Go(func() error { return p.agent.Run(ctx) })
+		}
+		if p.targets.Detect {
+			g.Go(func() error { return p.client.Run(ctx, p.accumulateStage()) })
+			g.Go(func() error { return p.client.Run(ctx, p.evaluateStage()) })
+		}
+		if p.targets.Alert {
+			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// prepare waits for Kafka and makes the topics that are missing.
+func (p *Pipeline) prepare(ctx context.Context) error {
+	if err := p.client.WaitReady(ctx); err != nil {
+		return err
+	}
+	specs := TopicSpecs(p.cfg, p.rules)
+	if p.cfg.Kafka.Topics.Create {
+		results, err := p.client.CreateTopics(ctx, specs)
+		if err != nil {
+			return fmt.Errorf("creating topics: %w (kafka.topics.create: false leaves that to you)", err)
+		}
+		for _, r := range results {
+			if r.Created {
+				p.log.Info("topic created", slog.String("topic", r.Name))
+			}
+		}
+	}
+	// The number of panes partitions decides where a group lives, so what the topic has counts, not the configuration.
+	n, err := p.client.Partitions(ctx, PanesTopic)
+	if err != nil {
+		return fmt.Errorf("%s: %w (make it with `freshet topics create`)", PanesTopic, err)
+	}
+	p.panePartitions = n
+	return nil
+}
+
+// Close releases what New opened. Run calls it.
+func (p *Pipeline) Close() {
+	if p.listener != nil {
+		_ = p.listener.Close() // closed already after serving
+	}
+	if p.agent != nil {
+		_ = p.agent.Close()
+	}
+	if p.client != nil {
+		if err := p.client.Close(); err != nil {
+			p.log.Warn("closing the Kafka client", slog.Any("error", err))
+		}
+	}
+	if p.broker != nil {
+		if err := p.broker.Close(); err != nil {
+			p.log.Warn("closing the embedded broker", slog.Any("error", err))
+		}
+	}
+}
+
+// URL is where the page is.
+func (p *Pipeline) URL() string { return "http://" + p.listener.Addr().String() + "/" }
+
+// Brokers are the addresses of the Kafka that is used.
+func (p *Pipeline) Brokers() []string { return p.cfg.Kafka.Brokers }
+
+// externalURL is how links in messages begin.
+func (p *Pipeline) externalURL() string {
+	if p.cfg.HTTP.ExternalURL != "" {
+		return strings.TrimSuffix(p.cfg.HTTP.ExternalURL, "/")
+	}
+	return strings.TrimSuffix(p.URL(), "/")
+}
+
+// instance names this process in a consumer group and its transactions: stable across restarts, and different for each
+// process. Two processes on one host cannot share a port, so the port tells them apart.
+func (p *Pipeline) instance(role string) string {
+	if p.cfg.Kafka.Instance != "" {
+		return p.cfg.Kafka.Instance + "-" + role
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(p.listener.Addr().String())
+	return host + "-" + port + "-" + role
+}
+
+func (p *Pipeline) inputTopics() []string { return slices.Sorted(maps.Keys(p.inputs)) }
+
+// chartResolution is the shortest step of any rule.
+func chartResolution(set *rules.Set) time.Duration {
+	shortest := 5 * time.Second
+	for _, r := range set.Rules {
+		shortest = min(shortest, r.Interval)
+	}
+	return shortest
+}

@@ -1,0 +1,83 @@
+package pipeline
+
+import (
+	"sync"
+	"time"
+)
+
+// progress is how far each partition of stage 2 is, for the page and the metrics.
+type progress struct {
+	mu   sync.Mutex
+	seen map[int32]mark
+}
+
+type mark struct {
+	watermark time.Time // zero when not known yet
+	groups    int
+}
+
+func (p *progress) set(partition int32, m mark) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen == nil {
+		p.seen = map[int32]mark{}
+	}
+	p.seen[partition] = m
+}
+
+func (p *progress) drop(partition int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.seen, partition)
+}
+
+// summary returns how far the slowest partition is behind the clock, -1 when none is known, and the groups of all.
+func (p *progress) summary(now time.Time) (delay time.Duration, groups int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delay = -1
+	for _, m := range p.seen {
+		groups += m.groups
+		if !m.watermark.IsZero() {
+			delay = max(delay, now.Sub(m.watermark), 0)
+		}
+	}
+	return delay, groups
+}
+
+// rate turns counts into a rate over the last seconds.
+type rate struct {
+	mu    sync.Mutex
+	slots [rateSlots]slot
+}
+
+const rateSlots = 6 // the current second and five full ones
+
+type slot struct {
+	second         int64
+	records, bytes int
+}
+
+func (r *rate) add(now time.Time, records, bytes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.slots[now.Unix()%rateSlots]
+	if s.second != now.Unix() {
+		*s = slot{second: now.Unix()}
+	}
+	s.records += records
+	s.bytes += bytes
+}
+
+// perSecond returns the rates of the last five full seconds.
+func (r *rate) perSecond(now time.Time) (records, bytes float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.slots {
+		if age := now.Unix() - s.second; age >= 1 && age < rateSlots {
+			records += float64(s.records)
+			bytes += float64(s.bytes)
+		}
+	}
+	return records / (rateSlots - 1), bytes / (rateSlots - 1)
+}

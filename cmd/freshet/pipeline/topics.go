@@ -1,0 +1,108 @@
+package pipeline
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/detect"
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/ingest/format"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+// freshet's own topics.
+const (
+	PanesTopic         = "freshet.panes"
+	StateTopic         = "freshet.state"
+	FindingsTopic      = "freshet.findings"
+	NotificationsTopic = "freshet.notifications"
+	DeadLetterTopic    = "freshet.dead_letter"
+)
+
+// largestMessage bounds one Kafka record of any topic: a dead letter holds a whole record that was too large to decode.
+const largestMessage = 32 << 20
+
+// Input is an input topic: what it carries and in which format.
+type Input struct {
+	Signal ingest.Signal
+	Format format.Format
+}
+
+// Inputs returns the input topics by name: the OpenTelemetry Collector's defaults, those of the configuration, and those
+// that rules name.
+func Inputs(cfg *config.Config, set *rules.Set) map[string]Input {
+	inputs := map[string]Input{
+		cfg.Agent.Topics.Logs:    {Signal: ingest.Logs, Format: format.Auto},
+		cfg.Agent.Topics.Metrics: {Signal: ingest.Metrics, Format: format.Auto},
+		cfg.Agent.Topics.Spans:   {Signal: ingest.Spans, Format: format.Auto},
+	}
+	if set != nil {
+		for _, topic := range set.Topics() {
+			if _, known := inputs[topic]; !known {
+				inputs[topic] = Input{Signal: ingest.Events, Format: format.Auto}
+			}
+		}
+	}
+	for _, t := range cfg.Ingest.Topics {
+		f, _ := format.Parse(string(t.Format)) // checked with the configuration
+		inputs[t.Name] = Input{Signal: t.Carries(), Format: f}
+	}
+	return inputs
+}
+
+// topicsBySignal turns inputs around for stage 2.
+func topicsBySignal(inputs map[string]Input) detect.Topics {
+	out := detect.Topics{}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		signal := inputs[name].Signal
+		out[signal] = append(out[signal], name)
+		if signal == ingest.Spans {
+			out[ingest.SpanEvents] = append(out[ingest.SpanEvents], name)
+		}
+	}
+	return out
+}
+
+// TopicSpecs returns the settings of every topic that freshet uses, inputs first.
+func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
+	settings := cfg.Kafka.Topics
+	replication := settings.Replication // 0 is the brokers' default
+	spec := func(name string, partitions int32, keys map[string]string) kafka.TopicSpec {
+		return kafka.TopicSpec{Name: name, Partitions: partitions, Replication: replication, Config: keys}
+	}
+	deleteAfter := func(d time.Duration) map[string]string {
+		return map[string]string{
+			"cleanup.policy":    "delete",
+			"retention.ms":      strconv.FormatInt(d.Milliseconds(), 10),
+			"max.message.bytes": strconv.Itoa(largestMessage),
+		}
+	}
+	compacted := func() map[string]string {
+		return map[string]string{
+			"cleanup.policy":            "compact",
+			"segment.bytes":             strconv.Itoa(64 << 20),
+			"min.cleanable.dirty.ratio": "0.1",
+			"max.compaction.lag.ms":     strconv.FormatInt((5 * time.Minute).Milliseconds(), 10),
+			"max.message.bytes":         strconv.Itoa(largestMessage),
+		}
+	}
+	var specs []kafka.TopicSpec
+	inputs := Inputs(cfg, set)
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		keys := deleteAfter(settings.Retention)
+		// The broker's clock tells a sender's clock that runs ahead.
+		keys["message.timestamp.type"] = "LogAppendTime"
+		specs = append(specs, spec(name, settings.Partitions, keys))
+	}
+	return append(specs,
+		spec(PanesTopic, settings.PanePartitions, deleteAfter(24*time.Hour)),
+		spec(StateTopic, settings.PanePartitions, compacted()),
+		spec(FindingsTopic, 1, deleteAfter(30*24*time.Hour)),
+		spec(NotificationsTopic, 1, compacted()),
+		spec(DeadLetterTopic, 1, deleteAfter(14*24*time.Hour)),
+	)
+}

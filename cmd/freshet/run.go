@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
+)
+
+func runCommand() *cobra.Command {
+	var path, target string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run freshet: agent, detector and alerter in one process, or one of them",
+		Long: `Run freshet's roles: the agent receives telemetry and produces it to Kafka, the detector judges it by the rules,
+the alerter sends notifications. By default all run in one process, against the brokers of the configuration or an
+embedded broker. With --target one role runs, so that many processes share one Kafka.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			targets, err := parseTargets(target)
+			if err != nil {
+				return err
+			}
+			cfg, err := loadConfig(cmd, path)
+			if err != nil {
+				return err
+			}
+			if len(cfg.Kafka.Brokers) == 0 && !targets.All() {
+				return errors.New("kafka.brokers is empty: a single target shares its Kafka with other processes, " +
+					"so name the brokers; only `freshet demo` and `freshet run` of all targets embed one")
+			}
+			set, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
+			if err != nil {
+				return err
+			}
+			p, err := pipeline.New(pipeline.Options{
+				Config: cfg, Rules: set, Targets: targets, Log: newLogger(cfg.Log), Version: version(),
+			})
+			if err != nil {
+				return err
+			}
+			return p.Run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "freshet.yaml", "configuration `file`")
+	cmd.Flags().StringVar(&target, "target", "all", "what runs: `role`s agent, detect, alert (with commas between), or all")
+	return cmd
+}
+
+func parseTargets(text string) (pipeline.Targets, error) {
+	var t pipeline.Targets
+	names := strings.Split(text, ",")
+	for _, name := range names {
+		switch strings.TrimSpace(name) {
+		case "all":
+			t = pipeline.Targets{Agent: true, Detect: true, Alert: true}
+		case "agent":
+			t.Agent = true
+		case "detect":
+			t.Detect = true
+		case "alert":
+			t.Alert = true
+		default:
+			return t, fmt.Errorf("unknown target %q, expected agent, detect, alert or all", name)
+		}
+	}
+	if slices.Contains(names, "all") && len(names) > 1 {
+		return t, errors.New("target all stands alone")
+	}
+	return t, nil
+}
