@@ -1,0 +1,233 @@
+package detect
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// A section in bytes, all integers as varints unless said otherwise:
+//
+//	version (1 byte), length of what follows,
+//	topic (length, bytes), partition, flags (1 byte: 1 = a marker follows, 2 = the marker has a start),
+//	marker: partitions of the topic, event time, start, version of the rules (8 bytes),
+//	blocks until the end: rule (8 bytes), length, entries until that length:
+//	    key (length, bytes), pane number, pane (length, bytes of package pane)
+//
+// Lengths let a reader pass over rules that it does not have.
+const sectionVersion = 1
+
+const (
+	flagMarker = 1
+	flagStart  = 2
+)
+
+// ErrSection is wrapped by the errors of a panes record that cannot be read.
+var ErrSection = errors.New("detect: bad panes record")
+
+func sectionFault(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrSection}, args...)...)
+}
+
+// Marker says how far an input partition has been read.
+type Marker struct {
+	// Partitions is how many its topic has.
+	Partitions int32
+	// EventTime (Unix nanoseconds) is the highest seen, or the time at which the partition was found to be idle.
+	EventTime int64
+	// Start is the event time from which on all records were read under Rules, math.MinInt64 when from the beginning.
+	Start int64
+	// Rules is the version of the rule set.
+	Rules uint64
+}
+
+// sectionHead is what stands before a section's blocks.
+type sectionHead struct {
+	source    Source
+	hasMarker bool
+	marker    Marker
+}
+
+func appendHead(b []byte, h *sectionHead) []byte {
+	b = binary.AppendUvarint(b, uint64(len(h.source.Topic)))
+	b = append(b, h.source.Topic...)
+	b = binary.AppendUvarint(b, uint64(uint32(h.source.Partition)))
+	if !h.hasMarker {
+		return append(b, 0)
+	}
+	flags := byte(flagMarker)
+	if h.marker.Start != math.MinInt64 {
+		flags |= flagStart
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(uint32(h.marker.Partitions)))
+	b = binary.AppendVarint(b, h.marker.EventTime)
+	if flags&flagStart != 0 {
+		b = binary.AppendVarint(b, h.marker.Start)
+	}
+	return binary.LittleEndian.AppendUint64(b, h.marker.Rules)
+}
+
+// appendSection frames a head and its blocks.
+func appendSection(b []byte, head, blocks []byte) []byte {
+	b = append(b, sectionVersion)
+	b = binary.AppendUvarint(b, uint64(len(head)+len(blocks)))
+	b = append(b, head...)
+	return append(b, blocks...)
+}
+
+// reader takes values off the front of bytes; after the first fault all further ones are zero.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = sectionFault("ends within %s", what)
+	}
+	r.b = nil
+}
+
+func (r *reader) uvarint(what string) uint64 {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 {
+		r.fail(what)
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *reader) varint(what string) int64 {
+	n, size := binary.Varint(r.b)
+	if size <= 0 {
+		r.fail(what)
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *reader) byte(what string) byte {
+	if len(r.b) == 0 {
+		r.fail(what)
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) fixed64(what string) uint64 {
+	if len(r.b) < 8 {
+		r.fail(what)
+		return 0
+	}
+	n := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return n
+}
+
+// bytes takes a length and as many bytes.
+func (r *reader) bytes(what string) []byte {
+	n := r.uvarint(what)
+	if uint64(len(r.b)) < n {
+		r.fail(what)
+		return nil
+	}
+	out := r.b[:n:n]
+	r.b = r.b[n:]
+	return out
+}
+
+// int32 takes an unsigned number that fits in 31 bits.
+func (r *reader) int32(what string) int32 {
+	n := r.uvarint(what)
+	if n > math.MaxInt32 {
+		if r.err == nil {
+			r.err = sectionFault("%s is %d, expected at most %d", what, n, math.MaxInt32)
+		}
+		r.b = nil
+		return 0
+	}
+	return int32(n)
+}
+
+// nextSection takes one section off a value and reads its head; the reader returned stands before the blocks.
+func nextSection(value []byte) (head sectionHead, blocks reader, rest []byte, err error) {
+	r := reader{b: value}
+	if v := r.byte("version"); r.err == nil && v != sectionVersion {
+		return head, r, nil, sectionFault("version %d, expected %d: written by another version of freshet", v, sectionVersion)
+	}
+	body := reader{b: r.bytes("section")}
+	if r.err != nil {
+		return head, body, nil, r.err
+	}
+	head.source.Topic = string(body.bytes("topic"))
+	head.source.Partition = body.int32("partition")
+	if flags := body.byte("flags"); flags&flagMarker != 0 {
+		head.hasMarker = true
+		head.marker.Partitions = body.int32("partitions")
+		head.marker.EventTime = body.varint("event time")
+		head.marker.Start = math.MinInt64
+		if flags&flagStart != 0 {
+			head.marker.Start = body.varint("start")
+		}
+		head.marker.Rules = body.fixed64("version of the rules")
+		if !sane(head.marker.EventTime) && body.err == nil {
+			body.err = sectionFault("marker at %d ns, which is no time", head.marker.EventTime)
+		}
+	}
+	return head, body, r.b, body.err
+}
+
+// block is the panes of one rule in a section.
+type block struct {
+	rule    uint64
+	entries reader
+}
+
+// nextBlock takes one block off; ok is false at the end or after a fault.
+func nextBlock(r *reader) (bl block, ok bool) {
+	if len(r.b) == 0 {
+		return bl, false
+	}
+	bl.rule = r.fixed64("rule")
+	bl.entries.b = r.bytes("block")
+	return bl, r.err == nil
+}
+
+// entry is one pane of a block.
+type entry struct {
+	key   []byte
+	index int64
+	pane  []byte
+}
+
+func nextEntry(r *reader) (e entry, ok bool) {
+	if len(r.b) == 0 {
+		return e, false
+	}
+	e.key = r.bytes("key")
+	e.index = r.varint("pane number")
+	e.pane = r.bytes("pane")
+	return e, r.err == nil
+}
+
+// maxTime bounds event times, in nanoseconds: beyond it (the year 2116, or before 1970 minus as much) a time is taken
+// for a fault, so that arithmetic with windows cannot overflow.
+const maxTime = 1 << 62
+
+// sane says whether an event time is one that can be computed with.
+func sane(t int64) bool { return t > -maxTime && t < maxTime }
+
+// floorDiv divides and rounds down.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,76 @@
+package detect
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// maxServices bounds the services that records are counted by; the rest counts as OtherServices.
+const maxServices = 100
+
+// OtherServices stands for the services beyond the first hundred.
+const OtherServices = "(other)"
+
+// AccumulatorStats is what an Accumulator has counted since it was made.
+type AccumulatorStats struct {
+	// Records is how many were read.
+	Records uint64
+	// Late counts records that came too late for at least one rule, Ahead those whose clock was ahead, by service.name
+	// ("" where there is none).
+	Late, Ahead map[string]uint64
+	// Rules has one entry per rule that reads this partition's topic.
+	Rules []RuleStats
+	// Groups is how many groups are held.
+	Groups int
+	// EventTime (Unix nanoseconds) is how far the partition has been read, 0 before the first record or idle time.
+	EventTime int64
+}
+
+// RuleStats is what one rule has made of the records of a partition.
+type RuleStats struct {
+	Rule, Group string
+	// Matched records were counted in a pane, Unmatched ones lack a `by` value, Late ones came too late.
+	Matched, Unmatched, Late uint64
+}
+
+// Stats returns the counts; the maps are the caller's.
+func (a *Accumulator) Stats() AccumulatorStats {
+	s := AccumulatorStats{
+		Records: a.stats.records, Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
+		Rules: make([]RuleStats, len(a.tallies)),
+	}
+	for i, t := range a.tallies {
+		s.Rules[i] = RuleStats{t.rule.Name, t.rule.Group, t.matched, t.unmatched, t.late}
+		s.Groups += len(t.groups)
+	}
+	if reached, ok := a.eventTime(); ok {
+		s.EventTime = reached
+	}
+	return s
+}
+
+type accumulatorStats struct {
+	records     uint64
+	late, ahead serviceCounts
+}
+
+func newAccumulatorStats() accumulatorStats {
+	return accumulatorStats{late: serviceCounts{}, ahead: serviceCounts{}}
+}
+
+// serviceCounts counts records by service.
+type serviceCounts map[string]uint64
+
+func (c serviceCounts) add(r *ingest.Record) {
+	name := cut(r.Lookup("service.name").Text(), maxKeyText)
+	if _, known := c[name]; !known {
+		if len(c) >= maxServices {
+			name = OtherServices
+		} else {
+			name = strings.Clone(name)
+		}
+	}
+	c[name]++
+}

@@ -1,0 +1,101 @@
+package window
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// History keeps one number per step, the newest ones up to a length: what a rule needs of windows that lie back, at
+// eight bytes a step instead of a pane. The zero value is empty.
+type History struct {
+	ring []float64 // once full, the oldest stands at next
+	next int
+	last int64 // the newest step
+}
+
+// Len returns how many steps are held.
+func (h *History) Len() int { return len(h.ring) }
+
+// Last returns the newest step; ok is false when none is held.
+func (h *History) Last() (step int64, ok bool) { return h.last, len(h.ring) > 0 }
+
+// Push appends the number of a step and forgets what is older than length steps. When the step does not follow the
+// last one, the history starts anew.
+func (h *History) Push(step int64, x float64, length int) {
+	if length <= 0 {
+		return
+	}
+	if len(h.ring) > 0 && step != h.last+1 {
+		h.ring, h.next = h.ring[:0], 0
+	}
+	h.last = step
+	if len(h.ring) < length {
+		h.ring = append(h.ring, x)
+		return
+	}
+	h.ring[h.next] = x
+	h.next = (h.next + 1) % len(h.ring)
+}
+
+// At returns the number of a step; ok is false when it is not held.
+func (h *History) At(step int64) (x float64, ok bool) {
+	back := h.last - step
+	if back < 0 || back >= int64(len(h.ring)) {
+		return math.NaN(), false
+	}
+	i := h.next - 1 - int(back)
+	if i < 0 {
+		i += len(h.ring)
+	}
+	return h.ring[i], true
+}
+
+// Append appends the encoding. A number that equals the one before it takes one byte, a small whole one two or three.
+func (h *History) Append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(h.ring)))
+	if len(h.ring) == 0 {
+		return b
+	}
+	b = binary.AppendVarint(b, h.last)
+	before := uint64(0)
+	for i := range h.ring {
+		now := math.Float64bits(h.ring[(h.next+i)%len(h.ring)])
+		b = binary.AppendUvarint(b, bits.ReverseBytes64(now^before))
+		before = now
+	}
+	return b
+}
+
+// Decode replaces the content by an encoding at the start of b and returns the bytes after it.
+func (h *History) Decode(b []byte) ([]byte, error) {
+	*h = History{ring: h.ring[:0]}
+	n, size := binary.Uvarint(b)
+	// Each number takes a byte at least, so a count beyond that is no history, and nothing large is allocated for it.
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, fmt.Errorf("%w: history ends within its count", ErrLog)
+	}
+	b = b[size:]
+	if n == 0 {
+		return b, nil
+	}
+	last, size := binary.Varint(b)
+	if size <= 0 {
+		return nil, fmt.Errorf("%w: history ends within its step", ErrLog)
+	}
+	b = b[size:]
+	before := uint64(0)
+	for range n {
+		x, size := binary.Uvarint(b)
+		if size <= 0 {
+			*h = History{}
+			return nil, fmt.Errorf("%w: history ends within a number", ErrLog)
+		}
+		b = b[size:]
+		before ^= bits.ReverseBytes64(x)
+		h.ring = append(h.ring, math.Float64frombits(before))
+	}
+	h.last = last
+	return b, nil
+}

@@ -1,0 +1,118 @@
+package window
+
+import (
+	"fmt"
+
+	"github.com/freshet-dev/freshet/detect/pane"
+)
+
+// Total is one aggregate over one sliding window. Panes are pushed at its end and popped at its start in order.
+type Total interface {
+	// Push adds the newest pane's aggregate, which is unchanged and not kept.
+	Push(index int64, a pane.Aggregate)
+	// Pop takes out the oldest pane's aggregate, which must have been pushed with the same number.
+	Pop(index int64, a pane.Aggregate)
+	// From merges into dst the aggregate of the panes from start on. Invertible ones merge all that is held and leave
+	// it to the caller to subtract from dst what is older: exact is false then.
+	From(start int64, dst pane.Aggregate) (exact bool)
+}
+
+// NewTotal returns an empty Total for a kind of aggregate.
+func NewTotal(k pane.Kind) (Total, error) {
+	switch k {
+	case pane.KindCount:
+		return new(count), nil
+	case pane.KindMoments, pane.KindLast, pane.KindSketch:
+		a, err := pane.New(k)
+		if err != nil {
+			return nil, err
+		}
+		return &sum{a.(pane.Invertible)}, nil
+	case pane.KindMin:
+		return &extreme{merge: func(a, b float64) float64 { return min(a, b) }}, nil
+	case pane.KindMax:
+		return &extreme{merge: func(a, b float64) float64 { return max(a, b) }}, nil
+	case pane.KindDistinct:
+		return new(union), nil
+	default:
+		return nil, fmt.Errorf("window: no total for aggregates of kind %d", k)
+	}
+}
+
+// count is the sum of counts: most rules have nothing else, so it is small.
+type count struct{ held pane.Count }
+
+func (c *count) Push(_ int64, a pane.Aggregate) { c.held.Merge(a) }
+
+func (c *count) Pop(_ int64, a pane.Aggregate) { c.held.Subtract(a) }
+
+func (c *count) From(_ int64, dst pane.Aggregate) bool {
+	dst.Merge(&c.held)
+	return false
+}
+
+// sum subtracts what leaves.
+type sum struct{ held pane.Invertible }
+
+func (s *sum) Push(_ int64, a pane.Aggregate) { s.held.Merge(a) }
+
+func (s *sum) Pop(_ int64, a pane.Aggregate) { s.held.Subtract(a) }
+
+func (s *sum) From(_ int64, dst pane.Aggregate) bool {
+	dst.Merge(s.held)
+	return false
+}
+
+// extreme keeps the least or the greatest number in two stacks.
+type extreme struct {
+	stacks Stacks[float64]
+	merge  func(a, b float64) float64
+}
+
+type extremeAggregate interface {
+	Value() (float64, bool)
+	Add(float64)
+}
+
+func (e *extreme) Push(index int64, a pane.Aggregate) {
+	if x, ok := a.(extremeAggregate).Value(); ok {
+		e.stacks.Push(index, x, e.merge)
+	}
+}
+
+func (e *extreme) Pop(index int64, _ pane.Aggregate) { e.stacks.Evict(index+1, e.merge) }
+
+func (e *extreme) From(start int64, dst pane.Aggregate) bool {
+	if x, ok := e.stacks.From(start, e.merge); ok {
+		dst.(extremeAggregate).Add(x)
+	}
+	return true
+}
+
+// union keeps sets of values in two stacks.
+type union struct{ stacks Stacks[*pane.Distinct] }
+
+func mergeDistinct(a, b *pane.Distinct) *pane.Distinct {
+	d := new(pane.Distinct)
+	d.Merge(a)
+	d.Merge(b)
+	return d
+}
+
+func (u *union) Push(index int64, a pane.Aggregate) {
+	if a.Empty() {
+		return
+	}
+	d := new(pane.Distinct)
+	d.Merge(a)
+	u.stacks.Push(index, d, mergeDistinct)
+}
+
+func (u *union) Pop(index int64, _ pane.Aggregate) { u.stacks.Evict(index+1, mergeDistinct) }
+
+func (u *union) From(start int64, dst pane.Aggregate) bool {
+	if d, ok := u.stacks.From(start, mergeDistinct); ok {
+		dst.Merge(d)
+	}
+	return true
+}
