@@ -8,9 +8,9 @@ import (
 // Message is one Kafka record, read or to be written.
 type Message struct {
 	Topic     string
-	Partition int32
+	Partition int32     // of a record to be written: ByKey chooses one by the key
 	Offset    int64     // of a record read
-	Time      time.Time // Kafka's timestamp of a record read
+	Time      time.Time // Kafka's timestamp; of a record to be written, now if it is zero
 	Key       []byte
 	Value     []byte
 	Headers   []Header
@@ -32,6 +32,9 @@ type Stage struct {
 	StartAt time.Time
 	// FlushInterval is the time between transactions (default 100 ms).
 	FlushInterval time.Duration
+	// LeaveOnStop has the member leave the group when Run ends, so that others take over its partitions at once. Without
+	// it they wait for the same instance to come back, at most for the session timeout.
+	LeaveOnStop bool
 	// Open makes the task that owns a claimed partition; it may take long (it recovers state) and ends when ctx does.
 	Open func(ctx context.Context, c Claim) (Task, error)
 	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.

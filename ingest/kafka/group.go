@@ -1,0 +1,473 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+const (
+	// lastFlush is how long the end of Run may wait for its last transaction.
+	lastFlush = 10 * time.Second
+	// flushBytes processed have a transaction made before the interval is over.
+	flushBytes = 16 << 20
+	// watchInterval is how often new topics and partitions are looked for.
+	watchInterval = 5 * time.Second
+)
+
+func (s Stage) validate() error {
+	var errs []error
+	if s.Group == "" {
+		errs = append(errs, errors.New("group is missing"))
+	}
+	if s.Instance == "" {
+		errs = append(errs, errors.New("instance is missing"))
+	}
+	if len(s.Topics) == 0 {
+		errs = append(errs, errors.New("topics are missing"))
+	}
+	if s.Open == nil {
+		errs = append(errs, errors.New("open is missing"))
+	}
+	return errors.Join(errs...)
+}
+
+// Run takes part in a stage until ctx ends, then makes a last transaction and returns nil. Only a Stage that is not
+// complete makes it return an error. Broker failures, lost generations and failed tasks are dealt with as the package
+// comment says.
+func (c *Client) Run(ctx context.Context, s Stage) error {
+	if err := s.validate(); err != nil {
+		return fmt.Errorf("stage %s: %w", cmp.Or(s.Group, "without a name"), err)
+	}
+	if s.FlushInterval <= 0 {
+		s.FlushInterval = 100 * time.Millisecond
+	}
+	r := &run{
+		c: c, s: s, log: c.log.With("group", s.Group),
+		workers: map[topicPartition]*worker{}, gate: newGate(),
+		flushNow: make(chan struct{}, 1), failed: make(chan struct{}, 1), nonce: rand.Text()[:10],
+	}
+	if err := r.run(ctx); err != nil {
+		return fmt.Errorf("stage %s: %w", s.Group, err)
+	}
+	return nil
+}
+
+// run is one Stage at work. Its goroutine joins the group, opens and closes workers, and flushes; the workers process.
+type run struct {
+	c   *Client
+	s   Stage
+	log *slog.Logger
+
+	reader  sarama.Client // offsets and metadata
+	fetcher *fetcher
+	member  *member
+	txn     *txn
+	workers map[topicPartition]*worker
+	gate    *gate
+
+	flushNow, failed chan struct{}
+	uncommitted      atomic.Int64 // bytes processed since the last flush
+
+	nonce    string // with flushes, the mark of a flush
+	flushes  int64
+	complain string    // the trouble that was said last
+	retry    time.Time // no flush before, after one that failed
+	pause    *backoff
+}
+
+// processed counts what waits to be committed.
+func (r *run) processed(bytes int64) {
+	if r.uncommitted.Add(bytes) >= flushBytes {
+		signal(r.flushNow)
+	}
+}
+
+func (r *run) run(ctx context.Context) error {
+	// What the last flush needs outlives ctx for a while.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastFlush, end) })()
+
+	clients := make([]sarama.Client, 4)
+	for i, c := range []struct {
+		ctx  context.Context
+		read time.Duration
+	}{
+		{ctx, 0},                                // fetches
+		{ctx, rebalanceTimeout + 5*time.Second}, // membership: joining waits for the others
+		{ctx, 0},                                // offsets, metadata
+		{life, r.c.cfg.TransactionTimeout + 2*time.Second}, // transactions
+	} {
+		cl, err := r.c.connect(c.ctx, func(conf *sarama.Config) { conf.Net.ReadTimeout = cmp.Or(c.read, conf.Net.ReadTimeout) })
+		if err != nil {
+			return err
+		}
+		defer disconnect(cl)
+		clients[i] = cl
+	}
+	r.fetcher, r.reader = newFetcher(r.c, clients[0]), clients[2]
+	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: slices.Sorted(slices.Values(r.s.Topics)), generation: -1}
+	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
+	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { r.fetcher.router.run(ctx) })
+
+	r.watch(ctx)
+	for ctx.Err() == nil {
+		kept, err := r.member.join(ctx)
+		if err != nil {
+			break
+		}
+		r.assign(ctx, kept)
+		r.serve(ctx, life)
+	}
+	r.finish(life)
+	return nil
+}
+
+// finish makes the last transaction and gives the partitions back.
+func (r *run) finish(life context.Context) {
+	for _, w := range r.workers {
+		w.stop()
+	}
+	if r.member.id != "" {
+		r.retry = time.Time{}
+		if err := r.flush(life); err != nil {
+			r.log.Warn("the last transaction was not committed; its records will be read again", "err", err)
+		}
+	}
+	r.closeAll()
+	if r.s.LeaveOnStop {
+		if err := r.member.leave(r.txn.cl); err != nil {
+			r.log.Debug("leaving the group", "err", err)
+		}
+	}
+}
+
+// assign closes the workers of partitions that are no longer ours and opens those that are new. kept is false when the
+// ones we had may have belonged to others meanwhile.
+func (r *run) assign(ctx context.Context, kept bool) {
+	for tp, w := range r.workers {
+		if !kept || !slices.Contains(r.member.claims, tp) {
+			w.close()
+			delete(r.workers, tp)
+		}
+	}
+	opened := 0
+	for _, tp := range r.member.claims {
+		if r.workers[tp] == nil {
+			r.workers[tp] = r.open(ctx, tp, 0)
+			opened++
+		}
+	}
+	r.log.Info("partitions are assigned", "generation", r.member.generation, "owned", len(r.workers), "new", opened)
+}
+
+// lose closes all workers without a flush: their partitions belong to others.
+func (r *run) lose() {
+	r.closeAll()
+	r.member.forget()
+}
+
+func (r *run) closeAll() {
+	for tp, w := range r.workers {
+		w.close()
+		delete(r.workers, tp)
+	}
+}
+
+// serve flushes until the group needs another generation or ctx ends.
+func (r *run) serve(ctx, life context.Context) {
+	beat, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	events := make(chan error, 1)
+	id, generation := r.member.id, r.member.generation
+	wg.Go(func() { r.heartbeats(beat, id, generation, events) })
+	changes := make(chan map[string]int32, 1)
+	wg.Go(func() { r.changes(beat, maps.Clone(r.member.counts), changes) })
+
+	tick := time.NewTicker(r.s.FlushInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-events:
+			if errors.Is(err, sarama.ErrRebalanceInProgress) {
+				r.settle(life)
+				return
+			}
+			r.lose()
+			if errors.Is(err, sarama.ErrFencedInstancedId) {
+				r.log.Error(sameInstance, "instance", r.s.Instance)
+				sleep(ctx, r.c.cfg.SessionTimeout/2)
+				return
+			}
+			r.log.Warn("the group went on without this process; its partitions are opened anew", "err", err)
+			return
+		case r.member.counts = <-changes:
+			r.log.Info("the number of partitions changed", "topics", r.member.counts)
+			r.settle(life)
+			return
+		case <-r.failed:
+			r.reopen(ctx)
+		case <-tick.C:
+		case <-r.flushNow:
+		}
+		if err := r.flushOr(ctx, life); err != nil {
+			return
+		}
+	}
+}
+
+// settle flushes before the group is joined again. What cannot be committed is kept for the next generation.
+func (r *run) settle(life context.Context) {
+	r.retry = time.Time{}
+	_ = r.flush(life)
+}
+
+// flushOr flushes unless it is too early after one that failed. An error means that the group has to be joined again.
+func (r *run) flushOr(ctx, life context.Context) error {
+	r.reopen(ctx)
+	err := r.flush(life)
+	if err == nil || classify(err) != membership {
+		return nil
+	}
+	if errors.Is(err, sarama.ErrUnknownMemberId) || errors.Is(err, sarama.ErrFencedInstancedId) {
+		r.lose()
+	}
+	return err
+}
+
+// heartbeats reports the first error that ends the membership.
+func (r *run) heartbeats(ctx context.Context, id string, generation int32, events chan<- error) {
+	interval := min(time.Second, r.c.cfg.SessionTimeout/4)
+	for sleep(ctx, interval) {
+		err := r.member.heartbeat(id, generation)
+		switch {
+		case err == nil:
+			r.c.health.good()
+		case ctx.Err() != nil:
+		case r.c.failed(err) == membership:
+			events <- err
+			return
+		default:
+			_ = r.member.cl.RefreshCoordinator(r.s.Group)
+		}
+	}
+}
+
+// watch waits until the number of partitions of all topics is known.
+func (r *run) watch(ctx context.Context) {
+	for wait := newBackoff(100*time.Millisecond, 2*time.Second); ; {
+		counts, err := r.member.look(r.reader)
+		if err == nil {
+			r.c.health.good()
+			r.member.counts = counts
+			r.missing(counts)
+			return
+		}
+		if ctx.Err() == nil {
+			r.c.failed(err)
+		}
+		if !wait.sleep(ctx) {
+			return
+		}
+	}
+}
+
+// missing says which topics do not exist.
+func (r *run) missing(counts map[string]int32) {
+	var names []string
+	for topic, n := range counts {
+		if n == 0 {
+			names = append(names, topic)
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		r.log.Warn("topics do not exist, waiting for them", "topics", strings.Join(names, ", "))
+	}
+}
+
+// changes reports when the number of partitions differs from what is known.
+func (r *run) changes(ctx context.Context, known map[string]int32, changes chan<- map[string]int32) {
+	interval := watchInterval
+	for {
+		if len(known) > 0 && slices.Min(slices.Collect(maps.Values(known))) == 0 {
+			interval = time.Second // a topic is waited for
+		}
+		if !sleep(ctx, interval) {
+			return
+		}
+		counts, err := r.member.look(r.reader)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.c.failed(err)
+			}
+			continue
+		}
+		for topic, n := range counts {
+			counts[topic] = max(n, known[topic]) // a broker may lag behind, and partitions are never taken away
+		}
+		if !maps.Equal(counts, known) {
+			changes <- counts
+			return
+		}
+	}
+}
+
+// flush makes one transaction of what the tasks have and what is still due. It returns nil when there was nothing to do
+// or it is too early to try again.
+func (r *run) flush(life context.Context) error {
+	now := time.Now()
+	if now.Before(r.retry) {
+		return nil
+	}
+	var msgs []Message
+	offsets := map[string][]*sarama.PartitionOffsetMetadata{}
+	var due []*worker
+	r.flushes++
+	mark := r.nonce + strconv.FormatInt(r.flushes, 36)
+	for _, tp := range slices.SortedFunc(maps.Keys(r.workers), topicPartition.compare) {
+		w := r.workers[tp]
+		if r.ended(w) {
+			continue
+		}
+		if err := w.take(now); err != nil {
+			w.stop()
+			w.err = err
+			signal(r.failed)
+			continue
+		}
+		if !w.due {
+			continue
+		}
+		due = append(due, w)
+		msgs = append(msgs, w.out...)
+		metadata := withMark(w.metadata, mark)
+		offsets[tp.topic] = append(offsets[tp.topic], &sarama.PartitionOffsetMetadata{Partition: tp.id, Offset: w.offset, LeaderEpoch: -1, Metadata: &metadata})
+	}
+	r.uncommitted.Store(0)
+	if len(due) == 0 {
+		r.fine() // nothing is held back, so nobody need wait
+		return nil
+	}
+	if r.s.Join != nil {
+		msgs = r.s.Join(msgs)
+	}
+	own := ownership{r.member.id, r.member.instanceID(), r.member.generation}
+	result, err := r.txn.commit(life, own, msgs, offsets)
+	if result == unknown {
+		result, err = r.decide(life, due[0], mark, err)
+	}
+	if result != committed {
+		r.c.m.transactions.WithLabelValues(r.s.Group, "aborted").Inc()
+		r.trouble(err)
+		// Others may wait for the offsets of the transaction, so it is ended now rather than by the next one.
+		soon, cancel := context.WithTimeout(life, time.Second)
+		defer cancel()
+		_ = r.txn.begin(soon)
+		return err
+	}
+	r.c.m.transactions.WithLabelValues(r.s.Group, "committed").Inc()
+	r.c.m.flush.WithLabelValues(r.s.Group).Observe(time.Since(now).Seconds())
+	for _, w := range due {
+		w.committed()
+	}
+	r.fine()
+	return nil
+}
+
+// ended says whether a worker failed: nothing more of it may be committed.
+func (r *run) ended(w *worker) bool {
+	select {
+	case <-w.done:
+		return w.err != nil
+	default:
+		return false
+	}
+}
+
+// decide finds out what became of a transaction whose end was not answered: a new epoch settles it, then the committed
+// offset carries its mark or does not.
+func (r *run) decide(life context.Context, w *worker, mark string, why error) (outcome, error) {
+	r.log.Debug("the outcome of a transaction is unknown", "err", why)
+	for wait := newBackoff(20*time.Millisecond, time.Second); ; {
+		err := r.txn.begin(life)
+		if err == nil {
+			break
+		}
+		if !wait.sleep(life) {
+			return unknown, errors.Join(why, err)
+		}
+	}
+	at, err := r.c.committed(life, r.txn.cl, r.s.Group, w.tp)
+	if err != nil {
+		return unknown, errors.Join(why, err)
+	}
+	if !marked(at.metadata, mark) {
+		return aborted, why
+	}
+	r.c.m.transactions.WithLabelValues(r.s.Group, "recovered").Inc()
+	return committed, nil
+}
+
+// trouble holds the workers and sets when the next try is. It says what is wrong once.
+func (r *run) trouble(err error) {
+	r.gate.set(false)
+	k := classify(err)
+	if k == authorization || k == data {
+		r.pause.next = r.pause.longest
+		if text := err.Error(); text != r.complain {
+			r.complain = text
+			r.log.Error("output cannot be written, trying again until it can", "err", err)
+		}
+	} else {
+		r.log.Debug("a transaction was aborted, its output goes out again", "class", string(k), "err", err)
+	}
+	r.retry = time.Now().Add(r.pause.next)
+	r.pause.next = min(2*r.pause.next, r.pause.longest)
+}
+
+// fine undoes trouble.
+func (r *run) fine() {
+	r.gate.set(true)
+	if r.complain != "" {
+		r.complain = ""
+		r.log.Info("output is written again")
+	}
+	r.retry = time.Time{}
+	r.pause.reset()
+}
+
+// The metadata of an offset ends with the mark of the flush that committed it.
+const markSeparator = "\x1f"
+
+func withMark(metadata, mark string) string { return metadata + markSeparator + mark }
+
+func withoutMark(metadata string) string {
+	if i := strings.LastIndex(metadata, markSeparator); i >= 0 {
+		return metadata[:i]
+	}
+	return metadata
+}
+
+func marked(metadata, mark string) bool { return strings.HasSuffix(metadata, markSeparator+mark) }

@@ -1,0 +1,53 @@
+package kafka
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are the figures of a Client.
+type metrics struct {
+	consumedRecords, consumedBytes *prometheus.CounterVec
+	producedRecords, producedBytes *prometheus.CounterVec
+	lag                            *prometheus.GaugeVec
+	flush                          *prometheus.HistogramVec
+	transactions                   *prometheus.CounterVec
+	errors                         *prometheus.CounterVec
+	connected                      prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "freshet_kafka_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		consumedRecords: counter("consumed_records_total", "Kafka records read.", "topic"),
+		consumedBytes:   counter("consumed_bytes_total", "Bytes of keys and values read, uncompressed.", "topic"),
+		producedRecords: counter("produced_records_total", "Kafka records acknowledged by the brokers.", "topic"),
+		producedBytes:   counter("produced_bytes_total", "Bytes of keys and values acknowledged, uncompressed.", "topic"),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "freshet_kafka_consumer_lag",
+			Help: "Offsets between the position of a stage and the end of the partition it owns.",
+		}, []string{"topic", "partition"}),
+		flush: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "freshet_kafka_flush_duration_seconds",
+			Help:    "Time from taking the tasks' output to the commit of its transaction.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}, []string{"group"}),
+		transactions: counter("transactions_total", "Transactions by outcome: committed, aborted, recovered (its answer was lost, and it had been committed).", "group", "outcome"),
+		errors:       counter("errors_total", "Errors by what they call for: connection, abortable, fenced, generation, authorization, data, task.", "class"),
+		connected: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "freshet_kafka_connected",
+			Help: "1 while the brokers answer, else 0.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{
+		m.consumedRecords, m.consumedBytes, m.producedRecords, m.producedBytes,
+		m.lag, m.flush, m.transactions, m.errors, m.connected,
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// failed counts an error.
+func (m *metrics) failed(c class) { m.errors.WithLabelValues(string(c)).Inc() }
