@@ -17,22 +17,45 @@ func looksJSON(value []byte) bool {
 // nested object does not count.
 func envelope(value []byte) ingest.Signal {
 	// Nearly all other JSON ends here: it has none of the keys at any level.
-	if !bytes.Contains(value, []byte(`"resource`)) {
+	if !mayBeEnvelope(value) {
 		return ingest.Unknown
 	}
-	// OTLP's own JSON begins with the key.
 	start := bytes.TrimLeft(value, " \t\r\n")
 	if len(start) == 0 || start[0] != '{' {
 		return ingest.Unknown
 	}
-	if rest := bytes.TrimLeft(start[1:], " \t\r\n"); len(rest) > 0 && rest[0] == '"' {
-		if end := bytes.IndexByte(rest[1:], '"'); end >= 0 {
-			if s := envelopeSignal(string(rest[1 : end+1])); s != ingest.Unknown {
-				return s
-			}
-		}
+	// What producers of OTLP write begins with the key.
+	if s, _ := leadingKey(bytes.TrimLeft(start[1:], " \t\r\n")); s != ingest.Unknown {
+		return s
 	}
 	return topLevel(value)
+}
+
+// mayBeEnvelope says whether one of the keys stands anywhere in the message.
+func mayBeEnvelope(value []byte) bool {
+	for {
+		i := bytes.Index(value, []byte(`"resource`))
+		if i < 0 {
+			return false
+		}
+		s, rest := leadingKey(value[i:])
+		if s != ingest.Unknown {
+			return true
+		}
+		value = rest
+	}
+}
+
+// leadingKey reads the string at the start of b as one of the keys, and returns what follows it.
+func leadingKey(b []byte) (s ingest.Signal, rest []byte) {
+	if len(b) == 0 || b[0] != '"' {
+		return ingest.Unknown, b
+	}
+	end := bytes.IndexByte(b[1:], '"')
+	if end < 0 {
+		return ingest.Unknown, nil
+	}
+	return envelopeSignal(string(b[1 : end+1])), b[end+1:]
 }
 
 // topLevel looks for the key at any place of the top-level object.
@@ -83,4 +106,10 @@ func envelopeKey(s ingest.Signal) string {
 	default:
 		return "resourceSpans"
 	}
+}
+
+// isEmptyObject says whether a message is {}, which OTLP/JSON writes for an export of nothing.
+func isEmptyObject(value []byte) bool {
+	inner, ok := bytes.CutPrefix(bytes.TrimSpace(value), []byte("{"))
+	return ok && string(bytes.TrimSpace(inner)) == "}"
 }

@@ -153,8 +153,7 @@ func (d *decoder) auto(value []byte, b *ingest.Batch) error {
 		case d.json != nil:
 			return d.json.Decode(value, b)
 		default:
-			return &ingest.DecodeError{Fault: ingest.UnknownFormat, Format: string(Auto), Message: fmt.Sprintf(
-				"a JSON message of %d bytes without %s, expected OTLP %s", len(value), envelopeKey(d.signal), d.signal)}
+			return d.noEnvelope(value)
 		}
 	}
 	const firstTag = 1<<3 | 2
@@ -186,10 +185,17 @@ func (d *decoder) auto(value []byte, b *ingest.Batch) error {
 }
 
 func (d *decoder) decodeOTLPJSON(value []byte, b *ingest.Batch) error {
-	if s := envelope(value); s != ingest.Unknown && s != d.signal {
+	switch s := envelope(value); {
+	case s == d.signal:
+		return d.otlpJSON.Decode(value, b)
+	case s != ingest.Unknown:
 		return d.wrongSignal(OTLPJSON, s)
 	}
-	return d.otlpJSON.Decode(value, b)
+	// pdata ignores unknown fields, so JSON of any other kind would count as an empty message.
+	if err := d.otlpJSON.Decode(value, b); err != nil || isEmptyObject(value) {
+		return err
+	}
+	return d.noEnvelope(value)
 }
 
 // explain says of a message that is no OTLP of the topic's signal whether it is of another.
@@ -224,6 +230,11 @@ func (d *decoder) protoSignal(value []byte) ingest.Signal {
 func (d *decoder) wrongSignal(format Format, s ingest.Signal) error {
 	return &ingest.DecodeError{Fault: ingest.WrongSignal, Format: string(format), Message: fmt.Sprintf(
 		"the message holds OTLP %s, but its topic is one of %s", s, d.signal)}
+}
+
+func (d *decoder) noEnvelope(value []byte) error {
+	return &ingest.DecodeError{Fault: ingest.UnknownFormat, Format: string(d.format), Message: fmt.Sprintf(
+		"a JSON message of %d bytes without the key %s, expected OTLP %s", len(value), envelopeKey(d.signal), d.signal)}
 }
 
 func (d *decoder) unknown(value []byte) error {

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -62,7 +63,7 @@ func (j *JSON) Decode(value []byte, b *ingest.Batch) error {
 // jsonError words an error of package json without the content that it quotes.
 func jsonError(value []byte, err error) error {
 	e := &ingest.DecodeError{Fault: ingest.Malformed, Format: "otlp_json"}
-	syntax, ok := err.(*json.SyntaxError)
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
 	switch {
 	case ok && syntax.Offset >= int64(len(value)):
 		e.Fault = ingest.Truncated
