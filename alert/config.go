@@ -70,6 +70,8 @@ type SlackConfig struct {
 	// Timeout bounds one attempt, 0 for the default of 10 s.
 	Timeout    time.Duration `yaml:"timeout"`
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
+	// TemplateFiles are the configuration's templates, filled in by Integrations.
+	TemplateFiles []string `yaml:"-"`
 }
 
 // WebhookConfig is one address that receives Alertmanager's JSON body, version 4.
@@ -161,6 +163,7 @@ func (c *Config) Integrations(d Defaults) []Integration {
 	for _, r := range c.Receivers {
 		for i, s := range r.SlackConfigs {
 			s = s.withGlobal(&c.Global)
+			s.TemplateFiles = c.Templates
 			out = append(out, Integration{Receiver: r.Name, Kind: "slack", Index: i, Slack: &s,
 				SendResolved: orDefault(s.SendResolved, d.SlackSendResolved), Edits: s.hasToken()})
 		}

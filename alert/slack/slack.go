@@ -39,8 +39,8 @@ type Notifier struct {
 }
 
 // New returns a Notifier for a valid configuration. It reads the files that the configuration names once, so that a
-// missing one shows at the start. templates may be nil when the configuration has no texts of its own.
-func New(c alert.SlackConfig, templates *alert.Templates) (*Notifier, error) {
+// missing one shows at the start.
+func New(c alert.SlackConfig) (*Notifier, error) {
 	token, file := c.BotToken()
 	if token == "" && file == "" {
 		token, file = c.APIURL, c.APIURLFile
@@ -55,10 +55,9 @@ func New(c alert.SlackConfig, templates *alert.Templates) (*Notifier, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = alert.DefaultTimeout
 	}
-	if templates == nil {
-		if templates, err = alert.NewTemplates(); err != nil {
-			return nil, fmt.Errorf("slack: %w", err)
-		}
+	templates, err := alert.NewTemplates(c.TemplateFiles...)
+	if err != nil {
+		return nil, fmt.Errorf("slack: %w", err)
 	}
 	return &Notifier{config: c, templates: templates, client: client}, nil
 }
