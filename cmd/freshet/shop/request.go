@@ -58,7 +58,7 @@ func (s *Shop) checkout(at time.Time) {
 	handle := t.server(s.instances[Checkout], call, call.start.Add(s.wire()), "POST", "/api/orders", "/api/orders")
 	root.orderID, handle.orderID = order, order
 
-	reserved := s.reserve(t, handle, handle.start.Add(s.spread(6, 0.3)))
+	reserved := s.reserve(t, handle, handle.start.Add(s.spread(6, 0.3)), order)
 	answered, status, problem := s.charge(t, handle, reserved.Add(s.spread(1, 0.2)), order)
 
 	done := answered.Add(s.spread(4, 0.3))
@@ -95,10 +95,13 @@ func (s *Shop) checkout(at time.Time) {
 }
 
 // reserve takes the goods from the stock and returns when the answer is there.
-func (s *Shop) reserve(t *trace, parent *span, at time.Time) time.Time {
+func (s *Shop) reserve(t *trace, parent *span, at time.Time, order string) time.Time {
 	call := t.client(parent, at, "POST", Inventory, "/api/reservations")
 	handle := t.server(s.instances[Inventory], call, at.Add(s.wire()), "POST", "/api/reservations", "/api/reservations")
+	handle.orderID = order
 	done := handle.start.Add(s.spread(8, 0.4))
+	s.logAt(done, entry{in: handle.in, severity: plog.SeverityNumberInfo, trace: t, span: handle, orderID: order,
+		body: fmt.Sprintf("reserved %d items order=%s", 1+s.rng.IntN(5), order)})
 	t.finish(handle, done, 201)
 	back := done.Add(s.wire())
 	t.finish(call, back, 201)

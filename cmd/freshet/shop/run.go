@@ -43,19 +43,18 @@ func Run(ctx context.Context, s *Shop, targets map[string]string, log *slog.Logg
 			return fmt.Errorf("running the shop: service %s has no agent to send to", name)
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	senders := map[string]*sender{}
 	for _, name := range Services() {
 		conn, err := grpc.NewClient("passthrough:///"+targets[name], grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
 			return fmt.Errorf("running the shop: connecting %s to its agent: %w", name, err)
 		}
-		sd := newSender(name, conn, log)
-		senders[name] = sd
-		group.Go(func() error {
-			defer func() { _ = conn.Close() }()
-			return sd.run(ctx)
-		})
+		defer func() { _ = conn.Close() }()
+		senders[name] = newSender(name, conn, log)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, sd := range senders {
+		group.Go(func() error { return sd.run(ctx) })
 	}
 	group.Go(func() error {
 		ticker := time.NewTicker(sendEvery)

@@ -34,7 +34,7 @@ func Services() []string { return []string{Frontend, Checkout, Payment, Inventor
 
 const (
 	// outage is how long a bad deploy refuses all connections before it answers some of them.
-	outage = 500 * time.Millisecond
+	outage = 800 * time.Millisecond
 	// metricsEvery is the time between two exports of each service's metrics.
 	metricsEvery = time.Second
 	// goodPayment is the version of payment before and after the incident.
@@ -97,7 +97,7 @@ func New(opts Options) *Shop {
 	}
 }
 
-// Deploy puts a bad version of payment in place at the next step: connections are refused for half a second, then of
+// Deploy puts a bad version of payment in place at the next step: connections are refused for 0.8 s, then of
 // the payments four in ten fail and two in ten take 1.5 to 3 s, so that checkouts fail or become slow.
 func (s *Shop) Deploy(version string) {
 	s.mu.Lock()
