@@ -33,16 +33,29 @@ type Options struct {
 
 // CompileWhere compiles the predicate of a rule's `where`. The result is nil when there are faults.
 func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
-	return nil, Faults{{Length: 1, Message: "not compiled"}}
+	c, faults := check(source, signal, recordSide, nil)
+	if faults != nil {
+		return nil, faults
+	}
+	if faults := c.mustBe(truth, "`where`"); faults != nil {
+		return nil, faults
+	}
+	holds := c.recordOperand(c.root).asTruth()
+	if c.faults != nil {
+		return nil, inOrder(c.faults)
+	}
+	return &Where{Holds: holds, Text: c.canonical(c.root)}, nil
 }
 
 // CompileKey compiles one entry of a rule's `by`. The result is nil when there are faults.
 func CompileKey(source string, signal ingest.Signal) (*Key, Faults) {
-	return nil, Faults{{Length: 1, Message: "not compiled"}}
-}
-
-// CompileCondition compiles a rule's `when` and splits it into the aggregates that panes keep and the closures that
-// judge a window. The result is nil when there are faults.
-func CompileCondition(source string, o Options) (*Program, Faults) {
-	return nil, Faults{{Length: 1, Message: "not compiled"}}
+	c, faults := check(source, signal, recordSide, nil)
+	if faults != nil {
+		return nil, faults
+	}
+	value := c.recordOperand(c.root).asValue()
+	if c.faults != nil {
+		return nil, inOrder(c.faults)
+	}
+	return &Key{Label: c.label(), Value: value, Text: c.canonical(c.root)}, nil
 }

@@ -28,11 +28,33 @@ const (
 	Sketch                   // relative-error quantile sketch
 )
 
+// String returns the function's name in canonical texts.
+func (f Func) String() string {
+	switch f {
+	case Count:
+		return "count"
+	case Moments:
+		return "moments"
+	case Min:
+		return "min"
+	case Max:
+		return "max"
+	case Last:
+		return "last"
+	case Distinct:
+		return "distinct"
+	case Sketch:
+		return "sketch"
+	default:
+		return "unknown"
+	}
+}
+
 // Aggregate is one summary that a rule keeps per group and pane. Equal aggregates of a condition are one.
 type Aggregate struct {
 	Func Func
-	// Arg is the value that is summarised; nil for Count. Records for which it is missing (or, except for Distinct and
-	// Last, not a number) are skipped.
+	// Arg is the value that is summarised; nil for Count. Records for which it is missing are skipped. Except for
+	// Distinct it is always a number: a text that holds one becomes one, and anything else is missing.
 	Arg RecordValue
 	// Filter restricts the records; nil means all that the rule's `where` lets through.
 	Filter Predicate
@@ -96,7 +118,9 @@ type Frame struct {
 
 // Program is a compiled condition (`when`). All its functions are pure and safe for concurrent use; none allocates.
 type Program struct {
-	Source     string
+	Source string
+	// Text is the canonical source: equal texts mean equal conditions.
+	Text       string
 	Aggregates []Aggregate
 	Reads      []Read
 	Models     []Model // in order: a model's Input may use earlier models
@@ -110,8 +134,8 @@ type Program struct {
 	// Monotone: once it holds over a part of a window's records it holds over all of them, e.g. count(p) > n: such a
 	// condition may fire before the window is complete. False whenever that cannot be proven.
 	Monotone bool
-	// ZeroOnEmpty: every read is 0 over an empty window (count, rate, sum, distinct), so a silent known group is judged
-	// as zero; otherwise its state is kept.
+	// ZeroOnEmpty: every read has a value over an empty window (count, rate, sum and distinct are 0, absent is 1), so a
+	// silent known group is judged; otherwise its state is kept.
 	ZeroOnEmpty bool
 	// Unit of Value when it can be told: "s" for durations, "" otherwise.
 	Unit string

@@ -1,0 +1,359 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"github.com/prometheus/common/model"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// defaultHistory is how far back zscore looks when it is not told.
+const defaultHistory = time.Hour
+
+// longest is the greatest length that an expression may name.
+const longest = 366 * 24 * time.Hour
+
+// A view is the window that aggregates look at, as over, offset and previous have changed it.
+type view struct {
+	window, offset time.Duration
+	previous       int
+}
+
+// conditionCompiler splits a condition while it lowers the measure side.
+type conditionCompiler struct {
+	*checked
+	options  Options
+	lowering *lowering[Frame]
+	program  *Program
+	view     view
+	inModel  bool // below zscore, where comparisons are not the rule's own
+	choices  []choice
+}
+
+// A choice is a comparison that may give the rule's value and threshold.
+type choice struct {
+	value, threshold operand[Frame]
+	above            bool
+	floor            bool // count() >= n, which only asks for enough records
+}
+
+// CompileCondition compiles a rule's `when` and splits it into the aggregates that panes keep and the closures that
+// judge a window. The result is nil when there are faults.
+func CompileCondition(source string, o Options) (*Program, Faults) {
+	c, faults := check(source, o.Signal, measureSide, o.By)
+	if faults != nil {
+		return nil, faults
+	}
+	if faults := c.mustBe(truth, "`when`"); faults != nil {
+		return nil, faults
+	}
+	cc := &conditionCompiler{checked: c, options: o, program: &Program{Source: source, Text: c.canonical(c.root)}}
+	cc.lowering = &lowering[Frame]{checked: c, leaf: keyLeaf, call: cc.call, compared: cc.compared}
+	whole := cc.lowering.lower(c.root)
+	if len(c.faults) == 0 && len(cc.program.Reads) == 0 {
+		c.fault(c.starts[c.root.ID()], 1, "as in count(severity >= ERROR) > 100", "`when` has no aggregate, so it judges nothing")
+	}
+	if len(c.faults) > 0 {
+		return nil, inOrder(c.faults)
+	}
+	p := cc.program
+	p.Holds = whole.asTruth()
+	p.Monotone = whole.trend == rising
+	p.ZeroOnEmpty = !slices.ContainsFunc(p.Reads, func(r Read) bool {
+		switch r.Stat {
+		case StatCount, StatRate, StatSum, StatDistinct, StatAbsent:
+			return false
+		default:
+			return true
+		}
+	})
+	cc.choose()
+	return p, nil
+}
+
+// choose picks the comparison that the rule reports.
+func (c *conditionCompiler) choose() {
+	if len(c.choices) == 0 {
+		return
+	}
+	best := c.choices[0]
+	if i := slices.IndexFunc(c.choices, func(c choice) bool { return !c.floor }); i >= 0 {
+		best = c.choices[i]
+	}
+	c.program.Value, c.program.Threshold = best.value.asNumber(), best.threshold.asNumber()
+	c.program.Above, c.program.Unit = best.above, best.value.unit
+}
+
+// compared notes a comparison of a measure.
+func (c *conditionCompiler) compared(operator string, left, right operand[Frame], source ast.Expr) {
+	args := source.AsCall().Args()
+	value, is := args[0], operator
+	switch {
+	case c.inModel:
+		return
+	case left.measured && left.kind == number:
+	case right.measured && right.kind == number:
+		left, right = right, left
+		value, is = args[1], mirrored(operator)
+	default:
+		return
+	}
+	isAbove := is == operators.Greater || is == operators.GreaterEquals
+	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated}
+	if value.Kind() == ast.CallKind {
+		call := value.AsCall()
+		ch.floor = call.FunctionName() == "count" && len(call.Args()) == 0 && ch.above
+	}
+	c.choices = append(c.choices, ch)
+}
+
+func mirrored(operator string) string {
+	switch operator {
+	case operators.Less:
+		return operators.Greater
+	case operators.LessEquals:
+		return operators.GreaterEquals
+	case operators.Greater:
+		return operators.Less
+	case operators.GreaterEquals:
+		return operators.LessEquals
+	default:
+		return operator
+	}
+}
+
+// keyLeaf lowers a `by` name, which does not change while a group lives.
+func keyLeaf(to *ref) operand[Frame] {
+	if to.kind == toPresence {
+		return operand[Frame]{kind: truth, truth: keyLeaf(to.of).present(), trend: fixed}
+	}
+	i := to.index
+	return operand[Frame]{kind: dynamic, trend: fixed, value: func(f *Frame) ingest.Value { return f.By[i] }}
+}
+
+// call lowers aggregates and what acts on measures.
+func (c *conditionCompiler) call(e ast.Expr) operand[Frame] {
+	call := e.AsCall()
+	switch name := call.FunctionName(); name {
+	case "over", "offset", "previous":
+		return c.shifted(e, name)
+	case "zscore":
+		return c.zscore(e)
+	default:
+		return c.aggregate(e, name)
+	}
+}
+
+// shifted lowers over, offset and previous: they change the window of every aggregate below.
+func (c *conditionCompiler) shifted(e ast.Expr, name string) operand[Frame] {
+	call := e.AsCall()
+	before := c.view
+	switch name {
+	case "previous":
+		c.view.previous++
+	case "over":
+		if before.window != 0 {
+			offset, length := c.callSpan(e)
+			c.fault(offset, length, "keep one of the two", "`over` stands twice on the same aggregate")
+		}
+		c.view.window = c.duration(call.Args()[0], name)
+	case "offset":
+		c.view.offset += c.duration(call.Args()[0], name)
+	}
+	o := c.lowering.lower(call.Target())
+	c.view = before
+	if !o.measured {
+		offset, length := c.callSpan(e)
+		c.fault(offset, length, "as in "+c.language.functions[name].example, "`%s` acts on aggregates, and there is none before it", name)
+	}
+	if name != "over" {
+		o.trend = onlyFixed(o.trend)
+	}
+	o.literal = nil
+	return o
+}
+
+// duration reads a length of time such as "1h".
+func (c *conditionCompiler) duration(e ast.Expr, of string) time.Duration {
+	example := c.language.functions[of].example
+	source, isText := types.String(""), false
+	if e.Kind() == ast.LiteralKind {
+		source, isText = e.AsLiteral().(types.String)
+	}
+	if !isText {
+		c.fault(c.starts[e.ID()], 1, "as in "+example, "the length of `%s` is a text in quotes", of)
+		return 0
+	}
+	length, err := ParseDuration(string(source))
+	at, n := c.starts[e.ID()], len(source)+2
+	switch interval := c.options.Interval; {
+	case err != nil:
+		c.fault(at, n, "as in "+example, "%s", err.Error())
+	case length <= 0:
+		c.fault(at, n, "as in "+example, "the length of `%s` must be more than 0", of)
+	case length > longest:
+		c.fault(at, n, "", "the length of `%s` is more than a year", of)
+	case interval > 0 && length%interval != 0:
+		c.fault(at, n, "write "+Multiples(length, interval), "%s is not a multiple of the rule's interval %s", FormatDuration(length), FormatDuration(interval))
+	default:
+		return length
+	}
+	return 0
+}
+
+// zscore lowers a model: its input is lowered as a measure of its own.
+func (c *conditionCompiler) zscore(e ast.Expr) operand[Frame] {
+	call := e.AsCall()
+	history := defaultHistory
+	if len(call.Args()) > 0 {
+		history = c.duration(call.Args()[0], "zscore")
+	}
+	outer := c.inModel
+	c.inModel = true
+	input := c.lowering.lower(call.Target())
+	c.inModel = outer
+	if !input.measured {
+		offset, length := c.callSpan(e)
+		c.fault(offset, length, "as in "+c.language.functions["zscore"].example, "`zscore` acts on a measure, and there is none before it")
+	}
+	text := fmt.Sprintf("zscore(%s, %s, %s)", c.canonical(call.Target()), FormatDuration(history), c.viewText())
+	i := slices.IndexFunc(c.program.Models, func(m Model) bool { return m.Text == text })
+	if i < 0 {
+		i = len(c.program.Models)
+		c.program.Models = append(c.program.Models, Model{Kind: ZScore, History: history, Input: input.asNumber(), Text: text})
+	}
+	return operand[Frame]{kind: number, measured: true, num: func(f *Frame) float64 { return f.Models[i] }}
+}
+
+func (c *conditionCompiler) viewText() string {
+	return fmt.Sprintf("%s/%s/%d", c.view.window, c.view.offset, c.view.previous)
+}
+
+// aggregate lowers count, avg and the like to a read of an aggregate.
+func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
+	args := e.AsCall().Args()
+	aggregate, stat := shape(name)
+	read := Read{Stat: stat, Window: c.view.window, Offset: c.view.offset, PreviousWindows: c.view.previous}
+	read.Quantile = quantiles()[name]
+	o := operand[Frame]{kind: number, measured: true}
+	if aggregate.Func != Count {
+		arg := c.recordOperand(args[0])
+		aggregate.Arg = arg.asValue()
+		if aggregate.Func != Distinct {
+			num := arg.asNumber()
+			aggregate.Arg = func(r *ingest.Record) ingest.Value {
+				f := num(r)
+				if f != f { //nolint:staticcheck // true for NaN only
+					return ingest.Value{}
+				}
+				return ingest.DoubleValue(f)
+			}
+			o.unit = arg.unit
+		}
+		aggregate.Text = c.canonical(args[0])
+		args = args[1:]
+	}
+	if name == "quantile" {
+		read.Quantile = c.quantile(args[0])
+		args = args[1:]
+	}
+	if len(args) > 0 {
+		aggregate.Filter = c.recordOperand(args[0]).asTruth()
+		aggregate.Text = strings.TrimPrefix(aggregate.Text+" if "+c.canonical(args[0]), " ")
+	}
+	aggregate.Text = strings.TrimSpace(aggregate.Func.String() + " " + aggregate.Text)
+	read.Aggregate = slices.IndexFunc(c.program.Aggregates, func(a Aggregate) bool { return a.Text == aggregate.Text })
+	if read.Aggregate < 0 {
+		read.Aggregate = len(c.program.Aggregates)
+		c.program.Aggregates = append(c.program.Aggregates, aggregate)
+	}
+	i := slices.Index(c.program.Reads, read)
+	if i < 0 {
+		i = len(c.program.Reads)
+		c.program.Reads = append(c.program.Reads, read)
+	}
+	switch stat {
+	case StatCount, StatRate, StatDistinct, StatMax:
+		o.trend = rising
+	case StatMin:
+		o.trend = falling
+	default:
+	}
+	if stat == StatAbsent {
+		return operand[Frame]{kind: truth, measured: true, truth: func(f *Frame) bool { return f.Reads[i] == 1 }}
+	}
+	o.num = func(f *Frame) float64 { return f.Reads[i] }
+	return o
+}
+
+// shape returns what a function keeps and what it reads of it.
+func shape(name string) (Aggregate, Stat) {
+	switch name {
+	case "count":
+		return Aggregate{Func: Count}, StatCount
+	case "rate":
+		return Aggregate{Func: Count}, StatRate
+	case "absent":
+		return Aggregate{Func: Count}, StatAbsent
+	case "sum":
+		return Aggregate{Func: Moments}, StatSum
+	case "avg":
+		return Aggregate{Func: Moments}, StatAvg
+	case "stddev":
+		return Aggregate{Func: Moments}, StatStddev
+	case "min":
+		return Aggregate{Func: Min}, StatMin
+	case "max":
+		return Aggregate{Func: Max}, StatMax
+	case "last":
+		return Aggregate{Func: Last}, StatLast
+	case "distinct":
+		return Aggregate{Func: Distinct}, StatDistinct
+	default:
+		return Aggregate{Func: Sketch}, StatQuantile
+	}
+}
+
+// quantile reads the constant q of quantile(x, q).
+func (c *conditionCompiler) quantile(e ast.Expr) float64 {
+	var q types.Double = -1
+	if e.Kind() == ast.LiteralKind {
+		q, _ = e.AsLiteral().(types.Double)
+	}
+	if q < 0 || q > 1 {
+		hint := "as in quantile(duration, 0.995)"
+		if q > 1 && q <= 100 {
+			hint = fmt.Sprintf("write %g for the %gth percentile", float64(q)/100, float64(q))
+		}
+		c.fault(c.starts[e.ID()], 1, hint, "the quantile is a number from 0 to 1")
+	}
+	return float64(q)
+}
+
+// ParseDuration reads a length of time as Prometheus writes it: 500ms, 30s, 1m, 1h30m, 1d, 1w, 1y.
+func ParseDuration(s string) (time.Duration, error) {
+	d, err := model.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no length of time such as 500ms, 30s, 5m, 1h30m or 1d", s)
+	}
+	return time.Duration(d), nil
+}
+
+// FormatDuration writes a length of time so that ParseDuration reads it.
+func FormatDuration(d time.Duration) string { return model.Duration(d).String() }
+
+// Multiples names the multiples of step around length: "1m or 1m5s".
+func Multiples(length, step time.Duration) string {
+	lower := length / step * step
+	if lower == 0 {
+		return FormatDuration(step)
+	}
+	return FormatDuration(lower) + " or " + FormatDuration(lower+step)
+}

@@ -1,0 +1,181 @@
+package expr
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// side says where an expression stands: inside an aggregate it is about one record, outside about measures.
+type side uint8
+
+const (
+	recordSide side = 1 << iota
+	measureSide
+)
+
+// A function is what an expression may call. The table below is what the checker, the messages and the reference in
+// the README are made of.
+type function struct {
+	name string
+	// method functions are called on a value: x.contains("y"). on is the kind of that value.
+	method bool
+	on     kind
+	args   []kind
+	// optional is how many of the last args may be left out.
+	optional int
+	result   kind
+	// side is where it may be called.
+	side side
+	// aggregate functions take their arguments from the record side.
+	aggregate bool
+	// example and doc are for the reference and for messages.
+	example, doc string
+}
+
+// any kind of value.
+const anything kind = 0
+
+// quantiles are the aggregates with a quantile in their name.
+func quantiles() map[string]float64 {
+	return map[string]float64{"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+}
+
+// functions returns the table of all functions that expressions may call.
+func functions() []function {
+	table := []function{
+		{name: "count", args: []kind{truth}, optional: 1, example: "count(severity >= ERROR)", doc: "number of records for which the condition holds; `count()` counts all"},
+		{name: "rate", args: []kind{truth}, optional: 1, example: "rate(status == ERROR)", doc: "the same per second of the window"},
+		{name: "sum", args: []kind{number, truth}, optional: 1, example: "sum(order.total)", doc: "sum, exact whatever the order of the records"},
+		{name: "avg", args: []kind{number, truth}, optional: 1, example: "avg(duration, kind == SERVER)", doc: "arithmetic mean"},
+		{name: "min", args: []kind{number, truth}, optional: 1, example: "min(duration)", doc: "least value"},
+		{name: "max", args: []kind{number, truth}, optional: 1, example: "max(duration)", doc: "greatest value"},
+		{name: "stddev", args: []kind{number, truth}, optional: 1, example: "stddev(duration)", doc: "standard deviation of the population"},
+		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the record with the latest event time"},
+		{name: "distinct", args: []kind{anything, truth}, optional: 1, example: "distinct(user.name)", doc: "number of different values, estimated within 2 %"},
+	}
+	for _, name := range []string{"p50", "p75", "p90", "p95", "p99", "p999"} {
+		digits := strings.TrimPrefix(name, "p")
+		percent := digits
+		if len(digits) == 3 {
+			percent = digits[:2] + "." + digits[2:]
+		}
+		table = append(table, function{name: name, args: []kind{number, truth}, optional: 1, example: name + "(duration)", doc: percent + " % of the values are at most this, within 1 %"})
+	}
+	table = append(table,
+		function{name: "quantile", args: []kind{number, number, truth}, optional: 1, example: "quantile(duration, 0.995)", doc: "any quantile from 0 to 1, within 1 %"},
+		function{name: "absent", args: []kind{truth}, optional: 1, result: truth, example: "absent()", doc: "true when no record of a known group is in the window"},
+	)
+	for i := range table {
+		table[i].aggregate, table[i].side = true, measureSide
+		if table[i].result == 0 {
+			table[i].result = number
+		}
+	}
+	return append(table,
+		function{name: "over", method: true, on: anything, args: []kind{text}, result: anything, side: measureSide, example: `avg(duration).over("1h")`, doc: "the aggregates below it look at a window of this length"},
+		function{name: "offset", method: true, on: anything, args: []kind{text}, result: anything, side: measureSide, example: `count().offset("1d")`, doc: "the aggregates below it look at a window that ended this long ago"},
+		function{name: "previous", method: true, on: anything, result: anything, side: measureSide, example: "count().previous()", doc: "the aggregates below it look at the window directly before"},
+		function{name: "zscore", method: true, on: number, args: []kind{text}, optional: 1, result: number, side: measureSide, example: `count().zscore("6h")`, doc: "how far the measure is from the median of its own past (by default the last hour), in robust standard deviations"},
+
+		function{name: "metric", args: []kind{text}, result: number, side: recordSide, example: `metric("system.cpu.utilization")`, doc: "the point's value if its metric has this name, else missing"},
+		function{name: "has", args: []kind{anything}, result: truth, side: recordSide | measureSide, example: "has(user.id)", doc: "true when the record has the field or attribute"},
+		function{name: "contains", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `body.contains("timeout")`, doc: "true when the text holds this one"},
+		function{name: "startsWith", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `url.path.startsWith("/api/")`, doc: "true when the text begins so"},
+		function{name: "endsWith", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `host.name.endsWith(".local")`, doc: "true when the text ends so"},
+		function{name: "matches", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `body.matches("(?i)out of memory")`, doc: "true when the RE2 pattern is found anywhere in the text; `^` and `$` bind it to the ends"},
+		function{name: "lower", method: true, on: text, result: text, side: recordSide | measureSide, example: `log.level.lower() == "error"`, doc: "the text in lower case"},
+		function{name: "upper", method: true, on: text, result: text, side: recordSide | measureSide, example: `http.request.method.upper() == "GET"`, doc: "the text in upper case"},
+		function{name: "size", args: []kind{text}, result: number, side: recordSide | measureSide, example: "size(body)", doc: "number of characters"},
+	)
+}
+
+// foreign are functions of CEL's standard library, PromQL, SQL and others that have another name or no place here,
+// with what to write instead.
+func foreign(name string) string {
+	switch name {
+	case "increase", "irate", "delta", "idelta", "deriv":
+		return "counters are not differentiated; count and rate count records, and max(x) - min(x) is what a counter grew by within a window without resets"
+	case "average", "mean":
+		return "write avg(x)"
+	case "percentile", "histogram_quantile", "quantile_over_time":
+		return "write p95(x) or quantile(x, 0.95)"
+	case "median":
+		return "write p50(x)"
+	case "std", "stdev", "stddev_over_time":
+		return "write stddev(x)"
+	case "cardinality", "count_distinct", "countDistinct", "uniq":
+		return "write distinct(x)"
+	case "count_if", "countif", "countIf", "count_over_time":
+		return "write count(condition)"
+	case "avg_over_time":
+		return "write avg(x)"
+	case "max_over_time":
+		return "write max(x)"
+	case "min_over_time":
+		return "write min(x)"
+	case "sum_over_time":
+		return "write sum(x)"
+	case "absent_over_time":
+		return "write absent()"
+	case "exists":
+		return "write has(x)"
+	case "int", "double", "uint", "string", "bool", "dyn":
+		return "no conversion is needed: a text that holds a number compares with numbers as one"
+	case "duration", "timestamp":
+		return "durations are numbers of seconds: duration > 0.5"
+	case "lowerAscii", "toLower", "lowercase":
+		return "write x.lower()"
+	case "upperAscii", "toUpper", "uppercase":
+		return "write x.upper()"
+	case "all", "exists_one", "map", "filter":
+		return "lists have no loops here; write x in [a, b, c]"
+	case "regex", "match", "matchesRegex", "re", "rlike":
+		return `write x.matches("pattern")`
+	case "like", "includes", "hasSubstring":
+		return `write x.contains("part")`
+	case "length", "len", "strlen":
+		return "write size(x)"
+	case "zScore", "z_score":
+		return "write m.zscore()"
+	case "lag", "prev":
+		return "write m.previous()"
+	default:
+		return ""
+	}
+}
+
+// Reference is one row of the language's reference.
+type Reference struct {
+	// Name is the function's, field's or constant's; Example is a use of it, "" for fields.
+	Name, Example, Doc string
+	// Kind is "aggregate", "measure", "function", "field" or "constant".
+	Kind string
+	// Signal is the signal that a field or constant belongs to, "" for functions.
+	Signal string
+}
+
+// References returns the whole reference: functions, then the fields and constants of each signal.
+func References() []Reference {
+	var rows []Reference
+	for _, f := range functions() {
+		row := Reference{Name: f.name, Example: f.example, Doc: f.doc, Kind: "function"}
+		switch {
+		case f.aggregate:
+			row.Kind = "aggregate"
+		case f.side == measureSide:
+			row.Kind = "measure"
+		}
+		rows = append(rows, row)
+	}
+	for _, signal := range []ingest.Signal{ingest.Logs, ingest.Spans, ingest.SpanEvents, ingest.Metrics, ingest.Events} {
+		for _, f := range fieldsOf(signal) {
+			rows = append(rows, Reference{Name: f.name, Doc: f.doc, Kind: "field", Signal: signal.String()})
+		}
+		for _, c := range constantsOf(signal) {
+			rows = append(rows, Reference{Name: c.name, Doc: c.class + " " + strconv.FormatFloat(c.value, 'g', -1, 64), Kind: "constant", Signal: signal.String()})
+		}
+	}
+	return rows
+}

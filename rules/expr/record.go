@@ -1,0 +1,61 @@
+package expr
+
+import (
+	"cel.dev/cel-go/common/ast"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// recordOperand lowers an expression about one record.
+func (c *checked) recordOperand(e ast.Expr) operand[ingest.Record] {
+	l := lowering[ingest.Record]{checked: c, leaf: recordLeaf}
+	// The checker lets no function pass that has a meaning on the measure side only.
+	l.call = func(ast.Expr) operand[ingest.Record] {
+		return operand[ingest.Record]{kind: dynamic, value: func(*ingest.Record) ingest.Value { return ingest.Value{} }}
+	}
+	return l.lower(e)
+}
+
+// recordLeaf lowers a name.
+func recordLeaf(to *ref) operand[ingest.Record] {
+	name := to.name
+	switch to.kind {
+	case toField:
+		f := to.field
+		o := operand[ingest.Record]{kind: f.kind, num: f.num, value: f.value, unit: f.unit}
+		if f.text != nil {
+			get := f.text
+			o.text = func(r *ingest.Record) (string, bool) { s := get(r); return s, s != "" }
+		}
+		return o
+	case toOwnAttribute:
+		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Attributes.Get(name) }}
+	case toResource:
+		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Resource.Attributes.Get(name) }}
+	case toMetric:
+		return operand[ingest.Record]{kind: number, num: func(r *ingest.Record) float64 {
+			if r.Name != name {
+				return missing()
+			}
+			return pointValue(r)
+		}}
+	case toPresence:
+		return operand[ingest.Record]{kind: truth, truth: recordLeaf(to.of).present()}
+	default:
+		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) }}
+	}
+}
+
+// label returns the label name that a `by` expression suggests.
+func (c *checked) label() string {
+	to := c.refs[c.root.ID()]
+	if to == nil {
+		return ""
+	}
+	switch to.kind {
+	case toField, toAttribute, toOwnAttribute, toResource:
+		return LabelName(to.name)
+	default:
+		return ""
+	}
+}
