@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,20 +37,17 @@ func configCommand() *cobra.Command {
 }
 
 // printFaults prints the faults of a configuration file as those of a rule file are printed.
-func printFaults(out io.Writer, path string, content []byte, faults []config.Fault) {
-	lines := strings.Split(string(content), "\n")
+func printFaults(out io.Writer, faults []config.Fault) {
 	problems := make([]rules.Problem, len(faults))
 	for i, f := range faults {
 		problems[i] = rules.Problem{
-			File: path, Line: f.Line, Column: f.Column, Length: 1, Severity: rules.Error, Message: f.Message, Hint: f.Hint,
+			File: f.File, Line: f.Line, Column: f.Column, Length: 1, Severity: rules.Error,
+			Message: f.Message, Hint: f.Hint, Source: f.Source,
 		}
 		if f.Path != "" {
 			problems[i].Message = f.Path + ": " + f.Message
 		}
-		if f.Line > 0 && f.Line <= len(lines) {
-			problems[i].Source = strings.TrimRight(lines[f.Line-1], "\r")
-		}
 	}
 	printProblems(out, problems)
-	fmt.Fprintf(out, "%s in %s\n", plural(len(faults), "fault"), path)
+	fmt.Fprintln(out, plural(len(faults), "fault"))
 }

@@ -52,12 +52,12 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 	if path == "" {
 		return config.Default(), nil
 	}
-	cfg, content, faults, err := config.Load(path)
+	cfg, faults, err := config.Load(path)
 	if err != nil {
 		return nil, err
 	}
 	if len(faults) > 0 {
-		printFaults(cmd.ErrOrStderr(), path, content, faults)
+		printFaults(cmd.ErrOrStderr(), faults)
 		return nil, statusError(1)
 	}
 	return cfg, nil

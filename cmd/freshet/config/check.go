@@ -1,18 +1,24 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/format"
 )
+
+var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) //nolint:gochecknoglobals // a constant
 
 func newStrict(lookupEnv func(string) (string, bool)) *strict {
 	return &strict{lookupEnv: lookupEnv, anchors: map[string]ast.Node{}, positions: map[string]*token.Position{}}
@@ -38,6 +44,28 @@ func (s *strict) position(path string) *token.Position {
 	return nil
 }
 
+// report returns all faults in the order of their places.
+func (s *strict) report(path string, content []byte) []Fault {
+	lines := strings.Split(string(content), "\n")
+	for i := range s.faults {
+		f := &s.faults[i]
+		f.File = path
+		if f.Line > 0 && f.Line <= len(lines) {
+			f.Source = strings.TrimRight(lines[f.Line-1], "\r")
+		}
+	}
+	slices.SortStableFunc(s.faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return s.faults
+}
+
+func alertFaults(prefix string, c *alert.Config) []Fault {
+	var out []Fault
+	for _, f := range c.Validate() {
+		out = append(out, Fault{Path: prefix + f.Path, Message: f.Message, Hint: f.Hint})
+	}
+	return out
+}
+
 // faults returns what is wrong with the values.
 func (c *Config) faults(s *strict) []Fault {
 	var out []Fault
@@ -45,6 +73,9 @@ func (c *Config) faults(s *strict) []Fault {
 
 	if s.positions["kafka.brokers"] != nil && len(c.Kafka.Brokers) == 0 {
 		bad("kafka.brokers", "the list is empty", "name the brokers as host:port, or leave the key out to use the embedded broker")
+	}
+	if !namespacePattern.MatchString(c.Kafka.Namespace) {
+		bad("kafka.namespace", fmt.Sprintf("expected letters, digits, dots, dashes and underscores, found %q", c.Kafka.Namespace), "")
 	}
 	for i, b := range c.Kafka.Brokers {
 		if message := addressFault(b, true); message != "" {
@@ -78,10 +109,8 @@ func (c *Config) faults(s *strict) []Fault {
 	if !oneOf(c.Log.Format, "text", "json") {
 		bad("log.format", fmt.Sprintf("expected text or json, found %q", c.Log.Format), "")
 	}
-	out = append(out, c.Ingest.faults()...)
-	for _, f := range c.Alert.Validate() {
-		out = append(out, Fault{Path: "alert." + f.Path, Message: f.Message, Hint: f.Hint})
-	}
+	out = append(out, c.Ingest.faults(c.Kafka.Namespace)...)
+	out = append(out, alertFaults("alert.", &c.Alert.Config)...)
 	for _, f := range c.Agent.Validate() {
 		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
 	}
@@ -120,7 +149,7 @@ func (k *Kafka) securityFaults() []Fault {
 	return out
 }
 
-func (g *Ingest) faults() []Fault {
+func (g *Ingest) faults(namespace string) []Fault {
 	var out []Fault
 	seen := map[string]bool{}
 	for i, t := range g.Topics {
@@ -131,9 +160,9 @@ func (g *Ingest) faults() []Fault {
 		if seen[t.Name] {
 			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q stands twice", t.Name)})
 		}
-		if strings.HasPrefix(t.Name, "freshet.") {
+		if strings.HasPrefix(t.Name, namespace+".") {
 			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q is one of freshet's own", t.Name),
-				Hint: "names beginning with freshet. are reserved"})
+				Hint: "names beginning with " + namespace + ". are reserved"})
 		}
 		if t.Signal == ingest.SpanEvents {
 			out = append(out, Fault{Path: path + ".signal", Message: "span events come with their spans", Hint: "write spans"})
@@ -166,11 +195,4 @@ func addressFault(address string, needHost bool) string {
 	return ""
 }
 
-func oneOf(s string, options ...string) bool {
-	for _, o := range options {
-		if s == o {
-			return true
-		}
-	}
-	return false
-}
+func oneOf(s string, options ...string) bool { return slices.Contains(options, s) }

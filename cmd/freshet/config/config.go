@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,8 +34,11 @@ type Kafka struct {
 	// DataDir is where the embedded broker keeps its data, Listen where it listens for other programs.
 	DataDir string `yaml:"data_dir"`
 	Listen  string `yaml:"listen"`
+	// Namespace begins the names of freshet's own topics and consumer groups: installations that share a Kafka have
+	// different ones.
+	Namespace string `yaml:"namespace"`
 	// Instance names this process among all of freshet's: stable across restarts, different between processes. By
-	// default it is the host's name and the role.
+	// default it is the host's name and the port of http.listen.
 	Instance string `yaml:"instance"`
 	TLS      *TLS   `yaml:"tls"`
 	SASL     *SASL  `yaml:"sasl"`
@@ -139,7 +141,7 @@ type Alert struct {
 func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
-			DataDir: "./data",
+			DataDir: "./data", Namespace: "freshet",
 			Listen:  "127.0.0.1:9092",
 			Topics: TopicSettings{
 				Create: true, Partitions: 4, PanePartitions: 4, Retention: 24 * time.Hour,
@@ -157,34 +159,38 @@ func Default() *Config {
 	}
 }
 
-// Load reads a file. The faults are all that is wrong with it; the error is for a file that cannot be read. Relative
-// paths in the file are made relative to its folder.
-func Load(path string) (*Config, []byte, []Fault, error) {
+// Load reads a file, and the file that alert.config_file names. The faults are all that is wrong with them; the error is
+// for a file that cannot be read. Relative paths in a file are made relative to its folder.
+func Load(path string) (*Config, []Fault, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	cfg, faults := Parse(content, filepath.Dir(path), os.LookupEnv)
-	return cfg, content, faults, nil
+	cfg, faults := Parse(path, content, os.LookupEnv)
+	if cfg.Alert.ConfigFile == "" || len(faults) > 0 {
+		return cfg, faults, nil
+	}
+	if content, err = os.ReadFile(cfg.Alert.ConfigFile); err != nil {
+		return nil, nil, fmt.Errorf("reading alert.config_file: %w", err)
+	}
+	s := newStrict(os.LookupEnv)
+	s.decode(content, &cfg.Alert.Config)
+	s.check(alertFaults("", &cfg.Alert.Config))
+	cfg.Alert.SetDirectory(filepath.Dir(cfg.Alert.ConfigFile))
+	return cfg, s.report(cfg.Alert.ConfigFile, content), nil
 }
 
-// Parse decodes and checks the content of a file that stands in folder dir.
-func Parse(content []byte, dir string, lookupEnv func(string) (string, bool)) (*Config, []Fault) {
+// Parse decodes and checks the content of a file.
+func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (*Config, []Fault) {
 	cfg := Default()
 	s := newStrict(lookupEnv)
 	s.decode(content, cfg)
 	s.check(cfg.faults(s))
-	cfg.relativeTo(dir)
+	cfg.relativeTo(filepath.Dir(path))
 	if len(s.faults) == 0 {
 		s.check(cfg.readSecrets())
 	}
-	slices.SortStableFunc(s.faults, func(a, b Fault) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
-	return cfg, s.faults
+	return cfg, s.report(path, content)
 }
 
 // relativeTo makes the paths in the file relative to its folder.
@@ -207,6 +213,7 @@ func (c *Config) relativeTo(dir string) {
 	for _, p := range paths {
 		fix(p)
 	}
+	c.Alert.SetDirectory(dir)
 }
 
 // readSecrets fills in what *_file keys name.

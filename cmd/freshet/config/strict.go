@@ -19,12 +19,16 @@ import (
 
 // Fault is one thing that is wrong in a configuration file.
 type Fault struct {
+	// File is the file as it was named.
+	File string
 	// Path is where it is, as in "kafka.sasl.mechanism".
 	Path string
 	// Line and Column count from 1; both are 0 when the fault belongs to no place in the file.
 	Line, Column int
 	Message      string
 	Hint         string
+	// Source is the line of the file.
+	Source string
 }
 
 // strict decodes YAML into Go values and collects every fault rather than stopping at the first: unknown keys, wrong

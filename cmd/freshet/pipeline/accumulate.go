@@ -30,7 +30,7 @@ type accumulate struct {
 // accumulateStage describes stage 1 to the Kafka loop.
 func (p *Pipeline) accumulateStage() kafka.Stage {
 	return kafka.Stage{
-		Group:         "freshet-accumulate",
+		Group:         p.names.Accumulate,
 		Instance:      p.instance("accumulate"),
 		Topics:        p.inputTopics(),
 		StartAt:       p.opened.Add(-p.rules.LongestWindow() - longestLateness(p.rules)),
@@ -38,7 +38,7 @@ func (p *Pipeline) accumulateStage() kafka.Stage {
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openAccumulate(c)
 		},
-		Join: joinSections,
+		Join: p.joinSections,
 	}
 }
 
@@ -67,7 +67,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 
 func (t *accumulate) Process(m *kafka.Message) error {
 	if err := t.decoder.Decode(m.Value, &t.batch); err != nil {
-		t.dead = append(t.dead, deadLetter(m, err))
+		t.dead = append(t.dead, t.p.deadLetter(m, err))
 		t.p.metrics.deadLettered.WithLabelValues(m.Topic, ingest.FaultOf(err).String()).Inc()
 		return nil
 	}
@@ -85,7 +85,7 @@ func (t *accumulate) Take(time.Time) (kafka.Output, error) {
 	sections := t.acc.Take()
 	messages := make([]kafka.Message, 0, len(sections)+len(t.dead))
 	for _, s := range sections {
-		messages = append(messages, kafka.Message{Topic: PanesTopic, Partition: s.PanePartition, Value: s.Value})
+		messages = append(messages, kafka.Message{Topic: t.p.names.Panes, Partition: s.PanePartition, Value: s.Value})
 	}
 	messages = append(messages, t.dead...)
 	t.dead = nil
@@ -97,15 +97,15 @@ func (t *accumulate) Committed() {}
 func (t *accumulate) Close() {}
 
 // joinSections makes one message of all sections for the same pane partition.
-func joinSections(messages []kafka.Message) []kafka.Message {
+func (p *Pipeline) joinSections(messages []kafka.Message) []kafka.Message {
 	sort.SliceStable(messages, func(i, j int) bool {
 		a, b := &messages[i], &messages[j]
-		return a.Topic < b.Topic || a.Topic == b.Topic && a.Topic == PanesTopic && a.Partition < b.Partition
+		return a.Topic < b.Topic || a.Topic == b.Topic && a.Topic == p.names.Panes && a.Partition < b.Partition
 	})
 	out := messages[:0]
 	for _, m := range messages {
 		last := len(out) - 1
-		if last >= 0 && m.Topic == PanesTopic && out[last].Topic == PanesTopic && out[last].Partition == m.Partition &&
+		if last >= 0 && m.Topic == p.names.Panes && out[last].Topic == p.names.Panes && out[last].Partition == m.Partition &&
 			len(out[last].Value)+len(m.Value) < largestMessage/2 {
 			out[last].Value = append(out[last].Value[:len(out[last].Value):len(out[last].Value)], m.Value...)
 			continue
@@ -123,14 +123,14 @@ const (
 )
 
 // deadLetter keeps a message that cannot be decoded, with where it came from and why.
-func deadLetter(m *kafka.Message, err error) kafka.Message {
+func (p *Pipeline) deadLetter(m *kafka.Message, err error) kafka.Message {
 	headers := append(m.Headers[:len(m.Headers):len(m.Headers)],
 		kafka.Header{Key: originHeader, Value: fmt.Sprintf("%s/%d@%d", m.Topic, m.Partition, m.Offset)},
 		kafka.Header{Key: kindHeader, Value: ingest.FaultOf(err).String()},
 		kafka.Header{Key: errorHeader, Value: err.Error()},
 	)
 	return kafka.Message{
-		Topic: DeadLetterTopic, Partition: 0, Headers: headers,
+		Topic: p.names.DeadLetter, Partition: 0, Headers: headers,
 		Key: append([]byte(nil), m.Key...), Value: append([]byte(nil), m.Value...),
 	}
 }

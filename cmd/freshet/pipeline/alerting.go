@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -26,14 +27,18 @@ type alerting struct {
 	prompt  bool
 }
 
-func newAlerting(cfg *config.Config, extra *Receiver) (*alerting, error) {
+func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error)) (*alerting, error) {
 	defaults := alert.InlineDefaults()
 	if cfg.Alert.ConfigFile != "" {
 		defaults = alert.AlertmanagerDefaults()
 	}
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
+	templates, err := alert.NewTemplates(cfg.Alert.Templates...)
+	if err != nil {
+		return nil, err
+	}
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := newNotifier(i)
+		n, err := newNotifier(i, templates)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -49,13 +54,31 @@ func newAlerting(cfg *config.Config, extra *Receiver) (*alerting, error) {
 			Integration: alert.Integration{Receiver: name, Kind: extra.Name, SendResolved: true}, Notifier: extra.Notifier,
 		})
 	}
+	if watch != nil {
+		for i := range a.targets {
+			a.targets[i].Notifier = watched{a.targets[i].Notifier, watch}
+		}
+	}
 	return a, nil
 }
 
-func newNotifier(i alert.Integration) (alert.Notifier, error) {
+// watched tells somebody what came of each attempt.
+type watched struct {
+	alert.Notifier
+	watch func(*alert.Notification, error)
+}
+
+// Notify implements alert.Notifier.
+func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outcome, error) {
+	outcome, err := w.Notifier.Notify(ctx, n)
+	w.watch(n, err)
+	return outcome, err //nolint:wrapcheck // passed on as it is
+}
+
+func newNotifier(i alert.Integration, templates *alert.Templates) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
-		return slack.New(*i.Slack)
+		return slack.New(*i.Slack, templates)
 	case "webhook":
 		return webhook.New(*i.Webhook)
 	default:

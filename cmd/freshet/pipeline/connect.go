@@ -16,7 +16,7 @@ import (
 func StartBroker(cfg *config.Config, log *slog.Logger) (*broker.Broker, error) {
 	b, err := broker.Start(broker.Options{
 		DataDir: filepath.Join(cfg.Kafka.DataDir, "kafka"), Listen: cfg.Kafka.Listen,
-		Log: log.With(slog.String("component", "broker")),
+		Logger: log.With(slog.String("component", "broker")),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the embedded broker: %w", err)

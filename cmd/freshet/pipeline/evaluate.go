@@ -32,9 +32,9 @@ type evaluate struct {
 // evaluateStage describes stage 2 to the Kafka loop.
 func (p *Pipeline) evaluateStage() kafka.Stage {
 	return kafka.Stage{
-		Group:         "freshet-evaluate",
+		Group:         p.names.Evaluate,
 		Instance:      p.instance("evaluate"),
-		Topics:        []string{PanesTopic},
+		Topics:        []string{p.names.Panes},
 		FlushInterval: p.cfg.Detect.StateInterval,
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openEvaluate(ctx, c)
@@ -48,7 +48,7 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 		Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
 	})
 	restored := 0
-	err := p.client.ReadPartition(ctx, StateTopic, c.Partition, func(m kafka.Message) error {
+	err := p.client.ReadPartition(ctx, p.names.State, c.Partition, func(m kafka.Message) error {
 		restored++
 		return eval.Restore(m.Key, m.Value)
 	})
@@ -60,7 +60,7 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 			Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
 		})
 	case err != nil:
-		return nil, fmt.Errorf("restoring the state of %s/%d: %w", PanesTopic, c.Partition, err)
+		return nil, fmt.Errorf("restoring the state of %s/%d: %w", p.names.Panes, c.Partition, err)
 	case restored > 0:
 		p.log.Info("state restored", slog.Int("partition", int(c.Partition)), slog.Int("records", restored),
 			slog.Duration("took", time.Since(started).Round(time.Millisecond)))
@@ -77,7 +77,7 @@ func (t *evaluate) Process(m *kafka.Message) error {
 		// Stage 1 wrote it, so this is a defect or a damaged topic; stopping here would stop every rule.
 		t.p.log.Error("a record of freshet.panes cannot be read and is skipped",
 			slog.Int("partition", int(m.Partition)), slog.Int64("offset", m.Offset), slog.Any("error", err))
-		t.p.metrics.deadLettered.WithLabelValues(PanesTopic, "malformed").Inc()
+		t.p.metrics.deadLettered.WithLabelValues(t.p.names.Panes, "malformed").Inc()
 	}
 	for _, f := range res.Findings {
 		if err := t.send(f); err != nil {
@@ -95,7 +95,7 @@ func (t *evaluate) send(f *finding.Finding) error {
 	}
 	t.p.metrics.found(f, time.Now())
 	t.sent.Add(1)
-	t.p.client.ProduceAsync(kafka.Message{Topic: FindingsTopic, Partition: 0, Key: f.Key(), Value: value}, func(err error) {
+	t.p.client.ProduceAsync(kafka.Message{Topic: t.p.names.Findings, Partition: 0, Key: f.Key(), Value: value}, func(err error) {
 		defer t.sent.Done()
 		if err != nil {
 			t.mu.Lock()
@@ -124,7 +124,7 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 	changes := t.eval.Changes()
 	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
 	for _, c := range changes {
-		out.Messages = append(out.Messages, kafka.Message{Topic: StateTopic, Partition: t.partition, Key: c.Key, Value: c.Value})
+		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.State, Partition: t.partition, Key: c.Key, Value: c.Value})
 	}
 	return out, nil
 }

@@ -44,9 +44,9 @@ type outcome struct {
 // active and the others stand by.
 func (p *Pipeline) notifyStage() kafka.Stage {
 	return kafka.Stage{
-		Group:         "freshet-alert",
+		Group:         p.names.Alert,
 		Instance:      p.instance("alert"),
-		Topics:        []string{FindingsTopic},
+		Topics:        []string{p.names.Findings},
 		FlushInterval: 100 * time.Millisecond, // also the resolution of group_wait and the other timers
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openNotify(ctx, c)
@@ -63,7 +63,7 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 			ExternalURL: p.externalURL(), Registerer: registry,
 		}),
 	}
-	err := p.client.ReadPartition(ctx, NotificationsTopic, c.Partition, func(m kafka.Message) error {
+	err := p.client.ReadPartition(ctx, p.names.Notifications, c.Partition, func(m kafka.Message) error {
 		if err := t.alerter.Restore(m.Key, m.Value); err != nil {
 			// One unreadable alert must not silence all others: it is told again at its next finding.
 			p.log.Error("a saved alert cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
@@ -96,7 +96,7 @@ func (t *notify) Process(m *kafka.Message) error {
 	f, err := finding.Decode(m.Value)
 	if err != nil {
 		t.p.log.Error("a finding cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
-		t.p.metrics.deadLettered.WithLabelValues(FindingsTopic, "malformed").Inc()
+		t.p.metrics.deadLettered.WithLabelValues(t.p.names.Findings, "malformed").Inc()
 		return nil
 	}
 	t.mu.Lock()
@@ -125,7 +125,7 @@ func (t *notify) Take(now time.Time) (kafka.Output, error) {
 	}
 	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
 	for _, c := range changes {
-		out.Messages = append(out.Messages, kafka.Message{Topic: NotificationsTopic, Partition: t.partition, Key: c.Key, Value: c.Value})
+		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.Notifications, Partition: t.partition, Key: c.Key, Value: c.Value})
 	}
 	return out, nil
 }

@@ -62,13 +62,17 @@ func (p *Pipeline) serve(ctx context.Context) error {
 	return fmt.Errorf("serving HTTP: %w", err)
 }
 
+var errStarting = errors.New("starting")
+
 // ready says why freshet does not do its work now, or nil.
 func (p *Pipeline) ready() error {
 	if err := p.client.Ready(); err != nil {
 		return err
 	}
-	if !p.started.Load() {
-		return errors.New("starting")
+	select {
+	case <-p.started:
+	default:
+		return errStarting
 	}
 	if a := p.agent; a != nil {
 		return a.Ready()

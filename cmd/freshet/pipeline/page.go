@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -55,7 +56,7 @@ func (p *Pipeline) pageStatus() web.Status {
 	s.RecordsPerSecond, s.BytesPerSecond = p.rate.perSecond(time.Now())
 	s.WatermarkDelay, s.Groups = p.progress.summary(time.Now())
 	switch err := p.ready(); {
-	case err != nil && !p.started.Load():
+	case errors.Is(err, errStarting):
 		s.State, s.Message = web.Starting, err.Error()
 	case err != nil:
 		s.State, s.Message = web.Unavailable, err.Error()

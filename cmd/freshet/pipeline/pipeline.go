@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/dashboards/web"
 	"github.com/freshet-dev/freshet/ingest/agent"
@@ -60,6 +61,8 @@ type Options struct {
 	Version string
 	// Receiver, when set, is notified of everything beside the configured receivers: the demo prints.
 	Receiver *Receiver
+	// Notified, when set, is told what came of each attempt to notify.
+	Notified func(*alert.Notification, error)
 }
 
 // Pipeline is one process's share of freshet. New opens its listeners, Run does its work.
@@ -70,6 +73,7 @@ type Pipeline struct {
 	log     *slog.Logger
 	version string
 
+	names          Names
 	inputs         map[string]Input
 	panePartitions int32
 	alerting       *alerting
@@ -86,7 +90,7 @@ type Pipeline struct {
 	rate     rate
 	alerts   atomic.Pointer[notify]
 	opened   time.Time
-	started  atomic.Bool
+	started  chan struct{}
 }
 
 // New checks what can be checked and opens listeners and, without brokers, the embedded one. It does not wait for Kafka.
@@ -94,8 +98,8 @@ type Pipeline struct {
 func New(o Options) (p *Pipeline, err error) {
 	p = &Pipeline{
 		cfg: o.Config, rules: o.Rules, targets: o.Targets, log: o.Log, version: o.Version,
-		inputs: Inputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
-		shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(),
+		names: NamesIn(o.Config.Kafka.Namespace), inputs: Inputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
+		shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
 		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
 	defer func() {
@@ -109,7 +113,7 @@ func New(o Options) (p *Pipeline, err error) {
 	for _, r := range p.rules.Rules {
 		p.shapes[r.Name] = shape{above: r.When.Above, unit: r.When.Unit}
 	}
-	if p.alerting, err = newAlerting(o.Config, o.Receiver); err != nil {
+	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified); err != nil {
 		return p, err
 	}
 	if err = p.listen(); err != nil {
@@ -138,7 +142,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		if err := p.prepare(ctx); err != nil {
 			return err
 		}
-		p.started.Store(true)
+		close(p.started)
 		p.log.Info("freshet runs", slog.String("targets", p.targets.String()), slog.Int("rules", len(p.rules.Rules)),
 			slog.String("page", p.URL()), slog.Duration("took", time.Since(p.opened).Round(time.Millisecond)))
 		if p.targets.Agent {
@@ -177,9 +181,9 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		}
 	}
 	// The number of panes partitions decides where a group lives, so what the topic has counts, not the configuration.
-	n, err := p.client.Partitions(ctx, PanesTopic)
+	n, err := p.client.Partitions(ctx, p.names.Panes)
 	if err != nil {
-		return fmt.Errorf("%s: %w (make it with `freshet topics create`)", PanesTopic, err)
+		return fmt.Errorf("%s: %w (make it with `freshet topics create`)", p.names.Panes, err)
 	}
 	p.panePartitions = n
 	return nil
@@ -210,6 +214,15 @@ func (p *Pipeline) URL() string { return "http://" + p.listener.Addr().String() 
 
 // Brokers are the addresses of the Kafka that is used.
 func (p *Pipeline) Brokers() []string { return p.cfg.Kafka.Brokers }
+
+// Names are freshet's topics and groups.
+func (p *Pipeline) Names() Names { return p.names }
+
+// Client is the client of the Kafka that is used.
+func (p *Pipeline) Client() *kafka.Client { return p.client }
+
+// Started is closed when Kafka and its topics are there and the roles begin.
+func (p *Pipeline) Started() <-chan struct{} { return p.started }
 
 // externalURL is how links in messages begin.
 func (p *Pipeline) externalURL() string {

@@ -14,14 +14,21 @@ import (
 	"github.com/freshet-dev/freshet/rules"
 )
 
-// freshet's own topics.
-const (
-	PanesTopic         = "freshet.panes"
-	StateTopic         = "freshet.state"
-	FindingsTopic      = "freshet.findings"
-	NotificationsTopic = "freshet.notifications"
-	DeadLetterTopic    = "freshet.dead_letter"
-)
+// Names are freshet's own topics and consumer groups. All begin with the namespace, so that several installations share
+// one Kafka.
+type Names struct {
+	Panes, State, Findings, Notifications, DeadLetter string // topics
+	Accumulate, Evaluate, Alert                       string // groups
+}
+
+// NamesIn returns the names of a namespace: freshet.panes, freshet-accumulate and so on.
+func NamesIn(namespace string) Names {
+	return Names{
+		Panes: namespace + ".panes", State: namespace + ".state", Findings: namespace + ".findings",
+		Notifications: namespace + ".notifications", DeadLetter: namespace + ".dead_letter",
+		Accumulate: namespace + "-accumulate", Evaluate: namespace + "-evaluate", Alert: namespace + "-alert",
+	}
+}
 
 // largestMessage bounds one Kafka record of any topic: a dead letter holds a whole record that was too large to decode.
 const largestMessage = 32 << 20
@@ -98,11 +105,12 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 		keys["message.timestamp.type"] = "LogAppendTime"
 		specs = append(specs, spec(name, settings.Partitions, keys))
 	}
+	names := NamesIn(cfg.Kafka.Namespace)
 	return append(specs,
-		spec(PanesTopic, settings.PanePartitions, deleteAfter(24*time.Hour)),
-		spec(StateTopic, settings.PanePartitions, compacted()),
-		spec(FindingsTopic, 1, deleteAfter(30*24*time.Hour)),
-		spec(NotificationsTopic, 1, compacted()),
-		spec(DeadLetterTopic, 1, deleteAfter(14*24*time.Hour)),
+		spec(names.Panes, settings.PanePartitions, deleteAfter(24*time.Hour)),
+		spec(names.State, settings.PanePartitions, compacted()),
+		spec(names.Findings, 1, deleteAfter(30*24*time.Hour)),
+		spec(names.Notifications, 1, compacted()),
+		spec(names.DeadLetter, 1, deleteAfter(14*24*time.Hour)),
 	)
 }

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
+	"github.com/freshet-dev/freshet/cmd/freshet/shop"
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest/agent"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/library"
+)
+
+// The demo's course: all is well, then a bad deploy, then its rollback. With --once it fails when the incident is not
+// over by the limit.
+const (
+	demoCalm     = 10 * time.Second
+	demoIncident = 10 * time.Second
+	demoLimit    = 45 * time.Second
+	badVersion   = "1.4.2"
+	demoRules    = "shop.yaml"
+)
+
+type demoOptions struct {
+	once                    bool
+	seed                    uint64
+	listen                  string
+	slackWebhook            string
+	slackToken, slackTarget string
+	webhook                 string
+}
+
+func demoCommand() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See an incident from the first error to the notification: no configuration, nothing to install",
+		Long: `The demo starts an embedded Kafka broker with its data in a temporary folder, a small shop of four simulated
+services, each with an agent, the detector with the rules of rules/library/shop.yaml, the alerter and the web page.
+After ten seconds a bad deploy makes checkout fail. Without a receiver the messages are printed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.slackToken == "" {
+				o.slackToken = os.Getenv("FRESHET_SLACK_TOKEN")
+			}
+			if (o.slackToken == "") != (o.slackTarget == "") {
+				return errors.New("--slack-token (or FRESHET_SLACK_TOKEN) and --slack-channel belong together")
+			}
+			return runDemo(cmd, o, cmd.Flags().Changed("listen"))
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.once, "once", false, "end when the incident is over: status 0 if it was detected and resolved")
+	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides all that is random in the shop")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the web page; if it is taken, another port is used")
+	f.StringVar(&o.slackWebhook, "slack-webhook", "", "Slack incoming webhook `URL` to notify")
+	f.StringVar(&o.slackToken, "slack-token", "", "Slack bot `token`, with --slack-channel (default $FRESHET_SLACK_TOKEN)")
+	f.StringVar(&o.slackTarget, "slack-channel", "", "Slack `channel`, with --slack-token")
+	f.StringVar(&o.webhook, "webhook", "", "`URL` to notify with Alertmanager's webhook body")
+	return cmd
+}
+
+// runDemo wires the demo: the same pipeline as `freshet run`, an agent for each service, and the shop.
+func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
+	log := newLogger(config.Log{Level: "warn", Format: "text"})
+	set, problems := demoRuleSet()
+	if printProblems(cmd.ErrOrStderr(), problems) > 0 {
+		return statusError(1)
+	}
+	dir, err := os.MkdirTemp("", "freshet-demo-")
+	if err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the system clears what is left
+	story := newStory(cmd.OutOrStdout(), o.receivers())
+	cfg := o.config(dir)
+	options := pipeline.Options{
+		Config: cfg, Rules: set, Targets: pipeline.Targets{Detect: true, Alert: true}, Log: log, Version: version(),
+		Notified: story.notified,
+	}
+	if len(cfg.Alert.Receivers) == 0 {
+		options.Receiver = &pipeline.Receiver{Name: "terminal", Notifier: story}
+	}
+	p, err := pipeline.New(options)
+	if errors.Is(err, syscall.EADDRINUSE) && !listenGiven {
+		cfg.HTTP.Listen = "127.0.0.1:0"
+		p, err = pipeline.New(options)
+	}
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Run(ctx) })
+	g.Go(func() error {
+		defer stop() // the course is over: everything else ends too
+		select {
+		case <-p.Started():
+		case <-ctx.Done():
+			return nil
+		}
+		s := shop.New(shop.Options{Seed: o.seed})
+		targets, err := startAgents(ctx, g, p.Client(), log)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return shop.Run(ctx, s, targets, log) })
+		g.Go(func() error { return p.Client().Tail(ctx, p.Names().Findings, kafka.Oldest(), story.tailed) })
+		story.begin(p, set, s)
+		return story.course(ctx, o.once)
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if o.once {
+		return story.verdict()
+	}
+	story.say("", "stopped", "")
+	return nil
+}
+
+func demoRuleSet() (*rules.Set, []rules.Problem) {
+	content, err := library.Files.ReadFile(demoRules)
+	if err != nil {
+		return nil, []rules.Problem{{File: demoRules, Severity: rules.Error, Message: err.Error()}}
+	}
+	return rules.Parse("rules/library/"+demoRules, content)
+}
+
+// config is what the flags say, in the terms of freshet.yaml.
+func (o demoOptions) config(dir string) *config.Config {
+	cfg := config.Default()
+	cfg.Kafka.DataDir, cfg.Kafka.Listen = dir, "127.0.0.1:0"
+	cfg.HTTP.Listen = o.listen
+	r := alert.Receiver{Name: "demo"}
+	if o.slackWebhook != "" {
+		r.SlackConfigs = append(r.SlackConfigs, alert.SlackConfig{APIURL: alert.Secret(o.slackWebhook)})
+	}
+	if o.slackToken != "" {
+		r.SlackConfigs = append(r.SlackConfigs, alert.SlackConfig{Token: alert.Secret(o.slackToken), Channel: o.slackTarget})
+	}
+	if o.webhook != "" {
+		r.WebhookConfigs = append(r.WebhookConfigs, alert.WebhookConfig{URL: alert.Secret(o.webhook)})
+	}
+	if len(o.receivers()) > 0 {
+		cfg.Alert.Receivers = []alert.Receiver{r}
+	}
+	return cfg
+}
+
+// receivers names who is notified, without secrets.
+func (o demoOptions) receivers() []string {
+	var out []string
+	if o.slackWebhook != "" || o.slackToken != "" {
+		out = append(out, "Slack")
+	}
+	if o.webhook != "" {
+		out = append(out, "webhook")
+	}
+	return out
+}
+
+// startAgents starts an agent for each service of the shop and returns where they listen.
+func startAgents(ctx context.Context, g *errgroup.Group, client *kafka.Client, log *slog.Logger) (map[string]string, error) {
+	targets := map[string]string{}
+	for _, service := range shop.Services() {
+		cfg := agent.DefaultConfig()
+		cfg.OTLP = agent.OTLPConfig{GRPC: "127.0.0.1:0"}
+		a, err := agent.New(cfg, client, log.With(slog.String("agent", service)), prometheus.NewRegistry())
+		if err != nil {
+			return nil, fmt.Errorf("the agent of %s: %w", service, err)
+		}
+		g.Go(func() error { return a.Run(ctx) })
+		targets[service] = a.Addrs().GRPC
+	}
+	return targets, nil
+}
+
+// Notify implements alert.Notifier for when there is no other receiver: the message is printed.
+func (s *story) Notify(context.Context, *alert.Notification) (alert.Outcome, error) {
+	return alert.Outcome{}, nil // notified, which is told of every attempt, prints it
+}
+
+// tailed takes a finding from its topic, as any consumer could.
+func (s *story) tailed(m *kafka.Message) error {
+	f, err := finding.Decode(m.Value)
+	if err != nil {
+		return err
+	}
+	s.found(f)
+	return nil
+}
