@@ -26,6 +26,10 @@ type state struct {
 	Firing   *finding.Finding `json:"firing,omitempty"`
 	Resolved *finding.Finding `json:"resolved,omitempty"`
 	Incident incident         `json:"incident,omitempty"`
+	// Earlier are incidents before it whose end somebody has not been told yet.
+	Earlier []incident `json:"earlier,omitempty"`
+	// Before is the incident before this one, as a message about its end shows it.
+	Before *span `json:"before,omitempty"`
 	// Received is when the incident's first finding came, Updated when anything last changed, Notified when somebody
 	// was last told something new.
 	Received time.Time `json:"received,omitzero"`
@@ -36,10 +40,31 @@ type state struct {
 	lastError string
 }
 
+// span is the time of an incident that is over, and why it ended.
+type span struct {
+	StartsAt time.Time `json:"starts_at"`
+	EndsAt   time.Time `json:"ends_at"`
+	Reason   string    `json:"reason,omitempty"`
+}
+
+// over returns the span of the newest incident that is over, nil when there is none.
+func (s *state) over() *span {
+	if s.Resolved == nil {
+		return s.Before
+	}
+	o := &span{s.Firing.StartsAt, s.Resolved.EndsAt, s.Resolved.Reason}
+	if o.EndsAt.IsZero() {
+		o.EndsAt = s.Resolved.WindowEnd
+	}
+	return o
+}
+
 func (s *state) fires() bool { return s.Firing != nil && s.Resolved == nil }
 
-// idle says that nothing more is expected to be told of the alert.
-func (s *state) idle() bool { return !s.fires() && s.Pending == nil && len(s.groups) == 0 }
+// among says whether any incident of the alert is in a set.
+func (s *state) among(set incidents) bool {
+	return set.has(s.Incident) || slices.ContainsFunc(s.Earlier, set.has)
+}
 
 // apply takes an accepted finding.
 func (s *state) apply(f *finding.Finding, now time.Time) {
@@ -51,7 +76,10 @@ func (s *state) apply(f *finding.Finding, now time.Time) {
 		s.Pending = nil
 		if !s.fires() {
 			// A firing that follows a firing without an end between is the same incident, whatever its episode.
-			s.Incident, s.Received = newIncident(f), now
+			s.Earlier = slices.DeleteFunc(append(s.Earlier, s.Incident), func(i incident) bool {
+				return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
+			})
+			s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
 		}
 		s.Firing, s.Resolved = f, nil
 	case finding.Resolved:
@@ -118,12 +146,9 @@ func (s *state) message(resolved bool, externalURL string) Alert {
 	if a.Annotations == nil {
 		a.Annotations = KV{}
 	}
-	if resolved && s.Resolved != nil {
-		a.Status, a.EndsAt, a.Reason = statusResolved, s.Resolved.EndsAt, s.Resolved.Reason
-		if a.EndsAt.IsZero() {
-			a.EndsAt = s.Resolved.WindowEnd
-		}
-		if s.Resolved.Value != nil {
+	if over := s.over(); resolved && over != nil {
+		a.Status, a.StartsAt, a.EndsAt, a.Reason = statusResolved, over.StartsAt, over.EndsAt, over.Reason
+		if s.Resolved != nil && s.Resolved.Value != nil {
 			a.Value = s.Resolved.Value
 		}
 	}
@@ -149,10 +174,8 @@ func (s *state) view() (v View, ok bool) {
 	}
 	v.Received, v.Notified = s.Received, s.Notified
 	if r := s.Resolved; r != nil {
-		v.State, v.Until, v.Reason = statusResolved, r.EndsAt, r.Reason
-		if v.Until.IsZero() {
-			v.Until = r.WindowEnd
-		}
+		over := s.over()
+		v.State, v.Until, v.Reason = statusResolved, over.EndsAt, over.Reason
 		if r.Value != nil {
 			v.Value = r.Value
 		}

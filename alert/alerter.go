@@ -165,13 +165,13 @@ func (a *Alerter) advance(g *group, now time.Time) {
 // decide compares how the group stands with what the integration was told, and makes the intent to tell it the rest,
 // now or at the time returned.
 func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
-	if g.route == nil {
-		return time.Time{}, false
-	}
 	s := g.standing(e)
 	if !e.to.SendResolved && len(s.ended) > 0 {
 		for _, ended := range s.ended {
 			delete(e.Firing, ended.Incident)
+			for _, i := range ended.Earlier {
+				delete(e.Firing, i)
+			}
 		}
 		s.ended = nil
 		if len(e.Firing) == 0 {
@@ -194,6 +194,7 @@ func (a *Alerter) route(s *state) {
 			continue
 		}
 		g := a.group(r, r.groupLabels(s.Firing.Labels))
+		g.left = false
 		if g.members[s.Fingerprint] != s {
 			g.members[s.Fingerprint] = s
 			s.groups = append(s.groups, g)
@@ -208,8 +209,8 @@ func (a *Alerter) group(r *Route, labels label.Set) *group {
 	if g == nil {
 		g = &group{key: r.groupKey(labels), id: id, route: r, labels: labels, members: map[label.Fingerprint]*state{}, at: -1}
 		for _, to := range a.integrations[r.Receiver] {
-			g.entries = append(g.entries, &entry{Route: r.id, Integration: to.Key(), GroupLabels: labels, to: to, group: g,
-				key: sentKey(to.Key(), r.id, labels)})
+			g.entries = append(g.entries, &entry{Route: r.id, Integration: to.Key(), GroupKey: g.key, GroupLabels: labels,
+				key: sentKey(to.Key(), r.id, labels), to: to, group: g})
 		}
 		a.groups[id] = g
 	}

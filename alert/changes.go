@@ -105,7 +105,9 @@ func (a *Alerter) resume(now time.Time) {
 				a.alerts[s.Fingerprint] = s
 				a.count(s, +1)
 				if s.Firing != nil {
-					byIncident[s.Incident] = s
+					for _, i := range append(s.Earlier, s.Incident) {
+						byIncident[i] = s
+					}
 				}
 			}
 		} else if e, err := decodeEntry(key, records[key]); err == nil {
@@ -126,8 +128,8 @@ func (a *Alerter) resume(now time.Time) {
 	a.pruneAt = now.Add(pruneEvery)
 }
 
-// resumeEntry puts a page of the ledger back into its group. When the configuration has no such group any more, only a
-// notification that is still to be delivered is kept.
+// resumeEntry puts a page of the ledger back into its group. A group that the configuration has no more, or that no alert
+// is routed to, is kept until everybody who was told of a firing in it knows of its end.
 func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
 	forget := func() { a.write(e.key, func() ([]byte, error) { return nil, nil }) }
 	to, known := a.integrationOf(e.Integration)
@@ -141,16 +143,16 @@ func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
 		i := slices.IndexFunc(e.group.entries, func(other *entry) bool { return other.key == e.key })
 		e.group.entries[i] = e
 	} else {
-		e.group = &group{key: e.Route + ":" + e.GroupLabels.String(), id: "left\xff" + e.key, labels: e.GroupLabels,
+		e.group = &group{key: e.GroupKey, id: "left\xff" + e.key, route: a.options.Route, labels: e.GroupLabels,
 			members: map[label.Fingerprint]*state{}, entries: []*entry{e}, at: -1}
 		a.groups[e.group.id] = e.group
-		e.Firing = nil
 	}
+	e.group.left = true
 	join := func(set incidents) (found []*state) {
 		for _, i := range slices.Sorted(maps.Keys(set)) {
 			s := byIncident[i]
 			if s == nil {
-				continue // a later incident of the same alert takes its place
+				continue // its record could not be read
 			}
 			found = append(found, s)
 			if e.group.members[s.Fingerprint] != s {

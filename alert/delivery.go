@@ -41,7 +41,7 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 // of those included whose beginning was never delivered.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
-	if !e.to.SendResolved || g.route == nil || now.Sub(i.Created) < supersedeAfter {
+	if !e.to.SendResolved || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
 	var firing, ended []*state
@@ -51,7 +51,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 		case m.fires():
 			firing = append(firing, m)
 			same = same && i.Firing.has(m.Incident)
-		case e.Firing.has(m.Incident) || i.Firing.has(m.Incident) || i.Resolved.has(m.Incident):
+		case m.among(e.Firing) || m.among(i.Firing) || m.among(i.Resolved):
 			ended = append(ended, m)
 			same = same && i.Resolved.has(m.Incident)
 		}
@@ -90,7 +90,7 @@ func (a *Alerter) compose(e *entry, i *intent, alerts []*state) *Data {
 	list := make(Alerts, 0, len(alerts))
 	order := make(map[string]string, len(alerts))
 	for _, s := range alerts {
-		over := i.Resolved.has(s.Incident)
+		over := s.among(i.Resolved)
 		m := s.message(over, a.options.ExternalURL)
 		m.New = over || !e.Firing.has(s.Incident)
 		list, order[m.Fingerprint] = append(list, m), s.Firing.Labels.String()
@@ -135,7 +135,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		i.phase, i.retryAt, e.lastError = waiting, now.Add(i.backoff(o)), err.Error()
 		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "failed").Inc()
 		for _, m := range e.group.members {
-			if i.Firing.has(m.Incident) || i.Resolved.has(m.Incident) {
+			if m.among(i.Firing) || m.among(i.Resolved) {
 				m.lastError = e.to.Key() + ": " + e.lastError
 			}
 		}
@@ -143,7 +143,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "delivered").Inc()
 	for _, m := range e.group.members {
-		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || i.Resolved.has(m.Incident)
+		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || m.among(i.Resolved)
 		if !news {
 			continue
 		}

@@ -25,6 +25,8 @@ type group struct {
 	labels  label.Set
 	members map[label.Fingerprint]*state
 	entries []*entry
+	// left says that since the configuration changed no alert is routed here: only ends are told.
+	left bool
 
 	touched bool
 	wake    time.Time // zero when nothing is due
@@ -41,14 +43,13 @@ type standing struct {
 func (g *group) standing(e *entry) standing {
 	var s standing
 	for _, a := range g.members {
-		told := e.Firing.has(a.Incident)
 		switch {
 		case a.fires():
 			s.firing = append(s.firing, a)
-			if !told {
+			if !e.Firing.has(a.Incident) {
 				s.fresh = append(s.fresh, a)
 			}
-		case told:
+		case a.among(e.Firing):
 			s.ended = append(s.ended, a)
 		}
 	}
@@ -71,14 +72,13 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 		}
 	}
 	switch {
+	case g.left:
 	case len(s.fresh) > 0 && len(e.Firing) == 0:
 		consider(FirstNotification, earliest(s.fresh).Add(r.GroupWait))
 	case len(s.fresh) > 0:
 		consider(NewAlerts, later(earliest(s.fresh), e.At.Add(r.GroupInterval)))
 	}
 	switch {
-	case len(s.ended) > 0 && len(s.firing) == 0 && prompt:
-		consider(AllResolved, e.At)
 	case len(s.ended) > 0 && len(s.firing) == 0:
 		consider(AllResolved, ends(0))
 	case len(s.ended) > 0 && e.to.Edits:
@@ -86,7 +86,7 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.ended) > 0:
 		consider(SomeResolved, ends(endSpacing))
 	}
-	if len(s.firing) > 0 && len(e.Firing) > 0 {
+	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left {
 		if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 && contentOf(s.firing) != e.Content {
 			consider(ContentChanged, ends(editSpacing))
 		}
@@ -99,11 +99,15 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	return reason, at, ok
 }
 
-// told says whether anybody still has to hear of the alert's end.
+// awaits says whether anybody still has to hear of the alert's end.
 func (g *group) awaits(a *state) bool {
+	return g.knows(a.Incident) || slices.ContainsFunc(a.Earlier, g.knows)
+}
+
+// knows says whether anybody was told of an incident, or is being told.
+func (g *group) knows(i incident) bool {
 	return slices.ContainsFunc(g.entries, func(e *entry) bool {
-		return e.Firing.has(a.Incident) ||
-			e.Intent != nil && (e.Intent.Firing.has(a.Incident) || e.Intent.Resolved.has(a.Incident))
+		return e.Firing.has(i) || e.Intent != nil && (e.Intent.Firing.has(i) || e.Intent.Resolved.has(i))
 	})
 }
 

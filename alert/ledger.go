@@ -68,6 +68,7 @@ func (s *incidents) UnmarshalText(text []byte) error {
 type entry struct {
 	Route       string    `json:"route"`
 	Integration string    `json:"integration"`
+	GroupKey    string    `json:"group_key"`
 	GroupLabels label.Set `json:"group_labels"`
 	// At is when the last notification was delivered, Firing who fired in it.
 	At     time.Time `json:"at,omitzero"`

@@ -40,13 +40,10 @@ func (a *Alerter) Groups() []GroupView {
 			Alerts: slices.SortedFunc(maps.Keys(g.members), func(x, y label.Fingerprint) int { return cmp.Compare(x, y) })}
 		for _, e := range g.entries {
 			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
-			switch i := e.Intent; {
-			case i != nil:
+			if i := e.Intent; i != nil {
 				p.Outstanding, p.Attempts, p.Next = i.ID, i.attempts, i.retryAt
-			case g.route != nil:
-				if _, at, ok := g.due(e, g.standing(e), a.options.Prompt); ok {
-					p.Next = at
-				}
+			} else if _, at, ok := g.due(e, g.standing(e), a.options.Prompt); ok {
+				p.Next = at
 			}
 			v.Integrations = append(v.Integrations, p)
 		}

@@ -1,0 +1,308 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+)
+
+// oracle decides by looking at the whole history each second, without any state of its own but what it said.
+type oracle struct {
+	prompt, resolved       bool
+	wait, interval, repeat time.Duration
+
+	history []event
+	told    map[string]bool // alerts, by name and episode, that fire in the last notification
+	last    time.Time
+	said    []string
+}
+
+type event struct {
+	at       time.Time
+	name     string
+	state    finding.State
+	incident string
+}
+
+// standing folds the history: the last state of each alert, and when its incident was first heard of.
+func (o *oracle) standing() (firing, over map[string]event) {
+	firing, over = map[string]event{}, map[string]event{}
+	for _, e := range o.history {
+		switch e.state {
+		case finding.Firing:
+			if f, fires := firing[e.name]; fires {
+				e = f // the same incident goes on
+			}
+			firing[e.name] = e
+			delete(over, e.name)
+		case finding.Resolved:
+			if f, fires := firing[e.name]; fires {
+				over[e.name] = f
+				delete(firing, e.name)
+			}
+		case finding.Pending:
+		}
+	}
+	return firing, over
+}
+
+func (o *oracle) second(now time.Time) {
+	firing, over := o.standing()
+	var fires, ended []string
+	var first time.Time
+	fresh := 0
+	for name, e := range firing {
+		fires = append(fires, name)
+		if !o.told[e.incident] {
+			fresh++
+			if first.IsZero() || e.at.Before(first) {
+				first = e.at
+			}
+		}
+	}
+	for name := range over {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(o.told)), func(i string) bool { return strings.HasPrefix(i, name+"/") }) {
+			continue
+		}
+		if o.resolved {
+			ended = append(ended, "-"+name)
+		} else {
+			maps.DeleteFunc(o.told, func(i string, _ bool) bool { return strings.HasPrefix(i, name+"/") })
+		}
+	}
+	slices.Sort(fires)
+	slices.Sort(ended)
+	endWait := o.interval
+	switch {
+	case o.prompt && len(fires) == 0:
+		endWait = 0
+	case o.prompt:
+		endWait = min(o.interval, 10*time.Second)
+	}
+	due := func(at time.Time) bool { return !now.Before(at) }
+	why := Reason("")
+	switch {
+	case fresh > 0 && len(o.told) == 0:
+		if due(first.Add(o.wait)) {
+			why = FirstNotification
+		}
+	case fresh > 0 && due(first) && due(o.last.Add(o.interval)),
+		fresh > 0 && len(ended) > 0 && due(o.last.Add(endWait)),
+		fresh > 0 && due(o.last.Add(o.repeat)):
+		why = NewAlerts
+	case len(ended) > 0 && len(fires) == 0 && due(o.last.Add(endWait)):
+		why = AllResolved
+	case len(ended) > 0 && len(fires) > 0 && due(o.last.Add(endWait)):
+		why = SomeResolved
+	case len(fires) > 0 && len(o.told) > 0 && due(o.last.Add(o.repeat)):
+		why = RepeatElapsed
+	}
+	if why == "" {
+		return
+	}
+	o.last, o.told = now, map[string]bool{}
+	for _, e := range firing {
+		o.told[e.incident] = true
+	}
+	o.said = append(o.said, fmt.Sprintf("%s %s: %s", now.Sub(epoch), why, strings.Join(append(fires, ended...), " ")))
+}
+
+// TestAgainstOracle compares the alerter, restarted now and then, with the oracle under random findings.
+func TestAgainstOracle(t *testing.T) {
+	for seed := range uint64(150) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		d := InlineDefaults()
+		if seed%2 == 1 {
+			d = AlertmanagerDefaults()
+		}
+		wait, interval := time.Duration(r.IntN(40))*time.Second, time.Duration(1+r.IntN(60))*time.Second
+		repeat := time.Duration(30+r.IntN(200)) * time.Second
+		options := one(d, RouteConfig{GroupWait: &wait, GroupInterval: &interval, RepeatInterval: &repeat})
+		options.Integrations[0].SendResolved = seed%3 != 0
+		o := &oracle{prompt: d.Prompt, resolved: seed%3 != 0, wait: wait, interval: interval, repeat: repeat, told: map[string]bool{}}
+		w := newWorld(t, options)
+		subjects := []*subject{{name: "a"}, {name: "b"}, {name: "c"}, {name: "d"}}
+		var said []string
+		for range 300 {
+			for range r.IntN(3) * r.IntN(2) {
+				s := subjects[r.IntN(len(subjects))]
+				state := []finding.State{finding.Pending, finding.Firing, finding.Firing, finding.Resolved, finding.Resolved}[r.IntN(5)]
+				f := s.next(state, w.now)
+				w.produce(f)
+				o.history = append(o.history, event{w.now, s.name, state, fmt.Sprintf("%s/%d", s.name, f.Episode)})
+				if r.IntN(4) == 0 && len(w.topic) > 3 {
+					w.produce(w.topic[len(w.topic)-1-r.IntN(3)]) // the detector replays
+				}
+			}
+			w.run()
+			o.second(w.now)
+			for _, line := range w.story() {
+				said = append(said, w.now.Sub(epoch).String()+" "+line)
+			}
+			if r.IntN(20) == 0 {
+				w.restart()
+			}
+			w.now = w.now.Add(time.Second)
+		}
+		if !slices.Equal(said, o.said) {
+			for i := range max(len(said), len(o.said)) {
+				if i >= len(said) || i >= len(o.said) || said[i] != o.said[i] {
+					t.Fatalf("seed %d (wait %s, interval %s, repeat %s, prompt %v): notification %d differs:\n got  %q\n want %q",
+						seed, wait, interval, repeat, d.Prompt, i, at(said, i), at(o.said, i))
+				}
+			}
+		}
+		if len(said) == 0 {
+			t.Fatalf("seed %d: nothing was said, so nothing was tested", seed)
+		}
+	}
+}
+
+func at(s []string, i int) string {
+	if i < len(s) {
+		return s[i]
+	}
+	return "(nothing)"
+}
+
+// TestKilledAtAnyStep kills the process at random steps while the receiver fails in every way, and checks what its
+// people care about: nothing is lost, nothing is told twice but what was in flight, and all ends well.
+func TestKilledAtAnyStep(t *testing.T) {
+	kills, repeats := 0, 0
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		wait, interval, repeat := time.Duration(r.IntN(10))*time.Second, time.Duration(1+r.IntN(20))*time.Second, time.Hour
+		w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupBy: []string{"half"}, GroupWait: &wait, GroupInterval: &interval, RepeatInterval: &repeat}))
+		excused := map[string]bool{} // ids that may come twice: killed in flight, or the answer was lost
+		calm := false
+		w.answer = func(*Notification) (Outcome, error, bool) {
+			switch {
+			case calm:
+				return Outcome{}, nil, true
+			case r.IntN(4) == 0:
+				return Outcome{}, errors.New("the receiver is down"), false
+			case r.IntN(8) == 0:
+				return Outcome{RetryAfter: 2 * time.Second}, errors.New("429"), false
+			default:
+				return Outcome{}, nil, true
+			}
+		}
+		seen := map[string]string{}
+		arrived := func(n *Notification) {
+			before, again := seen[n.ID]
+			seen[n.ID] = tell(n)
+			if !again {
+				return
+			}
+			repeats++
+			switch {
+			case !excused[n.ID]:
+				t.Fatalf("seed %d: %s was told twice without a kill: %s", seed, n.ID, tell(n))
+			case before != tell(n):
+				t.Fatalf("seed %d: %s said first %q, then %q", seed, n.ID, before, tell(n))
+			case !n.Repeated:
+				t.Fatalf("seed %d: a repeated attempt does not say so", seed)
+			}
+		}
+		told := map[string]map[string]string{} // what the receiver last heard of each alert, by group
+		subjects := make([]*subject, 6)
+		for i := range subjects {
+			subjects[i] = &subject{name: string(rune('a' + i)), extra: []string{"half", itoa(i % 2)}}
+		}
+		truth := map[string]finding.State{}
+		step := func(kill func() bool) bool {
+			w.receive()
+			if kill() {
+				return true
+			}
+			w.alerter.Tick(w.now)
+			if kill() {
+				return true
+			}
+			w.commit()
+			if kill() {
+				return true
+			}
+			w.send()
+			for _, n := range w.flight {
+				if kill() {
+					return true // before this one was sent
+				}
+				o, err, got := w.answer(n)
+				if got {
+					w.got = append(w.got, n)
+					arrived(n)
+				}
+				excused[n.ID] = true // until its done record is committed
+				if kill() {
+					return true
+				}
+				w.alerter.Delivered(n.ID, o, err, w.now)
+			}
+			delivered := w.flight
+			w.flight = nil
+			if kill() {
+				return true
+			}
+			w.alerter.Tick(w.now)
+			w.commit()
+			for _, n := range delivered {
+				excused[n.ID] = w.alerter.intents[n.ID] != nil
+			}
+			return false
+		}
+		for range 150 {
+			for range r.IntN(3) {
+				s := subjects[r.IntN(len(subjects))]
+				state := []finding.State{finding.Firing, finding.Resolved}[r.IntN(2)]
+				w.produce(s.next(state, w.now))
+				truth[s.name] = state
+			}
+			killed := step(func() bool { return r.IntN(60) == 0 })
+			record(told, w.got)
+			w.got = nil
+			if killed {
+				kills++
+				w.restart()
+			}
+			w.now = w.now.Add(time.Duration(r.IntN(3000)) * time.Millisecond)
+		}
+		calm = true
+		w.restart()
+		w.advance(10 * time.Minute)
+		record(told, w.got)
+		for name, state := range truth {
+			heard := "never"
+			for _, group := range told {
+				if s, ok := group[name]; ok {
+					heard = s
+				}
+			}
+			if state == finding.Firing && heard != "firing" || state == finding.Resolved && heard == "firing" {
+				t.Fatalf("seed %d: %s is %s, but the receiver last heard %q", seed, name, state, heard)
+			}
+		}
+	}
+	t.Logf("%d kills, %d notifications told again under the same id", kills, repeats)
+	if kills < 100 || repeats == 0 {
+		t.Errorf("%d kills and %d repeats test too little", kills, repeats)
+	}
+}
+
+func record(told map[string]map[string]string, got []*Notification) {
+	for _, n := range got {
+		if told[n.GroupKey] == nil {
+			told[n.GroupKey] = map[string]string{}
+		}
+		for _, a := range n.Data.Alerts {
+			told[n.GroupKey][a.Labels["name"]] = a.Status
+		}
+	}
+}
