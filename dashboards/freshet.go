@@ -1,0 +1,125 @@
+package dashboards
+
+import (
+	"fmt"
+	"strings"
+)
+
+// All returns the dashboards by the names of their files.
+func All() map[string]Dashboard {
+	return map[string]Dashboard{"freshet.json": Freshet()}
+}
+
+// Freshet returns the dashboard that shows whether freshet keeps up, what it finds and whom it tells.
+func Freshet() Dashboard {
+	var l layout
+
+	l.row("Now")
+	l.number("Alerts firing", "Alerts that fire now.", "short", `sum(freshet_alert_alerts{$of, state="firing"})`, 1)
+	l.number("Records", "Kafka records read each second.", "cps", rate("sum", "freshet_kafka_consumed_records_total"))
+	l.number("Watermark delay",
+		"How far the event time up to which all input is complete lies behind the clock. Alerts come that much later.",
+		"s", `max(freshet_detect_watermark_delay_seconds{$of})`, 15, 60)
+	l.number("Consumer lag", "Offsets between what is read and what is written, over all partitions.",
+		"short", `sum(freshet_kafka_consumer_lag{$of})`)
+	l.number("Undecodable in an hour", "Kafka records that went to the dead-letter topic.",
+		"short", `sum(increase(freshet_detect_dead_lettered_records_total{$of}[1h]))`, 1)
+	l.number("Failed notifications in an hour", "Attempts that were not delivered, those tried again included.",
+		"short", `sum(increase(freshet_alert_notifications_total{$of, status!="delivered"}[1h]))`, 1)
+
+	l.row("Stream")
+	l.chart("Records by topic", "Kafka records read each second.", "cps",
+		query{rate("sum by (topic)", "freshet_kafka_consumed_records_total"), "{{topic}}"})
+	l.chart("Bytes by topic", "Bytes of keys and values read each second, uncompressed.", "Bps",
+		query{rate("sum by (topic)", "freshet_kafka_consumed_bytes_total"), "{{topic}}"})
+	l.chart("Consumer lag", "Offsets not yet read, by partition. A lag that grows says that freshet does not keep up.", "short",
+		query{`sum by (topic, partition) (freshet_kafka_consumer_lag{$of})`, "{{topic}}/{{partition}}"})
+	l.chart("Watermark delay",
+		"How far complete event time lies behind the clock, by partition of freshet.panes. While it is high nothing is resolved and nothing counts as absent.", "s",
+		query{`max by (partition) (freshet_detect_watermark_delay_seconds{$of})`, "{{partition}}"})
+	l.chart("Decoded records by topic", "Log records, data points, spans and events: a Kafka record may hold many.", "cps",
+		query{rate("sum by (topic)", "freshet_detect_records_total"), "{{topic}}"})
+	l.chart("Groups", "Groups of all rules that are held in memory.", "short",
+		query{`sum(freshet_detect_groups{$of})`, "groups"}, query{`max(freshet_rules{$of})`, "rules"})
+
+	l.row("Records that did not count")
+	l.chart("Late records", "Records that came later than the rule's lateness allows, by service.", "cps",
+		query{rate("sum by (service)", "freshet_detect_late_records_total"), "{{service}}"})
+	l.chart("Records ahead of time", "Records of clocks that are ahead, by service.", "cps",
+		query{rate("sum by (service)", "freshet_detect_future_records_total"), "{{service}}"})
+	l.chart("Dead letters", "Kafka records that could not be decoded, by topic and kind of fault. They are in the dead-letter topic.", "cps",
+		query{rate("sum by (topic, kind)", "freshet_detect_dead_lettered_records_total"), "{{topic}} {{kind}}"})
+
+	l.row("Findings and notifications")
+	l.chart("Alerts", "Alerts that hold now.", "short",
+		query{`sum by (state) (freshet_alert_alerts{$of})`, "{{state}}"})
+	l.chart("Findings", "Findings produced in a minute, by state.", "short",
+		query{`60 * ` + rate("sum by (state)", "freshet_detect_findings_total"), "{{state}}"})
+	l.chart("Notifications", "Attempts to notify in a minute, by receiver and status.", "short",
+		query{`60 * ` + rate("sum by (receiver, status)", "freshet_alert_notifications_total"), "{{receiver}} {{status}}"})
+	l.chart("Record to finding", "Time from the event time of the last matching record to the finding that its alert fires.", "s",
+		quantiles("freshet_detect_record_to_finding_seconds")...)
+	l.chart("Finding to notification", "Time from the receipt of a firing finding to the delivery of its first notification. It includes group_wait.", "s",
+		quantiles("freshet_alert_finding_to_notification_seconds")...)
+	l.chart("Flush", "Time from taking what the stages give to the commit of its transaction.", "s",
+		quantiles("freshet_kafka_flush_duration_seconds")...)
+
+	l.row("Process")
+	l.chart("CPU", "Cores used.", "short", query{rate("sum by (instance)", "process_cpu_seconds_total"), "{{instance}}"})
+	l.chart("Memory", "Resident memory, and the part of it that is Go's heap in use.", "bytes",
+		query{`sum by (instance) (process_resident_memory_bytes{$of})`, "{{instance}} resident"},
+		query{`sum by (instance) (go_memstats_heap_inuse_bytes{$of})`, "{{instance}} heap"})
+	l.chart("Goroutines", "A number that only grows is a leak.", "short",
+		query{`sum by (instance) (go_goroutines{$of})`, "{{instance}}"})
+
+	for i := range l.panels {
+		for j := range l.panels[i].Targets {
+			t := &l.panels[i].Targets[j]
+			t.Expr = selected(t.Expr)
+		}
+	}
+	return Dashboard{
+		UID: "freshet", Title: "freshet", Tags: []string{"freshet"},
+		Description:   "Whether freshet keeps up with its topics, what it finds and whom it tells.",
+		SchemaVersion: 39, Editable: true, GraphTooltip: 1, Refresh: "10s", Timezone: "browser",
+		Time: TimeRange{"now-30m", "now"},
+		Templating: Templating{List: []Variable{
+			{Name: "datasource", Label: "Data source", Type: "datasource", Query: "prometheus", Refresh: 1},
+			choice("job", "Job", `label_values(freshet_kafka_connected, job)`),
+			choice("instance", "Instance", `label_values(process_start_time_seconds{job=~"$job"}, instance)`),
+		}},
+		Panels: l.panels,
+	}
+}
+
+// choice is a variable of one, several or all values of a label.
+func choice(name, label, values string) Variable {
+	return Variable{
+		Name: name, Label: label, Type: "query", Datasource: source(), Refresh: 2,
+		Query: map[string]string{"query": values, "refId": name},
+		Multi: true, IncludeAll: true, AllValue: ".+", Current: &Current{"All", "$__all"},
+	}
+}
+
+// rate is the sum of a counter's rate by some labels.
+func rate(sum, counter string) string {
+	return fmt.Sprintf("%s (rate(%s{$of}[$__rate_interval]))", sum, counter)
+}
+
+// quantiles are the median and the 99th percentile of a histogram.
+func quantiles(histogram string) []query {
+	var out []query
+	for _, q := range []struct {
+		name  string
+		value float64
+	}{{"p50", 0.5}, {"p99", 0.99}} {
+		buckets := rate("sum by (le)", histogram+"_bucket")
+		out = append(out, query{fmt.Sprintf("histogram_quantile(%g, %s)", q.value, buckets), q.name})
+	}
+	return out
+}
+
+// selected puts the viewer's choice in the place of $of.
+func selected(expr string) string {
+	return strings.ReplaceAll(expr, "$of", `job=~"$job", instance=~"$instance"`)
+}
