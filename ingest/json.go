@@ -3,7 +3,6 @@ package ingest
 import (
 	"encoding/base64"
 	"math"
-	"strconv"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -26,7 +25,7 @@ func (v Value) AppendJSON(b []byte) []byte {
 		case math.IsInf(f, -1):
 			return append(b, `"-Infinity"`...)
 		}
-		return strconv.AppendFloat(b, f, 'g', -1, 64)
+		return v.AppendText(b)
 	case String:
 		return AppendJSONString(b, v.Str)
 	case Bytes:

@@ -78,7 +78,8 @@ func (v Value) Number() (f float64, ok bool) {
 }
 
 // AppendText appends the value as a person would write it, e.g. as a label's value; a missing value appends nothing.
-// A whole double is written without a point, so that 500 and 500.0 make the same label.
+// A whole double is written without a point, so that 500 and 500.0 make the same label; an exponent is used only for
+// very small and very large ones.
 func (v Value) AppendText(b []byte) []byte {
 	switch v.Kind {
 	case Bool:
@@ -89,6 +90,9 @@ func (v Value) AppendText(b []byte) []byte {
 		f := math.Float64frombits(v.bits)
 		if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 			return strconv.AppendInt(b, int64(f), 10)
+		}
+		if abs := math.Abs(f); abs >= 1e-6 && abs < 1e21 {
+			return strconv.AppendFloat(b, f, 'f', -1, 64)
 		}
 		return strconv.AppendFloat(b, f, 'g', -1, 64)
 	default:

@@ -41,22 +41,19 @@ func (j *JSON) Decode(value []byte, b *ingest.Batch) error {
 	j.scanner = scanner{s: unsafe.String(unsafe.SliceData(value), len(value)), arena: b.Begin(), buf: j.buf}
 	// A long key above many fields is repeated in the path of each, so paths have a bound of their own.
 	j.paths = 8*len(value) + 64<<10
-	ok := j.document()
-	err := j.err()
+	var err error
+	if !j.document() {
+		err = j.err()
+		b.Reset()
+	}
 	j.scanner = scanner{buf: j.buf}
 	j.batch, j.attrs = nil, nil
-	if !ok {
-		b.Reset()
-		return err
-	}
-	return nil
+	return err
 }
 
 func (j *JSON) err() error {
 	e := &ingest.DecodeError{Fault: j.fault, Format: "json"}
 	switch j.fault {
-	case 0:
-		return nil
 	case ingest.TooLarge:
 		e.Message = j.expected
 	case ingest.Truncated:
@@ -118,9 +115,14 @@ func (j *JSON) record(i int, res *ingest.Resource, scope *ingest.Scope) int {
 // object reads the fields of the object at i, which lies within depth others and whose path is j.path.
 func (j *JSON) object(i, depth int) int {
 	if i = j.space(i + 1); i < len(j.s) && j.s[i] == '}' {
-		if depth > 0 {
-			j.add(j.arena.Text(j.path), ingest.MapValue("{}"))
+		if depth == 0 {
+			return i + 1
 		}
+		path, ok := j.pathText()
+		if !ok {
+			return -1
+		}
+		j.add(path, ingest.MapValue("{}"))
 		return i + 1
 	}
 	for {
@@ -158,12 +160,11 @@ func (j *JSON) field(key string, i, depth int) int {
 		return i
 	}
 	if depth > 0 {
-		if j.paths -= parent + 1 + len(key); j.paths < 0 {
-			j.fault, j.expected = ingest.TooLarge, "the paths of nested fields take more than eight times the message"
+		j.path = append(append(j.path, '.'), key...)
+		var ok bool
+		if key, ok = j.pathText(); !ok {
 			return -1
 		}
-		j.path = append(append(j.path, '.'), key...)
-		key = j.arena.Text(j.path)
 		j.path = j.path[:parent]
 	}
 	if nested {
@@ -189,6 +190,15 @@ func (j *JSON) field(key string, i, depth int) int {
 	j.add(key, v)
 	j.recognise(key, v, j.s[i:end])
 	return end
+}
+
+// pathText returns the path as a text in the arena.
+func (j *JSON) pathText() (string, bool) {
+	if j.paths -= len(j.path); j.paths < 0 {
+		j.fault, j.expected = ingest.TooLarge, "the paths of nested fields take more than eight times the message"
+		return "", false
+	}
+	return j.arena.Text(j.path), true
 }
 
 func (j *JSON) add(key string, v ingest.Value) {

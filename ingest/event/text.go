@@ -80,7 +80,7 @@ func sniffLevel(line string) (severity int32, text string) {
 			continue
 		}
 		word := s[start:i]
-		if !marked(s, start, i, strings.ToUpper(word) == word) {
+		if !marked(s, start, i, isUpper(word)) {
 			continue
 		}
 		if severity = ingest.SeverityOf(word); severity != 0 {
@@ -163,3 +163,12 @@ func sniffTime(line string) int64 {
 }
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func isUpper(word string) bool {
+	for i := range len(word) {
+		if word[i] > 'Z' {
+			return false
+		}
+	}
+	return true
+}
