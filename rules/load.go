@@ -1,14 +1,156 @@
 package rules
 
-import "errors"
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
-// Load reads and checks all files of the given paths and globs. The problems are those of all files, in order; with an
-// error among them the set is nil. The error is about reading files only.
-func Load(paths []string) (*Set, []Problem, error) {
-	return nil, nil, errors.New("no rules")
+// File is the content of a rule file and the name that problems give it.
+type File struct {
+	Name    string
+	Content []byte
 }
 
-// Parse checks the content of one file, which is named in problems.
+// Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. The
+// problems are those of all files, in order; with an error among them the set is nil. The error is about reading files
+// only: a file that cannot be read, a glob that fits none.
+func Load(paths []string) (*Set, []Problem, error) {
+	var names []string
+	for _, path := range paths {
+		found, err := expand(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	files := make([]File, 0, len(names))
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading rules: %w", err)
+		}
+		files = append(files, File{Name: name, Content: content})
+	}
+	set, problems := ParseFiles(files)
+	return set, problems, nil
+}
+
+// expand returns the files of a path, sorted.
+func expand(path string) ([]string, error) {
+	patterns := []string{path}
+	if info, err := os.Stat(path); err == nil {
+		if !info.IsDir() {
+			return []string{path}, nil
+		}
+		patterns = []string{filepath.Join(path, "*.yaml"), filepath.Join(path, "*.yml")}
+	} else if !strings.ContainsAny(path, "*?[") {
+		return nil, fmt.Errorf("reading rules: %w", err)
+	}
+	var names []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("reading rules: %q: %w", pattern, err)
+		}
+		names = append(names, found...)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("reading rules: no file fits %s", path)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Parse checks the content of one file, which is named in problems. The set is nil when there is an error among them.
 func Parse(file string, content []byte) (*Set, []Problem) {
-	return nil, nil
+	return ParseFiles([]File{{Name: file, Content: content}})
+}
+
+// ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems.
+func ParseFiles(files []File) (*Set, []Problem) {
+	var problems []Problem
+	var list []*Rule
+	names := map[string]*groupDraft{}
+	alerts := map[string]identity{}
+	for _, file := range files {
+		d := newDocument(file.Name, file.Content)
+		for _, g := range d.groups() {
+			g.checkName(names)
+			for i := range g.rules {
+				draft := &g.rules[i]
+				g.checkIdentity(draft, alerts)
+				if r := g.check(draft); r != nil {
+					list = append(list, r)
+				}
+			}
+		}
+		problems = append(problems, tidy(d.problems)...)
+	}
+	if slices.ContainsFunc(problems, faulty) {
+		return nil, problems
+	}
+	return newSet(list), problems
+}
+
+// tidy sorts the problems of a file by place and keeps one of those that several rules have from their group.
+func tidy(problems []Problem) []Problem {
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.CompactFunc(problems, func(a, b Problem) bool {
+		return a.Line == b.Line && a.Column == b.Column && a.Message == b.Message
+	})
+}
+
+// checkName reports a group whose name another has.
+func (g *groupDraft) checkName(names map[string]*groupDraft) {
+	if g.name.text == "" {
+		return
+	}
+	if first, taken := names[g.name.text]; taken {
+		g.document.fault(g.name.place, "there is another group "+quoted(g.name.text), "it stands in "+first.document.file+", line "+fmt.Sprint(first.name.place.line))
+		return
+	}
+	names[g.name.text] = g
+}
+
+// identity is where an alert of a name and labels was first seen.
+type identity struct {
+	group *groupDraft
+	place place
+}
+
+// checkIdentity reports an alert that has the name and labels of another: theirs would be one alert to whoever is
+// notified. By expressions may still tell them apart when they stand in different groups, so that is a warning.
+func (g *groupDraft) checkIdentity(draft *ruleDraft, alerts map[string]identity) {
+	name, ok := draft.texts["alert"]
+	if !ok {
+		return
+	}
+	labels := map[string]string{}
+	for _, p := range slices.Concat(g.labels, draft.labels) {
+		labels[p.name] = p.value.text
+	}
+	key := fmt.Sprintf("%q %q", name.text, labels) // maps print in the order of their keys
+	first, taken := alerts[key]
+	if !taken {
+		alerts[key] = identity{g, name.place}
+		return
+	}
+	d := g.document
+	d.rule = name.text
+	defer func() { d.rule = "" }()
+	severity, message := Error, "this group has another alert of this name with the same labels"
+	if first.group.name.text != g.name.text || first.group.document != d {
+		severity, message = Warning, "group "+quoted(first.group.name.text)+" has an alert of this name with the same labels"
+	}
+	d.add(severity, name.place, message, fmt.Sprintf("the other stands in %s, line %d; give them different names, or a label that differs", first.group.document.file, first.place.line))
 }

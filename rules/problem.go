@@ -1,5 +1,10 @@
 package rules
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Severity says how bad a Problem is.
 type Severity uint8
 
@@ -20,8 +25,8 @@ func (s Severity) String() string {
 // Problem is one thing wrong with a rule file, and where.
 type Problem struct {
 	File string
-	// Line and Column count from 1, columns in characters. Length is how many characters the problem is about, on its
-	// line.
+	// Line and Column count from 1, columns in characters; Line 0 means the whole file. Length is how many characters
+	// the problem is about, on its line.
 	Line, Column, Length int
 	Severity             Severity
 	// Rule is the name of the rule, "" outside rules.
@@ -30,4 +35,88 @@ type Problem struct {
 	Message, Hint string
 	// Source is the line of the file.
 	Source string
+}
+
+// String returns the problem in one line: file:line:column: severity: message (hint).
+func (p Problem) String() string {
+	s := p.place() + ": " + p.Severity.String() + ": " + p.message()
+	if p.Hint != "" {
+		s += " (" + p.Hint + ")"
+	}
+	return s
+}
+
+func (p Problem) place() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+func (p Problem) message() string {
+	if p.Rule == "" {
+		return p.Message
+	}
+	return p.Rule + ": " + p.Message
+}
+
+// Render returns the problem as a compiler prints it: the place and the message, the line with a caret below what is
+// wrong, and the hint; with ANSI colours if color is set. There is no newline at the end.
+func (p Problem) Render(color bool) string {
+	paint := func(code, s string) string {
+		if !color {
+			return s
+		}
+		return "\x1b[" + code + "m" + s + "\x1b[0m"
+	}
+	severityColor := "1;31"
+	if p.Severity == Warning {
+		severityColor = "1;33"
+	}
+	var b strings.Builder
+	b.WriteString(paint("1", p.place()+":") + " " + paint(severityColor, p.Severity.String()+":") + " " + paint("1", p.message()))
+	gutter := ""
+	if p.Line > 0 && p.Source != "" {
+		number := fmt.Sprintf("%5d", p.Line)
+		gutter = strings.Repeat(" ", len(number))
+		source, pad, length := excerpt(p.Source, p.Column, p.Length)
+		b.WriteString("\n" + paint("34", number+" |") + " " + source)
+		b.WriteString("\n" + gutter + paint("34", " |") + " " + pad + paint(severityColor, "^"+strings.Repeat("~", length-1)))
+	}
+	if p.Hint != "" {
+		b.WriteString("\n" + gutter + paint("34", " =") + " " + p.Hint)
+	}
+	return b.String()
+}
+
+// widest is how much of a line a problem shows.
+const widest = 120
+
+// excerpt returns the part of the line around the column, the space before the caret and the caret's length, at least 1.
+// The space repeats the line's tabs, so that the caret stands right whatever their width.
+func excerpt(line string, column, length int) (shown, pad string, caret int) {
+	runes := []rune(line)
+	at := min(max(column-1, 0), len(runes))
+	end := min(at+max(length, 1), max(len(runes), at+1))
+	first := 0
+	if len(runes) > widest {
+		first = min(max(at-widest/2, 0), len(runes)-widest)
+		runes = runes[first : first+widest]
+		at -= first
+		end = min(end-first, len(runes))
+	}
+	var b strings.Builder
+	prefix := ""
+	if first > 0 {
+		prefix = "…"
+		b.WriteByte(' ')
+	}
+	for _, r := range runes[:min(at, len(runes))] {
+		if r == '\t' {
+			b.WriteByte('\t')
+		} else {
+			b.WriteByte(' ')
+		}
+	}
+	return prefix + string(runes), b.String(), max(end-at, 1)
 }

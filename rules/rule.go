@@ -1,7 +1,16 @@
+// Package rules is the rule language: it reads rule files, finds everything that is wrong with them and compiles the
+// rules that the detector runs.
+//
+// Load and Parse give a Set of Rules, or Problems with their places. A Rule holds closures over records and over the
+// measures of a window (package rules/expr), durations and texts; it does not change after loading.
 package rules
 
 import (
+	"slices"
+	"strconv"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules/expr"
@@ -16,9 +25,10 @@ type Rule struct {
 	Line, Column int
 
 	From  ingest.Signal
-	Topic string // for From == Events: the topic; "" for all event topics
-	// Where selects records; nil selects all.
-	Where expr.Predicate
+	Topic string // for From == Events: the topic that they come from
+	// Where selects records; nil selects all. WhereText is its canonical source, "" when it is nil.
+	Where     expr.Predicate
+	WhereText string
 	// By names the group: its labels, in the order written.
 	By []Key
 
@@ -33,12 +43,12 @@ type Rule struct {
 
 	When *expr.Program
 
-	// Labels are added to the alert's. Annotations are rendered for each finding.
+	// Labels are added to the alert's, sorted by name. Annotations are rendered for each finding, in the order written.
 	Labels      []Template
 	Annotations []Template
 
 	// ID is the hash of the rule's meaning (all that decides its state): a rule whose ID is unchanged keeps its state.
-	// Texts of labels and annotations are not part of it.
+	// Texts of labels and annotations are not part of it. IDs of a set differ.
 	ID uint64
 }
 
@@ -46,18 +56,105 @@ type Rule struct {
 type Key struct {
 	Label string // a valid label name: dots became underscores
 	Value expr.RecordValue
-	Text  string // as written
+	Text  string // canonical source
+}
+
+// hasher hashes texts and numbers with a separator between them.
+type hasher struct{ xxhash.Digest }
+
+func newHasher() *hasher {
+	h := new(hasher)
+	h.Reset()
+	return h
+}
+
+func (h *hasher) texts(texts ...string) {
+	for _, t := range texts {
+		_, _ = h.WriteString(t)
+		_, _ = h.Write([]byte{0xff}) // no UTF-8 text has this byte
+	}
+}
+
+func (h *hasher) numbers(numbers ...int64) {
+	for _, n := range numbers {
+		h.texts(strconv.FormatInt(n, 10))
+	}
+}
+
+// meaning hashes all that decides the rule's state, from canonical texts, so that spaces and defaults that are written
+// out do not show.
+func (r *Rule) meaning() uint64 {
+	h := newHasher()
+	h.texts(r.Group, r.Name, r.From.String(), r.Topic, r.WhereText, r.When.Text)
+	for _, k := range r.By {
+		h.texts(k.Label, k.Text)
+	}
+	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness), int64(r.MaxGroups))
+	return h.Sum64()
+}
+
+// reach returns how far before a step a read looks.
+func (r *Rule) reach(read expr.Read) time.Duration {
+	window := read.Window
+	if window == 0 {
+		window = r.Window
+	}
+	return window*time.Duration(1+read.PreviousWindows) + read.Offset
 }
 
 // Set is a loaded set of rules.
 type Set struct {
+	// Rules are in the order of their files and in these as written.
 	Rules []*Rule
 	// Version is a hash over the IDs and texts of all rules.
 	Version uint64
 }
 
-// Topics returns the topics that rules of From == Events name, sorted, each once.
-func (s *Set) Topics() []string { return nil }
+// newSet makes the IDs unique and computes the version.
+func newSet(list []*Rule) *Set {
+	s := &Set{Rules: list}
+	taken := map[uint64]bool{}
+	h := newHasher()
+	for _, r := range list {
+		for taken[r.ID] { // rules that differ in their labels only; which is first decides
+			next := newHasher()
+			next.numbers(int64(r.ID))
+			r.ID = next.Sum64()
+		}
+		taken[r.ID] = true
+		h.numbers(int64(r.ID))
+		for _, texts := range [][]Template{r.Labels, r.Annotations} {
+			h.numbers(int64(len(texts)))
+			for _, t := range texts {
+				h.texts(t.Name, t.Text)
+			}
+		}
+	}
+	s.Version = h.Sum64()
+	return s
+}
 
-// LongestWindow returns how far back any rule looks from a step: window, offsets and .over() included.
-func (s *Set) LongestWindow() time.Duration { return 0 }
+// Topics returns the topics that rules of From == Events name, sorted, each once.
+func (s *Set) Topics() []string {
+	var topics []string
+	for _, r := range s.Rules {
+		if r.Topic != "" {
+			topics = append(topics, r.Topic)
+		}
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
+}
+
+// LongestWindow returns how far back any rule looks from a step: window, offsets and .over() included. What models
+// remember is not: they keep numbers of their own.
+func (s *Set) LongestWindow() time.Duration {
+	var longest time.Duration
+	for _, r := range s.Rules {
+		longest = max(longest, r.Window)
+		for _, read := range r.When.Reads {
+			longest = max(longest, r.reach(read))
+		}
+	}
+	return longest
+}

@@ -1,0 +1,318 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/rules/expr"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// What a rule has where neither it nor its group says anything.
+const (
+	DefaultInterval  = 5 * time.Second
+	DefaultWindow    = time.Minute
+	DefaultLateness  = 5 * time.Second
+	DefaultMaxGroups = 100_000
+)
+
+// Bounds of a rule.
+const (
+	leastInterval = 100 * time.Millisecond
+	mostInterval  = time.Hour
+	mostLateness  = 24 * time.Hour
+	mostHold      = 366 * 24 * time.Hour // of for and keep_firing_for
+	// mostSteps bounds a window in steps: each is a pane in memory. mostReach bounds how many steps any look back goes.
+	mostSteps = 100_000
+	mostReach = 1_000_000
+)
+
+var (
+	labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)                //nolint:gochecknoglobals // a constant
+	topicPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)                 //nolint:gochecknoglobals // a constant
+	signals      = []string{"logs", "metrics", "spans", "span_events", "events"} //nolint:gochecknoglobals // constant table
+)
+
+// check turns a draft into a rule, or adds what is wrong with it.
+func (g *groupDraft) check(draft *ruleDraft) *Rule {
+	d := g.document
+	before := len(d.problems)
+	d.rule = draft.texts["alert"].text
+	defer func() { d.rule = "" }()
+	r := &Rule{
+		Name: d.rule, Group: g.name.text, File: d.file, Line: draft.place.line, Column: draft.place.column,
+		MaxGroups: DefaultMaxGroups,
+	}
+	if draft.maxGroups > 0 {
+		r.MaxGroups = draft.maxGroups
+	}
+	g.checkRequired(draft)
+	g.checkLengths(draft, r)
+	if s, ok := draft.texts["from"]; ok {
+		g.checkSource(draft, r, s)
+	}
+	if r.From != ingest.Unknown {
+		g.compile(draft, r)
+	}
+	g.checkLabels(draft, r)
+	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
+		return nil
+	}
+	r.ID = r.meaning()
+	return r
+}
+
+// checkRequired reports keys that every rule has.
+func (g *groupDraft) checkRequired(draft *ruleDraft) {
+	if draft.broken {
+		return // what is missing may stand under a misspelt key, which is reported already
+	}
+	for _, key := range []struct{ name, hint string }{
+		{"alert", "name it: alert: ErrorSpike"},
+		{"from", "say what it reads: from: logs, metrics, spans, span_events or events"},
+		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100"},
+	} {
+		if _, ok := draft.texts[key.name]; !ok {
+			g.document.fault(draft.place, "a rule needs `"+key.name+"`", key.hint)
+		}
+	}
+}
+
+// lengthOf returns a duration of the rule, else of the group, else the default, and where it stands.
+func (g *groupDraft) lengthOf(draft *ruleDraft, key string, otherwise time.Duration) (time.Duration, place) {
+	for _, from := range []map[string]length{draft.lengths, g.lengths} {
+		if l, ok := from[key]; ok {
+			return l.value, g.document.at(l.scalar, 0, len(l.text))
+		}
+	}
+	return otherwise, draft.place
+}
+
+func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
+	d := g.document
+	bound := func(key string, value, least, most time.Duration, at place) bool {
+		if value >= least && value <= most {
+			return true
+		}
+		d.fault(at, fmt.Sprintf("`%s` is %s, and it must be from %s to %s", key, expr.FormatDuration(value), expr.FormatDuration(least), expr.FormatDuration(most)), "")
+		return false
+	}
+	var at place
+	r.Interval, at = g.lengthOf(draft, "interval", DefaultInterval)
+	intervalGood := bound("interval", r.Interval, leastInterval, mostInterval, at)
+	r.Lateness, at = g.lengthOf(draft, "lateness", DefaultLateness)
+	bound("lateness", r.Lateness, 0, mostLateness, at)
+	r.For, at = g.lengthOf(draft, "for", 0)
+	bound("for", r.For, 0, mostHold, at)
+	r.KeepFiringFor, at = g.lengthOf(draft, "keep_firing_for", 0)
+	bound("keep_firing_for", r.KeepFiringFor, 0, mostHold, at)
+	r.Window, at = g.lengthOf(draft, "window", DefaultWindow)
+	switch {
+	case !intervalGood:
+		r.Interval = 0 // so that nothing else is judged by it
+	case r.Window < r.Interval:
+		d.fault(at, "the window of "+expr.FormatDuration(r.Window)+" is shorter than the interval of "+expr.FormatDuration(r.Interval), "write a window of "+expr.FormatDuration(r.Interval)+" or more, or a shorter interval:")
+	case r.Window%r.Interval != 0:
+		d.fault(at, "the window of "+expr.FormatDuration(r.Window)+" is not a multiple of the interval of "+expr.FormatDuration(r.Interval), "write "+expr.Multiples(r.Window, r.Interval))
+	case r.Window/r.Interval > mostSteps:
+		d.fault(at, fmt.Sprintf("the window has %d steps of %s, and at most %d are kept", r.Window/r.Interval, expr.FormatDuration(r.Interval), mostSteps), "write a longer interval:")
+	}
+}
+
+// checkSource decides what the rule reads.
+func (g *groupDraft) checkSource(draft *ruleDraft, r *Rule, from scalar) {
+	d := g.document
+	at := d.at(from, 0, len(from.text))
+	signal, err := ingest.ParseSignal(from.text)
+	if err != nil {
+		hint := "it is one of " + strings.Join(signals, ", ")
+		if near := signalOf(from.text); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		d.fault(at, "there is no signal `"+from.text+"`", hint)
+		return
+	}
+	r.From = signal
+	topic, has := draft.texts["topic"]
+	switch {
+	case signal == ingest.Events && !has && !draft.broken:
+		d.fault(at, "a rule on events needs the topic that they come from", "add topic: name")
+	case signal != ingest.Events && has:
+		d.fault(topic.place, "`topic` is for from: events; "+signal.String()+" come from the topics of the configuration", "remove topic:, or write from: events")
+	case has && !topicPattern.MatchString(topic.text):
+		d.fault(d.at(topic, 0, len(topic.text)), "this is no name of a Kafka topic", "letters, digits, `.`, `_` and `-`, at most 249")
+	default:
+		r.Topic = topic.text
+	}
+}
+
+// signalOf returns the signal that a word of another system means.
+func signalOf(word string) string {
+	switch strings.ToLower(word) {
+	case "log":
+		return "logs"
+	case "metric":
+		return "metrics"
+	case "span", "trace", "traces":
+		return "spans"
+	case "event", "json", "topic", "kafka":
+		return "events"
+	default:
+		return expr.Nearest(word, signals)
+	}
+}
+
+// compile compiles the rule's expressions.
+func (g *groupDraft) compile(draft *ruleDraft, r *Rule) {
+	d := g.document
+	if s, ok := draft.texts["where"]; ok {
+		where, faults := expr.CompileWhere(s.text, r.From)
+		d.expression("where", s, faults)
+		if where != nil {
+			r.Where, r.WhereText = where.Holds, where.Text
+		}
+	}
+	var keys []expr.Key
+	labels := map[string]place{}
+	for _, k := range draft.by {
+		key, faults := expr.CompileKey(k.expression.text, r.From)
+		d.expression("by", k.expression, faults)
+		if key == nil {
+			// The condition may use the name: it is there, though faulty.
+			keys = append(keys, expr.Key{Label: k.label, Text: k.expression.text})
+			continue
+		}
+		keys = append(keys, *key)
+		last := &keys[len(keys)-1]
+		switch {
+		case k.label != "":
+			last.Label = k.label
+		case key.Label == "":
+			d.fault(k.expression.place, "an expression in `by` needs a label", "write {label: "+d.flow(k.expression.text)+"}")
+			continue
+		}
+		if !d.checkLabelName(last.Label, k.labelPlace) {
+			continue
+		}
+		if first, taken := labels[last.Label]; taken {
+			d.fault(k.labelPlace, "two entries of `by` give the label "+last.Label, fmt.Sprintf("the first stands in line %d; write {other_name: %s}", first.line, d.flow(k.expression.text)))
+			continue
+		}
+		labels[last.Label] = k.labelPlace
+		r.By = append(r.By, Key(*last))
+	}
+	if s, ok := draft.texts["when"]; ok {
+		program, faults := expr.CompileCondition(s.text, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window})
+		d.expression("when", s, faults)
+		r.When = program
+		if program != nil && r.Interval > 0 {
+			g.checkReach(r, s)
+		}
+	}
+}
+
+// flow returns an expression as it can stand in a flow mapping.
+func (d *document) flow(expression string) string {
+	if strings.ContainsAny(expression, ",{}[]#:&*!|>'\"%@`?") {
+		return quoted(expression)
+	}
+	return expression
+}
+
+// checkReach bounds what a condition looks back on.
+func (g *groupDraft) checkReach(r *Rule, when scalar) {
+	for _, read := range r.When.Reads {
+		window := read.Window
+		if window == 0 {
+			window = r.Window
+		}
+		if window/r.Interval > mostSteps || r.reach(read)/r.Interval > mostReach {
+			g.document.fault(when.place, fmt.Sprintf("`when` looks back %d steps of %s, and at most %d are kept for a window and %d in all", r.reach(read)/r.Interval, expr.FormatDuration(r.Interval), mostSteps, mostReach), "write a longer interval:")
+			return
+		}
+	}
+}
+
+// expression adds the faults of an expression at their places in the file.
+func (d *document) expression(key string, s scalar, faults expr.Faults) {
+	for i, f := range faults {
+		hint := f.Hint
+		if s.plain && s.comment != "" && i == 0 {
+			hint = "YAML cuts the expression at ` #`; " + d.cutHint(key, s)
+		}
+		d.fault(d.at(s, f.Offset, f.Length), "`"+key+"`: "+f.Message, hint)
+	}
+}
+
+// checkLabelName says whether a label may have the name.
+func (d *document) checkLabelName(name string, at place) bool {
+	switch {
+	case name == label.AlertName:
+		d.fault(at, "the label alertname is the rule's name and cannot be set", "choose another name")
+	case strings.HasPrefix(name, "__"):
+		d.fault(at, "labels that begin with __ are for internal use", "choose another name")
+	case !labelPattern.MatchString(name):
+		d.fault(at, "`"+name+"` is no label name: letters, digits and _, and no digit first", "write "+expr.LabelName(name))
+	default:
+		return true
+	}
+	return false
+}
+
+// checkLabels compiles labels and annotations.
+func (g *groupDraft) checkLabels(draft *ruleDraft, r *Rule) {
+	d := g.document
+	var groupNames []string
+	for _, k := range r.By {
+		groupNames = append(groupNames, k.Label)
+	}
+	known := slices.Concat(groupNames, []string{label.AlertName})
+	byFaulty := len(r.By) < len(draft.by) || draft.broken
+	static := slices.Clone(draft.labels)
+	for _, p := range g.labels {
+		if !slices.ContainsFunc(static, func(own pair) bool { return own.name == p.name }) {
+			static = append(static, p)
+		}
+	}
+	for _, p := range static {
+		if !d.checkLabelName(p.name, p.place) {
+			continue
+		}
+		if slices.Contains(groupNames, p.name) {
+			d.fault(p.place, "the label "+p.name+" comes from `by` already", "choose another name, or remove it")
+			continue
+		}
+		known = append(known, p.name)
+		if t, ok := d.template(p, groupNames, byFaulty); ok {
+			r.Labels = append(r.Labels, t)
+		}
+	}
+	slices.SortFunc(r.Labels, func(a, b Template) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range draft.annotations {
+		if !labelPattern.MatchString(p.name) {
+			d.fault(p.place, "`"+p.name+"` is no annotation name: letters, digits and _, and no digit first", "write "+expr.LabelName(p.name))
+			continue
+		}
+		if t, ok := d.template(p, known, byFaulty); ok {
+			r.Annotations = append(r.Annotations, t)
+		}
+	}
+}
+
+// template compiles one text; anyLabel says that the labels are not all known, because `by` has faults.
+func (d *document) template(p pair, labels []string, anyLabel bool) (Template, bool) {
+	t, faults := newTemplate(p.name, p.value.text, labels)
+	good := true
+	for _, f := range faults {
+		if f.severity == Warning && anyLabel {
+			continue
+		}
+		good = good && f.severity == Warning
+		d.add(f.severity, d.at(p.value, f.offset, f.length), p.name+": "+f.message, f.hint)
+	}
+	return t, good
+}

@@ -1,0 +1,240 @@
+package rules
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/freshet-dev/freshet/rules/expr"
+)
+
+// The keys of a rule file, of a group and of a rule, in the order in which people write them.
+var (
+	fileKeys  = []string{"groups"}                                                      //nolint:gochecknoglobals // constant table
+	groupKeys = []string{"name", "interval", "window", "lateness", "labels", "rules"}   //nolint:gochecknoglobals // constant table
+	ruleKeys  = []string{"alert", "from", "topic", "where", "by", "window", "interval", //nolint:gochecknoglobals // constant table
+		"when", "for", "keep_firing_for", "lateness", "max_groups", "labels", "annotations"}
+)
+
+// A groupDraft is a group as written.
+type groupDraft struct {
+	name     scalar
+	lengths  map[string]length // interval, window, lateness
+	labels   []pair
+	rules    []ruleDraft
+	document *document
+}
+
+// A ruleDraft is a rule as written: decoded, but not yet checked as a whole or compiled.
+type ruleDraft struct {
+	place       place // of its first key
+	texts       map[string]scalar
+	lengths     map[string]length
+	maxGroups   int
+	by          []keyDraft
+	labels      []pair
+	annotations []pair
+	broken      bool // a fault of decoding took something away that later checks would miss
+}
+
+// A length is a duration as written.
+type length struct {
+	scalar
+	value time.Duration
+}
+
+// A pair is a name and its text.
+type pair struct {
+	name  string
+	place place // of the name
+	value scalar
+}
+
+// A keyDraft is one entry of `by`: an expression and, where it was given one, its label.
+type keyDraft struct {
+	label      string
+	labelPlace place
+	expression scalar
+}
+
+// groups decodes the whole file.
+func (d *document) groups() []groupDraft {
+	root := d.root()
+	if root == nil {
+		return nil
+	}
+	if s, ok := root.(*ast.SequenceNode); ok {
+		d.fault(d.placeOf(s), "a rule file is a mapping that begins with groups:, and this is a list", "")
+		return nil
+	}
+	var out []groupDraft
+	entries := d.entries(root, "a rule file", fileKeys)
+	for _, e := range entries {
+		if isNull(d.unwrap(e.value)) {
+			d.fault(e.place, "`groups` is empty", "add a group: - name: …")
+			continue
+		}
+		for _, item := range d.items(e.value) {
+			out = append(out, d.group(item))
+		}
+	}
+	if len(entries) == 0 && len(d.problems) == 0 {
+		d.fault(d.placeOf(root), "the file has no groups", "it begins with groups:")
+	}
+	return out
+}
+
+func (d *document) group(n ast.Node) groupDraft {
+	g := groupDraft{document: d, lengths: map[string]length{}}
+	at := d.placeOf(n)
+	var hasRules bool
+	for _, e := range d.entries(n, "a group", groupKeys) {
+		switch e.key {
+		case "name":
+			g.name, _ = d.text(e)
+		case "interval", "window", "lateness":
+			d.length(e, g.lengths)
+		case "labels":
+			g.labels = d.pairs(e)
+		case "rules":
+			hasRules = true
+			if isNull(d.unwrap(e.value)) {
+				d.fault(e.place, "`rules` is empty", "add a rule: - alert: …")
+				continue
+			}
+			items := d.items(e.value)
+			if len(items) == 0 {
+				d.fault(e.place, "`rules` is empty", "add a rule: - alert: …")
+			}
+			for _, item := range items {
+				g.rules = append(g.rules, d.ruleDraft(item))
+			}
+		}
+	}
+	if g.name.text == "" {
+		d.fault(at, "a group needs a name", "add name: …")
+	}
+	if !hasRules {
+		d.fault(at, "group "+quoted(g.name.text)+" has no rules", "add rules: with at least one - alert: …")
+	}
+	return g
+}
+
+func (d *document) ruleDraft(n ast.Node) ruleDraft {
+	before := len(d.problems)
+	r := ruleDraft{place: d.placeOf(n), texts: map[string]scalar{}, lengths: map[string]length{}}
+	d.rule = d.alertName(n)
+	defer func() { d.rule = "" }()
+	for _, e := range d.entries(n, "a rule", ruleKeys) {
+		switch e.key {
+		case "window", "interval", "for", "keep_firing_for", "lateness":
+			d.length(e, r.lengths)
+		case "max_groups":
+			r.maxGroups = d.count(e)
+		case "by":
+			r.by = d.keys(e)
+		case "labels":
+			r.labels = d.pairs(e)
+		case "annotations":
+			r.annotations = d.pairs(e)
+		default:
+			if s, ok := d.text(e); ok {
+				r.texts[e.key] = s
+			}
+		}
+	}
+	r.broken = slices.ContainsFunc(d.problems[before:], faulty)
+	return r
+}
+
+// alertName finds the rule's name before the rule is decoded, so that all its problems carry it.
+func (d *document) alertName(n ast.Node) string {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return ""
+	}
+	for _, v := range m.Values {
+		if v.Key.GetToken().Value == "alert" {
+			if s, ok := d.scalarOf(v.Value); ok {
+				return s.text
+			}
+		}
+	}
+	return ""
+}
+
+// length decodes a duration into the map.
+func (d *document) length(e entry, into map[string]length) {
+	s, ok := d.text(e)
+	if !ok {
+		return
+	}
+	value, err := expr.ParseDuration(s.text)
+	if err != nil {
+		hint := ""
+		if n, numeric := strconv.ParseFloat(s.text, 64); numeric == nil && n > 0 {
+			hint = "a unit is missing: write " + strings.TrimSpace(s.text) + "s for seconds"
+		}
+		d.fault(d.at(s, 0, len(s.text)), "`"+e.key+"`: "+err.Error(), hint)
+		return
+	}
+	into[e.key] = length{s, value}
+}
+
+// count decodes a whole number above 0.
+func (d *document) count(e entry) int {
+	s, ok := d.text(e)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.ReplaceAll(s.text, "_", ""))
+	if err != nil || n <= 0 {
+		d.fault(d.at(s, 0, len(s.text)), "`"+e.key+"` is a whole number above 0", "as in "+e.key+": "+strconv.Itoa(DefaultMaxGroups))
+		return 0
+	}
+	return n
+}
+
+// pairs decodes labels or annotations.
+func (d *document) pairs(e entry) []pair {
+	if isNull(d.unwrap(e.value)) {
+		d.fault(e.place, "`"+e.key+"` is empty", "give it entries or remove it")
+		return nil
+	}
+	var out []pair
+	for _, entry := range d.entries(e.value, "`"+e.key+"`", nil) {
+		if s, ok := d.text(entry); ok {
+			out = append(out, pair{name: entry.key, place: entry.place, value: s})
+		}
+	}
+	return out
+}
+
+// keys decodes `by`: a name, a list of names and {label: expression}, or a mapping of those.
+func (d *document) keys(e entry) []keyDraft {
+	if isNull(d.unwrap(e.value)) {
+		d.fault(e.place, "`by` is empty", "name what to group by, as in by: [service.name], or remove it")
+		return nil
+	}
+	var out []keyDraft
+	for _, item := range d.items(e.value) {
+		item = d.unwrap(item)
+		switch item.(type) {
+		case nil:
+		case *ast.MappingNode, *ast.MappingValueNode:
+			for _, entry := range d.entries(item, "`by`", nil) {
+				if s, ok := d.text(entry); ok {
+					out = append(out, keyDraft{label: entry.key, labelPlace: entry.place, expression: s})
+				}
+			}
+		default:
+			if s, ok := d.text(entry{key: "by", place: e.place, value: item}); ok {
+				out = append(out, keyDraft{expression: s, labelPlace: s.place})
+			}
+		}
+	}
+	return out
+}
