@@ -77,8 +77,7 @@ func (c *Config) receiverFaults(fs *faults) []string {
 		}
 		names = append(names, r.Name)
 		for j := range r.SlackConfigs {
-			merged := r.SlackConfigs[j].withGlobal(&c.Global)
-			merged.faults(fs, fmt.Sprintf("%s.slack_configs[%d]", path, j))
+			r.SlackConfigs[j].faults(fs, fmt.Sprintf("%s.slack_configs[%d]", path, j), &c.Global)
 		}
 		for j := range r.WebhookConfigs {
 			r.WebhookConfigs[j].faults(fs, fmt.Sprintf("%s.webhook_configs[%d]", path, j))
@@ -124,17 +123,20 @@ func (r *RouteConfig) faults(fs *faults, path string, receivers []string) {
 	}
 }
 
-func (s *SlackConfig) faults(fs *faults, path string) {
+func (s *SlackConfig) faults(fs *faults, path string, global *Global) {
 	exclusive(fs, path, "api_url", s.APIURL != "", "api_url_file", s.APIURLFile != "")
 	exclusive(fs, path, "token", s.Token != "", "token_file", s.TokenFile != "")
 	exclusive(fs, path, "app_token", s.AppToken != "", "app_token_file", s.AppTokenFile != "")
 	exclusive(fs, path, "token", s.Token != "" || s.TokenFile != "", "app_token", s.AppToken != "" || s.AppTokenFile != "")
 	exclusive(fs, path, "api_url", s.hasWebhook(), "token", s.hasToken())
-	switch {
-	case !s.hasWebhook() && !s.hasToken():
+	switch merged := s.withGlobal(global); {
+	case !merged.hasWebhook() && !merged.hasToken():
 		fs.add(path, "neither an incoming webhook nor a bot token is given", "set api_url, or token and channel")
-	case s.hasToken() && !s.hasWebhook() && s.Channel == "":
+	case !merged.hasWebhook() && s.Channel == "":
 		fs.add(path, "a bot token needs a channel", "add channel: with a name such as #alerts or an ID such as C0123456789")
+	}
+	if strings.HasSuffix(string(s.APIURL), "/chat.postMessage") {
+		fs.add(path+".api_url", "this is a method of Slack's API, not an incoming webhook", "give the bot token as token: and a channel:")
 	}
 	urlFault(fs, path+".api_url", string(s.APIURL))
 	urlFault(fs, path+".app_url", s.AppURL)
