@@ -24,9 +24,13 @@ func newStrict(lookupEnv func(string) (string, bool)) *strict {
 	return &strict{lookupEnv: lookupEnv, anchors: map[string]ast.Node{}, positions: map[string]*token.Position{}}
 }
 
-// check adds faults found after decoding, at the place of their path or of the nearest key above it.
+// check adds faults found after decoding, at the place of their path or of the nearest key above it. A value that could
+// not be decoded has its fault already: what seems missing there is not.
 func (s *strict) check(faults []Fault) {
 	for _, f := range faults {
+		if slices.ContainsFunc(s.undecoded, func(path string) bool { return strings.HasPrefix(path, f.Path) }) {
+			continue
+		}
 		if p := s.position(f.Path); p != nil && f.Line == 0 {
 			f.Line, f.Column = p.Line, p.Column
 		}

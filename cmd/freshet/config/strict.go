@@ -38,6 +38,9 @@ type strict struct {
 	anchors   map[string]ast.Node
 	positions map[string]*token.Position
 	faults    []Fault
+	values    int // decoded so far
+	// undecoded are the paths whose values are not known.
+	undecoded []string
 }
 
 // decode fills the struct that into points to.
@@ -77,7 +80,17 @@ func (s *strict) fault(path string, tk *token.Token, message, hint string) {
 	s.faults = append(s.faults, f)
 }
 
+// maxValues bounds the values of a file: aliases can stand for more than anybody writes, or without end for themselves.
+const maxValues = 100_000
+
 func (s *strict) value(n ast.Node, v reflect.Value, path string) {
+	if s.values++; s.values >= maxValues || len(path) > 1000 {
+		if s.values == maxValues || len(path) > 1000 {
+			s.fault("", n.GetToken(), "too many values", "an alias stands for something that holds the alias itself, or for too much")
+			s.values = maxValues
+		}
+		return
+	}
 	n = s.resolve(n, path)
 	if n == nil {
 		return
@@ -100,7 +113,9 @@ func (s *strict) value(n ast.Node, v reflect.Value, path string) {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		s.scalar(n, path, "a duration such as 30s, 5m or 1d", func(raw string) error {
 			d, err := model.ParseDuration(raw)
-			v.SetInt(int64(d))
+			if err == nil {
+				v.SetInt(int64(d))
+			}
 			return err
 		})
 		return
@@ -117,19 +132,25 @@ func (s *strict) value(n ast.Node, v reflect.Value, path string) {
 	case reflect.Bool:
 		s.scalar(n, path, "true or false", func(raw string) error {
 			b, err := strconv.ParseBool(raw)
-			v.SetBool(b)
+			if err == nil {
+				v.SetBool(b)
+			}
 			return err
 		})
-	case reflect.Int, reflect.Int32, reflect.Int64:
+	case reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64:
 		s.scalar(n, path, "a whole number", func(raw string) error {
 			i, err := strconv.ParseInt(strings.ReplaceAll(raw, "_", ""), 10, v.Type().Bits())
-			v.SetInt(i)
+			if err == nil {
+				v.SetInt(i)
+			}
 			return err
 		})
 	case reflect.Float64:
 		s.scalar(n, path, "a number", func(raw string) error {
 			f, err := strconv.ParseFloat(raw, 64)
-			v.SetFloat(f)
+			if err == nil {
+				v.SetFloat(f)
+			}
 			return err
 		})
 	default:
@@ -237,12 +258,14 @@ func (s *strict) scalar(n ast.Node, path, expected string, set func(string) erro
 	}
 	expanded, missing := expand(raw, s.lookupEnv)
 	for _, name := range missing {
+		s.undecoded = append(s.undecoded, path)
 		s.fault(path, n.GetToken(), "environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
 	}
 	if len(missing) > 0 {
 		return
 	}
 	if err := set(expanded); err != nil {
+		s.undecoded = append(s.undecoded, path)
 		shown := strconv.Quote(raw) // as written, so that no secret from the environment is shown
 		s.fault(path, n.GetToken(), fmt.Sprintf("expected %s, found %s", expected, shown), detail(err, expanded, raw))
 	}
@@ -323,7 +346,11 @@ func nearestHint(key string, fields map[string]reflect.Value) string {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
-		if d := distance(key, name); d < bestDistance || d == bestDistance && name < best {
+		d := distance(key, name)
+		if strings.HasPrefix(name, key) || strings.HasPrefix(key, name) {
+			d = min(d, 2) // a word that is cut short or goes on
+		}
+		if d < bestDistance || d == bestDistance && name < best {
 			best, bestDistance = name, d
 		}
 	}
