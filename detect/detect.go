@@ -52,14 +52,20 @@ type Topics map[ingest.Signal][]string
 type EvaluatorOptions struct {
 	Rules  *rules.Set
 	Topics Topics
-	// Partition is the partition of freshet.panes that the evaluator reads.
-	Partition int32
+	// Partition is the partition of freshet.panes that the evaluator reads, PanePartitions how many there are: each
+	// enforces its share of a rule's MaxGroups.
+	Partition, PanePartitions int32
+	// MeasureGroups is how many groups of a rule give a Measure at each step, besides those that are pending or firing:
+	// 0 means 50, a negative number none.
+	MeasureGroups int
 }
 
 // Result is what one panes record leads to.
 type Result struct {
 	Findings []*finding.Finding
 	Measures []Measure
+	// Warnings are for the log: texts that could not be rendered, panes that could not be read. None stops anything.
+	Warnings []error
 }
 
 // Measure is what a rule's measure was for one group at one step: for charts, not for decisions.

@@ -13,8 +13,12 @@ import (
 // maxKeyText bounds one value of a group's key in bytes; a longer one is cut.
 const maxKeyText = 1024
 
-// overflowLabel marks the group that stands for all groups beyond a rule's max_groups.
-const overflowLabel = "overflow"
+// overflowKey is the key of the group that stands for all groups beyond a rule's max_groups, and overflowLabel its one
+// label. No record has that key: it would be a length without an end.
+const (
+	overflowKey   = "\xff"
+	overflowLabel = "overflow"
+)
 
 // appendKey appends the key of the group that a record belongs to: the text of each `by` value with its length before
 // it. A record that lacks one of the values belongs to no group: ok is false.
@@ -49,36 +53,50 @@ func cut(text string, n int) string {
 	return text[:n]
 }
 
-// splitKey returns the n texts of a key. A malformed key gives what could be read.
-func splitKey(key string, n int) []string {
-	texts := make([]string, 0, n)
-	for len(texts) < n {
-		size, used := binary.Uvarint([]byte(key[:min(len(key), binary.MaxVarintLen64)]))
-		if used <= 0 || uint64(len(key)-used) < size {
-			return texts
+// nextText takes the first text off a key; ok is false when the key is at its end or malformed.
+func nextText(key string) (text, rest string, ok bool) {
+	size, shift := uint64(0), 0
+	for i := 0; i < len(key) && shift < 63; i++ {
+		size |= uint64(key[i]&0x7f) << shift
+		if shift += 7; key[i] >= 0x80 {
+			continue
 		}
-		texts = append(texts, key[used:used+int(size)])
-		key = key[used+int(size):]
+		if rest = key[i+1:]; size > uint64(len(rest)) {
+			return "", "", false
+		}
+		return rest[:size], rest[size:], true
 	}
-	return texts
+	return "", "", false
 }
 
 // keyLabels returns the labels of a group.
 func keyLabels(by []rules.Key, key string) label.Set {
+	if key == overflowKey {
+		return label.New(overflowLabel, "true")
+	}
 	m := make(map[string]string, len(by))
-	for i, text := range splitKey(key, len(by)) {
+	for i := range by {
+		text, rest, ok := nextText(key)
+		if !ok {
+			break
+		}
 		m[by[i].Label] = strings.ToValidUTF8(text, "\uFFFD")
+		key = rest
 	}
 	return label.FromMap(m)
 }
 
-// keyValues returns the values of a group's key as a condition sees them.
-func keyValues(by []rules.Key, key string) []ingest.Value {
-	values := make([]ingest.Value, len(by))
-	for i, text := range splitKey(key, len(by)) {
+// keyValues fills in the values of a group's key as a condition sees them; what the key lacks is missing.
+func keyValues(values []ingest.Value, key string) {
+	for i := range values {
+		text, rest, ok := nextText(key)
+		if !ok {
+			clear(values[i:])
+			return
+		}
 		values[i] = ingest.StringValue(text)
+		key = rest
 	}
-	return values
 }
 
 // keyClass computes the key once per record for all rules with the same `by`.

@@ -1,0 +1,262 @@
+package detect
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+const (
+	// defaultMeasureGroups is EvaluatorOptions.MeasureGroups when it is 0.
+	defaultMeasureGroups = 50
+	// maxMeasures bounds the measures of one Result: in a long catch-up the first ones are enough for a chart.
+	maxMeasures = 10_000
+)
+
+// TooManyGroups is the name of the alert about a rule that has more groups than its max_groups.
+const TooManyGroups = "FreshetTooManyGroups"
+
+// emit adds a settled finding about the group's alert at a step. The windows and the frame are those of the step.
+func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State, reason string) {
+	e.touch(r, g)
+	if err := r.loadTrail(g, e.order); err != nil {
+		e.warn(r, err)
+	}
+	a := g.alert
+	a.transition++
+	f := e.finding(r, g, step, state)
+	f.Settled, f.Episode, f.Transition = true, g.episode, a.transition
+	f.StartsAt = r.plan.time(a.since)
+	f.Reason = reason
+	if state == finding.Resolved {
+		f.EndsAt = r.plan.time(step)
+	}
+	if a.labels == nil {
+		a.labels = e.labels(r, g, f)
+	}
+	r.addEvidence(e, f, step, g.life)
+	e.finish(r, g, f, a.labels)
+}
+
+// emitEarly adds a finding that a condition holds already, before its window is complete.
+func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
+	e.touch(r, g)
+	g.early = step
+	f := e.finding(r, g, step, finding.Firing)
+	f.Episode, f.Transition = g.episode+1, 1
+	f.StartsAt = f.WindowEnd
+	s := r.scratch
+	s.trail.reset()
+	if err := r.loadTrail(g, e.order); err != nil {
+		e.warn(r, err)
+	}
+	first := r.plan.firstRecord(g.life, step)
+	for rest := g.open; ; {
+		o, after, ok := nextOpen(rest)
+		if !ok || o.index >= step {
+			break
+		}
+		rest = after
+		if err := s.pane.Decode(o.bytes, o.index*r.plan.interval, e.order); err != nil {
+			e.warn(r, err)
+			break
+		}
+		if s.pane.Evidence.Records > 0 && first == 0 {
+			first = s.pane.Evidence.First
+		}
+		s.trail.add(o.index, r.plan.window, r.plan.interval, &s.pane.Evidence, true, e.order)
+	}
+	r.addEvidence(e, f, step, nil)
+	f.FirstRecord = timeOrZero(first)
+	// What was added here belongs to panes that are not closed.
+	s.trail.reset()
+	e.finish(r, g, f, e.labels(r, g, f))
+}
+
+// finding makes what all findings of a step share.
+func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.State) *finding.Finding {
+	when, frame := r.rule.When, &r.scratch.frame
+	f := &finding.Finding{
+		Rule: r.rule.Name, Group: r.rule.Group, State: state, Birth: g.birth,
+		Unit: when.Unit, Condition: when.Source,
+		WindowStart: r.plan.time(step - r.plan.window), WindowEnd: r.plan.time(step),
+	}
+	if when.Value != nil {
+		f.Value = finite(when.Value(frame))
+	}
+	if when.Threshold != nil {
+		f.Threshold = finite(when.Threshold(frame))
+	}
+	return f
+}
+
+// finish gives the finding its labels, annotations and id, and hands it out.
+func (e *Evaluator) finish(r *ruleState, g *group, f *finding.Finding, labels label.Set) {
+	f.Labels = labels
+	f.Fingerprint = labels.Fingerprint()
+	f.ID = findingID(r.rule.ID, g.key, f)
+	data := templateData(f, labels)
+	for _, t := range r.rule.Annotations {
+		if f.Annotations == nil {
+			f.Annotations = make(map[string]string, len(r.rule.Annotations))
+		}
+		f.Annotations[t.Name] = e.render(r, t, data)
+	}
+	e.result.Findings = append(e.result.Findings, f)
+}
+
+// labels returns the labels of an alert: its name, the group's and the rule's own.
+func (e *Evaluator) labels(r *ruleState, g *group, f *finding.Finding) label.Set {
+	by := keyLabels(r.rule.By, g.key)
+	own := make(map[string]string, len(r.rule.Labels)+1)
+	data := templateData(f, by)
+	for _, t := range r.rule.Labels {
+		own[t.Name] = e.render(r, t, data)
+	}
+	own[label.AlertName] = r.rule.Name
+	return by.With(label.FromMap(own))
+}
+
+func (e *Evaluator) render(r *ruleState, t rules.Template, data rules.Data) string {
+	text, err := t.Render(data)
+	if err != nil {
+		e.warn(r, fmt.Errorf("rendering %s: %w", t.Name, err))
+	}
+	return text
+}
+
+func templateData(f *finding.Finding, labels label.Set) rules.Data {
+	d := rules.Data{Labels: labels, Value: math.NaN(), Threshold: math.NaN(), Time: f.WindowEnd}
+	if f.Value != nil {
+		d.Value = *f.Value
+	}
+	if f.Threshold != nil {
+		d.Threshold = *f.Threshold
+	}
+	return d
+}
+
+// findingID names a transition by (rule, group, birth, episode, state).
+func findingID(rule uint64, key string, f *finding.Finding) string {
+	h := sha256.New()
+	var b []byte
+	b = binary.LittleEndian.AppendUint64(b, rule)
+	b = binary.LittleEndian.AppendUint64(b, uint64(f.Birth))
+	b = binary.LittleEndian.AppendUint64(b, uint64(f.Episode))
+	b = append(b, f.State...)
+	b = append(b, 0)
+	b = append(b, key...)
+	_, _ = h.Write(b)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// addEvidence adds where the records of the window lie. The rule's trail is that of the group.
+func (r *ruleState) addEvidence(e *Evaluator, f *finding.Finding, step int64, l *life) {
+	p, t := r.plan, &r.scratch.trail
+	f.FirstRecord = timeOrZero(p.firstRecord(l, step))
+	start := step - p.window
+	var all pane.Evidence
+	if (t.block+1)*p.window > start {
+		all.Merge(&pane.Evidence{Records: 1, Ranges: t.now.Ranges}, e.order)
+	}
+	if t.block*p.window > start {
+		all.Merge(&pane.Evidence{Records: 1, Ranges: t.before.Ranges}, e.order)
+	}
+	for _, rg := range all.Ranges {
+		src := e.source(rg.Source)
+		f.Offsets = append(f.Offsets, finding.OffsetRange{
+			Topic: src.Topic, Partition: src.Partition, First: rg.First, Last: rg.Last,
+		})
+	}
+	slices.SortFunc(f.Offsets, func(a, b finding.OffsetRange) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	for _, s := range newestFirst(t.samples.Samples, p.interval) {
+		if floorDiv(s.Time, p.interval) < start {
+			continue
+		}
+		src := e.source(s.Source)
+		f.Samples = append(f.Samples, finding.Sample{
+			Topic: src.Topic, Partition: src.Partition, Offset: s.Offset, Index: int(s.Index),
+			Time: time.Unix(0, s.Time).UTC(), Text: strings.ToValidUTF8(string(s.Text), "\uFFFD"),
+			TraceID: strings.ToValidUTF8(string(s.Trace), "\uFFFD"),
+		})
+	}
+}
+
+// chart adds the step's measure for the first groups of the rule and for all with an active alert.
+func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
+	if e.opts.MeasureGroups < 0 || len(e.result.Measures) >= maxMeasures || r.rule.When.Value == nil {
+		return
+	}
+	if g.alert == nil {
+		if r.charted >= e.opts.MeasureGroups {
+			return
+		}
+		r.charted++
+	}
+	m := Measure{
+		Rule: r.rule.Name, Group: r.rule.Group, Labels: keyLabels(r.rule.By, g.key), Time: step * r.plan.interval,
+		Value: r.rule.When.Value(&r.scratch.frame), Threshold: math.NaN(), Firing: g.alert != nil && g.alert.firing,
+	}
+	if r.rule.When.Threshold != nil {
+		m.Threshold = r.rule.When.Threshold(&r.scratch.frame)
+	}
+	e.result.Measures = append(e.result.Measures, m)
+}
+
+// emitOverflow adds the finding that a rule has too many groups, or no longer has.
+func (e *Evaluator) emitOverflow(r *ruleState, g *group, index int64, state finding.State) {
+	at := r.plan.time(index + 1)
+	own := label.New(label.AlertName, TooManyGroups, "rule", r.rule.Name, "rule_group", r.rule.Group,
+		"pane_partition", strconv.Itoa(int(e.opts.Partition)))
+	limit := float64(r.share)
+	f := &finding.Finding{
+		Rule: TooManyGroups, Group: r.rule.Group, State: state, Settled: true, Birth: g.birth, Episode: 1, Transition: 1,
+		Labels: own, Fingerprint: own.Fingerprint(), Threshold: &limit, Condition: "groups > max_groups",
+		Annotations: map[string]string{"summary": fmt.Sprintf(
+			"Rule %s has more groups than its max_groups allows (%d here): the rest is judged as one group with the label %s=true.",
+			r.rule.Name, r.share, overflowLabel)},
+		WindowStart: at, WindowEnd: at, StartsAt: at,
+	}
+	if state == finding.Resolved {
+		f.Transition, f.EndsAt = 2, at
+		f.StartsAt = r.plan.time(r.overflowed)
+	}
+	f.ID = findingID(^r.rule.ID, g.key, f)
+	e.result.Findings = append(e.result.Findings, f)
+}
+
+// time returns the event time at which a step ends.
+func (p *plan) time(step int64) time.Time { return time.Unix(0, step*p.interval).UTC() }
+
+func timeOrZero(t int64) time.Time {
+	if t == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, t).UTC()
+}
+
+// finite returns a number for a finding: JSON has none for what is missing or infinite.
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+func (e *Evaluator) warn(r *ruleState, err error) {
+	e.result.Warnings = append(e.result.Warnings, fmt.Errorf("rule %s: %w", r.rule.Name, err))
+}

@@ -1,0 +1,439 @@
+package detect
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/detect/window"
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+// Evaluator is stage 2 for one partition of freshet.panes: a deterministic state machine from panes and markers to
+// findings. It is used by one goroutine. The order of use is Restore for every record of its state, then Apply for
+// every panes record from the committed offset on, and Changes for each commit.
+//
+// Settled findings do not depend on how sections are batched into records or how those of different input partitions
+// are interleaved; only Birth, Episode and ID, which are made of them, do. A replay from a commit repeats the same ids.
+type Evaluator struct {
+	opts  EvaluatorOptions
+	rules []*ruleState
+	byID  map[uint64]*ruleState
+	feeds []*feed
+	marks window.Marks
+
+	// sources are the input partitions by the number that evidence knows them by.
+	sources []sourceState
+	numbers map[Source]uint32
+	order   pane.Order
+
+	offset  int64
+	result  *Result
+	touched []ruleGroup // groups to look ahead at
+	dirty   []ruleGroup // groups for the next Changes
+	orphans []orphan
+	// unsettled: records were restored since the last Apply.
+	unsettled bool
+	stats     EvaluatorStats
+}
+
+type ruleGroup struct {
+	rule  *ruleState
+	group *group
+}
+
+type sourceState struct {
+	Source
+	dirty bool
+}
+
+// feed is a list of topics that rules read; they share a watermark.
+type feed struct {
+	topics []string
+	rules  []*ruleState
+	dirty  bool
+}
+
+// ruleState is what stage 2 holds of one rule.
+type ruleState struct {
+	rule    *rules.Rule
+	plan    *plan
+	scratch *scratch
+	feed    *feed
+	share   int // how many groups this partition may hold, 0 for any number
+
+	// started: all sources have a marker. step is the last step that was evaluated: panes below it are closed. first is
+	// the first step from which on everything was read, complete the first at which the rule's window lies after that.
+	started         bool
+	step            int64
+	first, complete int64
+	// overflowed is the step at which the overflow group was made, or noStep.
+	overflowed int64
+	dirty      bool
+
+	groups map[string]*group
+	list   []*group
+	alive  int // groups with a life
+	// husks are the episodes of groups that were let go at the offset at which they were born.
+	husks   map[string]int64
+	charted int
+}
+
+// EvaluatorStats is what an Evaluator has counted since it was made.
+type EvaluatorStats struct {
+	// Sections were read; LatePanes came for a step that was over, UnknownPanes for a rule that is not in the set,
+	// OverflowPanes for a group beyond max_groups.
+	Sections, LatePanes, UnknownPanes, OverflowPanes uint64
+	// Groups is how many are held now.
+	Groups int
+	// Watermarks has one entry per rule that has started.
+	Watermarks []RuleWatermark
+}
+
+// RuleWatermark is the event time (Unix nanoseconds) up to which a rule has been evaluated.
+type RuleWatermark struct {
+	Rule, Group string
+	EventTime   int64
+}
+
+// NewEvaluator returns the evaluator of one partition of freshet.panes. It fails on a rule that cannot be.
+func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
+	if opts.Rules == nil {
+		return nil, errors.New("evaluator: no rules given")
+	}
+	if opts.MeasureGroups == 0 {
+		opts.MeasureGroups = defaultMeasureGroups
+	}
+	opts.PanePartitions = max(opts.PanePartitions, 1)
+	e := &Evaluator{
+		opts: opts, byID: map[uint64]*ruleState{}, numbers: map[Source]uint32{}, result: new(Result),
+	}
+	e.order = func(a, b uint32) int {
+		x, y := e.source(a), e.source(b)
+		return cmp.Or(strings.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
+	}
+	feeds := map[string]*feed{}
+	for _, r := range opts.Rules.Rules {
+		p, err := newPlan(r)
+		if err != nil {
+			return nil, err
+		}
+		topics := topicsOf(r, opts.Topics)
+		f := feeds[strings.Join(topics, "\x00")]
+		if f == nil {
+			f = &feed{topics: topics}
+			feeds[strings.Join(topics, "\x00")] = f
+			e.feeds = append(e.feeds, f)
+		}
+		state := &ruleState{
+			rule: r, plan: p, scratch: newScratch(p), feed: f, groups: map[string]*group{}, overflowed: noStep,
+		}
+		if r.MaxGroups > 0 && len(r.By) > 0 {
+			n := int(opts.PanePartitions)
+			state.share = (r.MaxGroups + n - 1) / n
+		}
+		f.rules = append(f.rules, state)
+		e.rules = append(e.rules, state)
+		e.byID[r.ID] = state
+	}
+	return e, nil
+}
+
+// topicsOf returns the topics that a rule reads, sorted.
+func topicsOf(r *rules.Rule, topics Topics) []string {
+	switch {
+	case r.From == ingest.Events && r.Topic != "":
+		return []string{r.Topic}
+	case r.From == ingest.SpanEvents:
+		return slices.Sorted(slices.Values(topics[ingest.Spans]))
+	default:
+		return slices.Sorted(slices.Values(topics[r.From]))
+	}
+}
+
+// Apply takes the next panes record and returns what it leads to. The error says what of the record could not be read
+// and wraps ErrSection or pane.ErrEncoding; all that could be was applied, so the caller logs it and goes on.
+func (e *Evaluator) Apply(offset int64, value []byte) (Result, error) {
+	e.offset = offset
+	e.settle()
+	for _, r := range e.rules {
+		clear(r.husks)
+	}
+	err := e.applySections(value)
+	for _, f := range e.feeds {
+		if f.dirty {
+			f.dirty = false
+			e.advanceFeed(f)
+		}
+	}
+	for _, t := range e.touched {
+		e.foresee(t.rule, t.group)
+	}
+	clear(e.touched)
+	e.touched = e.touched[:0]
+	res := *e.result
+	e.result = new(Result)
+	return res, err
+}
+
+func (e *Evaluator) applySections(value []byte) error {
+	var errs []error
+	for len(value) > 0 {
+		head, blocks, rest, err := nextSection(value)
+		if err != nil {
+			errs = append(errs, err)
+			if rest == nil {
+				break
+			}
+			value = rest
+			continue
+		}
+		e.stats.Sections++
+		number := e.number(head.source)
+		if err := e.applyBlocks(number, &blocks); err != nil {
+			errs = append(errs, err)
+		}
+		if head.hasMarker {
+			e.observe(number, head.source, head.marker)
+		}
+		value = rest
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Evaluator) applyBlocks(number uint32, blocks *reader) error {
+	var errs []error
+	for {
+		b, ok := nextBlock(blocks)
+		if !ok {
+			return errors.Join(append(errs, blocks.err)...)
+		}
+		r := e.byID[b.rule]
+		for {
+			entry, ok := nextEntry(&b.entries)
+			if !ok {
+				break
+			}
+			if r == nil {
+				e.stats.UnknownPanes++
+				continue
+			}
+			if err := e.applyPane(r, number, entry); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if b.entries.err != nil {
+			errs = append(errs, b.entries.err)
+		}
+	}
+}
+
+// applyPane merges one pane delta into its group.
+func (e *Evaluator) applyPane(r *ruleState, number uint32, in entry) error {
+	p, s := r.plan, r.scratch
+	if limit := maxTime / p.interval; in.index <= -limit || in.index >= limit {
+		return sectionFault("pane number %d of rule %s is out of range", in.index, r.rule.Name)
+	}
+	if r.started && in.index < r.step {
+		e.stats.LatePanes++
+		return nil
+	}
+	if err := s.pane.Decode(in.pane, in.index*p.interval, e.order); err != nil {
+		return err
+	}
+	s.pane.Evidence.SetSource(number)
+	g := e.group(r, in)
+	e.touch(r, g)
+	if err := p.addOpen(g, in.index, s, e.order); err != nil {
+		return err
+	}
+	if p.early && g.alert == nil && g.early == noStep {
+		e.touched = append(e.touched, ruleGroup{r, g})
+	}
+	return nil
+}
+
+// group returns the group of an entry, made when it is not there. Beyond the rule's share of groups it is the overflow
+// group.
+func (e *Evaluator) group(r *ruleState, in entry) *group {
+	if g := r.groups[string(in.key)]; g != nil {
+		return g
+	}
+	key := string(in.key)
+	if r.share > 0 && len(r.list) >= r.share && key != overflowKey {
+		e.stats.OverflowPanes++
+		key = overflowKey
+		if g := r.groups[key]; g != nil {
+			return g
+		}
+	}
+	g := &group{key: key, firstOpen: noPane, early: noStep, birth: e.offset, episode: r.husks[key]}
+	r.groups[key] = g
+	r.list = append(r.list, g)
+	if key == overflowKey {
+		r.overflowed, r.dirty = in.index+1, true
+		e.emitOverflow(r, g, in.index, finding.Firing)
+	}
+	return g
+}
+
+// observe notes how far a source is.
+func (e *Evaluator) observe(number uint32, src Source, m Marker) {
+	_, changed := e.marks.Observe(src.Topic, src.Partition, window.Mark{
+		Partitions: m.Partitions, Time: m.EventTime, Start: m.Start, Version: m.Rules,
+	})
+	if !changed {
+		return
+	}
+	e.sources[number].dirty = true
+	for _, f := range e.feeds {
+		if slices.Contains(f.topics, src.Topic) {
+			f.dirty = true
+		}
+	}
+}
+
+// advanceFeed evaluates the steps of the feed's rules that have become complete.
+func (e *Evaluator) advanceFeed(f *feed) {
+	at, ok := e.marks.Complete(f.topics)
+	if !ok {
+		return
+	}
+	start, all := e.marks.Start(f.topics, e.opts.Rules.Version)
+	for _, r := range f.rules {
+		if !r.started {
+			if !all {
+				continue
+			}
+			r.start(start, floorDiv(at-r.plan.lateness, r.plan.interval))
+		}
+		e.advance(r, floorDiv(at-r.plan.lateness, r.plan.interval))
+	}
+}
+
+// start begins the evaluation: every source is being read under the present rules, and was from the event time given.
+func (r *ruleState) start(from, watermark int64) {
+	r.started, r.dirty = true, true
+	r.setStart(from)
+	// Every pane that is here, or will be, is still to be evaluated.
+	r.step = watermark
+	for _, g := range r.list {
+		r.step = min(r.step, g.firstOpen)
+	}
+}
+
+func (r *ruleState) setStart(from int64) {
+	if from == math.MinInt64 {
+		r.first, r.complete = math.MinInt64/2, math.MinInt64/2
+		return
+	}
+	r.first = -floorDiv(-from, r.plan.interval)
+	r.complete = r.first + r.plan.window
+}
+
+// advance evaluates all steps up to the watermark. Where no group has a life it goes to the next open pane at once.
+func (e *Evaluator) advance(r *ruleState, watermark int64) {
+	for r.step < watermark {
+		next := r.step + 1
+		if r.alive == 0 {
+			next = watermark
+			for _, g := range r.list {
+				if g.firstOpen != noPane {
+					next = min(next, g.firstOpen+1)
+				}
+			}
+		}
+		r.step, r.dirty = next, true
+		e.evaluate(r, next)
+	}
+}
+
+// evaluate evaluates one step of all groups.
+func (e *Evaluator) evaluate(r *ruleState, step int64) {
+	r.charted = 0
+	for i := 0; i < len(r.list); {
+		g := r.list[i]
+		before := g.life != nil
+		gone := e.step(r, g, step)
+		r.countLife(before, g.life != nil)
+		if !gone {
+			i++
+			continue
+		}
+		last := len(r.list) - 1
+		r.list[i], r.list[last] = r.list[last], nil
+		r.list = r.list[:last]
+		e.drop(r, g, step)
+	}
+}
+
+func (r *ruleState) countLife(before, now bool) {
+	switch {
+	case now && !before:
+		r.alive++
+	case before && !now:
+		r.alive--
+	}
+}
+
+// drop lets a group go that is no longer in the list.
+func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
+	delete(r.groups, g.key)
+	e.touch(r, g)
+	g.gone = true
+	if g.birth == e.offset {
+		if r.husks == nil {
+			r.husks = map[string]int64{}
+		}
+		r.husks[g.key] = g.episode
+	}
+	if g.key == overflowKey {
+		e.emitOverflow(r, g, step-1, finding.Resolved)
+		r.overflowed = noStep
+	}
+}
+
+// touch lists a group for the next Changes.
+func (e *Evaluator) touch(r *ruleState, g *group) {
+	if !g.dirty {
+		g.dirty = true
+		e.dirty = append(e.dirty, ruleGroup{r, g})
+	}
+}
+
+// number returns the number of a source, given out when it is new.
+func (e *Evaluator) number(src Source) uint32 {
+	n, ok := e.numbers[src]
+	if !ok {
+		n = uint32(len(e.sources))
+		e.numbers[src] = n
+		e.sources = append(e.sources, sourceState{Source: src, dirty: true})
+	}
+	return n
+}
+
+// source returns the source of a number; an unknown number, which only damaged state could hold, gives an empty one.
+func (e *Evaluator) source(number uint32) Source {
+	if int(number) >= len(e.sources) {
+		return Source{}
+	}
+	return e.sources[number].Source
+}
+
+// Stats returns the counts.
+func (e *Evaluator) Stats() EvaluatorStats {
+	s := e.stats
+	s.Watermarks = nil
+	for _, r := range e.rules {
+		s.Groups += len(r.list)
+		if r.started {
+			s.Watermarks = append(s.Watermarks, RuleWatermark{r.rule.Name, r.rule.Group, r.step * r.plan.interval})
+		}
+	}
+	return s
+}

@@ -1,0 +1,321 @@
+package detect
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/freshet-dev/freshet/detect/model"
+	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/detect/window"
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// noPane stands for no pane number, noStep for no step.
+const (
+	noPane = math.MaxInt64
+	noStep = math.MinInt64
+)
+
+// group is what stage 2 holds of one group of a rule. Its open panes, those that are not yet complete, wait encoded.
+// While records are in sight it has a life: it begins when its first pane is complete and ends when nothing is left
+// within the rule's look-back and no alert is active. After that it is as if it had never been, so it is let go.
+type group struct {
+	key string
+	// open holds (pane number, pane) in order of the number; firstOpen is the first of them, or noPane.
+	open      []byte
+	firstOpen int64
+	life      *life
+	alert     *alert // nil while inactive
+	birth     int64
+	episode   int64
+	// early is the step for which the next episode was announced before its window was complete, or noStep.
+	early int64
+	// at is the step up to which a restored group has been evaluated.
+	at int64
+	// dirty: it is listed for the next Changes. stored: its key is in the state topic. gone: it was let go.
+	dirty, stored, gone bool
+}
+
+// life is the closed panes of a group, and what is computed from them.
+type life struct {
+	log     window.Log
+	newest  int64 // newest pane that was closed
+	cursors []window.Cursor
+	totals  []window.Total
+	bases   []window.History
+	models  []*model.ZScore
+	trail   []byte // encoded trail: where the records lie
+}
+
+// alert is the state of an alert that is pending or firing.
+type alert struct {
+	firing bool
+	// since is the step at which the episode began; cleared that since which the condition does not hold, or noStep.
+	since, cleared int64
+	transition     int64
+	// labels are those of the episode's first settled finding: a label that shows a value must not change the alert.
+	labels label.Set
+}
+
+// beginLife makes the group ready for its first closed pane.
+func (p *plan) beginLife() *life {
+	l := &life{
+		cursors: make([]window.Cursor, len(p.lengths)), totals: p.newTotals(),
+	}
+	if len(p.bases) > 0 {
+		l.bases = make([]window.History, len(p.bases))
+	}
+	for _, steps := range p.models {
+		l.models = append(l.models, model.NewZScore(steps))
+	}
+	return l
+}
+
+// openPane is one entry of group.open.
+type openPane struct {
+	index int64
+	bytes []byte
+}
+
+func nextOpen(b []byte) (p openPane, rest []byte, ok bool) {
+	index, n := binary.Varint(b)
+	if n <= 0 {
+		return p, nil, false
+	}
+	size, m := binary.Uvarint(b[n:])
+	if m <= 0 || uint64(len(b)-n-m) < size {
+		return p, nil, false
+	}
+	from := n + m
+	return openPane{index, b[from : from+int(size)]}, b[from+int(size):], true
+}
+
+func appendOpen(b []byte, index int64, encoded []byte) []byte {
+	b = binary.AppendVarint(b, index)
+	b = binary.AppendUvarint(b, uint64(len(encoded)))
+	return append(b, encoded...)
+}
+
+// addOpen merges a delta, held in s.pane, into the group's open pane of that number.
+func (p *plan) addOpen(g *group, index int64, s *scratch, order pane.Order) error {
+	s.open = s.open[:0]
+	rest := g.open
+	placed := false
+	for {
+		o, after, ok := nextOpen(rest)
+		if !ok {
+			break
+		}
+		if !placed && o.index >= index {
+			if o.index == index {
+				if err := s.other.Decode(o.bytes, index*p.interval, order); err != nil {
+					return err
+				}
+				s.pane.Merge(s.other, order)
+				rest = after
+			}
+			s.bytes = s.pane.Append(s.bytes[:0], index*p.interval)
+			s.open = appendOpen(s.open, index, s.bytes)
+			placed = true
+			continue
+		}
+		s.open = appendOpen(s.open, o.index, o.bytes)
+		rest = after
+	}
+	if !placed {
+		s.bytes = s.pane.Append(s.bytes[:0], index*p.interval)
+		s.open = appendOpen(s.open, index, s.bytes)
+	}
+	g.open = fit(g.open, s.open)
+	g.firstOpen = min(g.firstOpen, index)
+	return nil
+}
+
+// fit copies content into room, or into new memory when the room is too small or far too large.
+func fit(room, content []byte) []byte {
+	if len(content) > cap(room) || cap(room) > 4*len(content)+64 {
+		if len(content) == 0 {
+			return nil
+		}
+		room = make([]byte, 0, len(content))
+	}
+	return append(room[:0], content...)
+}
+
+// closePane moves the first open pane, which is that of the step, into the log and the windows.
+func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
+	o, rest, _ := nextOpen(g.open)
+	index := o.index
+	err := s.pane.Decode(o.bytes, index*p.interval, order)
+	s.open = append(s.open[:0], rest...)
+	g.open = fit(g.open, s.open)
+	g.firstOpen = noPane
+	if next, _, ok := nextOpen(g.open); ok {
+		g.firstOpen = next.index
+	}
+	if err != nil {
+		return err
+	}
+	l := g.life
+	s.bytes = appendFirst(s.bytes[:0], &s.pane.Evidence, index*p.interval)
+	s.bytes = s.pane.AppendAggregates(s.bytes)
+	empty := l.log.Len() == 0
+	l.log.Push(index, s.bytes)
+	if empty {
+		for i := range l.cursors {
+			l.cursors[i] = l.log.Front()
+		}
+	}
+	for i, t := range p.totals {
+		l.totals[i].Push(index, s.pane.Aggregates[t.aggregate])
+	}
+	l.newest = index
+	return nil
+}
+
+// A log entry is the time of the first record, as its distance from the start of the pane plus one (0: none), followed
+// by the aggregates.
+func appendFirst(b []byte, e *pane.Evidence, start int64) []byte {
+	if e.Records == 0 {
+		return append(b, 0)
+	}
+	return binary.AppendUvarint(b, uint64(e.First-start)+1)
+}
+
+func splitEntry(b []byte) (first uint64, aggregates []byte) {
+	first, n := binary.Uvarint(b)
+	return first, b[max(n, 0):]
+}
+
+// slide takes out of the windows that end at a step what has become too old.
+func (p *plan) slide(l *life, step int64, s *scratch) error {
+	for k, length := range p.lengths {
+		for {
+			index, payload, after, ok := l.log.Next(l.cursors[k])
+			if !ok || index >= step-length {
+				break
+			}
+			l.cursors[k] = after
+			_, aggregates := splitEntry(payload)
+			if err := s.leaving.DecodeAggregates(aggregates); err != nil {
+				return err
+			}
+			for i, t := range p.totals {
+				if t.length == k {
+					l.totals[i].Pop(index, s.leaving.Aggregates[t.aggregate])
+				}
+			}
+		}
+	}
+	if moved := l.log.Trim(l.cursors[0]); moved > 0 {
+		for k := range l.cursors {
+			l.cursors[k] = l.cursors[k].Moved(moved)
+		}
+	}
+	return nil
+}
+
+// rebuild fills the windows from the log, as they were at a step.
+func (p *plan) rebuild(l *life, step int64, s *scratch) error {
+	for k := range l.cursors {
+		l.cursors[k] = l.log.Front()
+	}
+	for c := l.log.Front(); ; {
+		index, payload, after, ok := l.log.Next(c)
+		if !ok {
+			return nil
+		}
+		_, aggregates := splitEntry(payload)
+		if err := s.leaving.DecodeAggregates(aggregates); err != nil {
+			return err
+		}
+		for k, length := range p.lengths {
+			if index < step-length {
+				l.cursors[k] = after
+			}
+		}
+		for i, t := range p.totals {
+			if index >= step-p.lengths[t.length] {
+				l.totals[i].Push(index, s.leaving.Aggregates[t.aggregate])
+			}
+		}
+		c = after
+	}
+}
+
+// measure fills the aggregates over the windows that end at a step, once the windows have slid there.
+func (p *plan) measure(l *life, step int64, s *scratch) {
+	for i, t := range p.totals {
+		s.totals[i].Reset()
+		l.totals[i].From(step-p.lengths[t.length], s.totals[i])
+	}
+}
+
+// foresee fills the aggregates over the windows that end at a later step, as far as their records are here: those of
+// the closed panes and of the open ones before the step. Nothing is changed.
+func (p *plan) foresee(g *group, step int64, s *scratch, order pane.Order) error {
+	for i := range p.totals {
+		s.totals[i].Reset()
+	}
+	if l := g.life; l != nil {
+		for i, t := range p.totals {
+			start := step - p.lengths[t.length]
+			if l.totals[i].From(start, s.totals[i]) {
+				continue
+			}
+			if err := p.subtractOlder(l, t, start, s.totals[i], s); err != nil {
+				return err
+			}
+		}
+	}
+	for rest := g.open; ; {
+		o, after, ok := nextOpen(rest)
+		if !ok || o.index >= step {
+			return nil
+		}
+		rest = after
+		if err := s.pane.Decode(o.bytes, o.index*p.interval, order); err != nil {
+			return err
+		}
+		for i, t := range p.totals {
+			if o.index >= step-p.lengths[t.length] {
+				s.totals[i].Merge(s.pane.Aggregates[t.aggregate])
+			}
+		}
+	}
+}
+
+// subtractOlder takes the closed panes before start out of an aggregate that holds the whole window.
+func (p *plan) subtractOlder(l *life, t planTotal, start int64, a pane.Aggregate, s *scratch) error {
+	held := a.(pane.Invertible)
+	for c := l.cursors[t.length]; ; {
+		index, payload, after, ok := l.log.Next(c)
+		if !ok || index >= start {
+			return nil
+		}
+		_, aggregates := splitEntry(payload)
+		if err := s.leaving.DecodeAggregates(aggregates); err != nil {
+			return err
+		}
+		held.Subtract(s.leaving.Aggregates[t.aggregate])
+		c = after
+	}
+}
+
+// firstRecord returns the event time of the first matching record in the rule's window that ends at a step, 0 when
+// there is none among the closed panes.
+func (p *plan) firstRecord(l *life, step int64) int64 {
+	if l == nil {
+		return 0
+	}
+	for c := l.log.Front(); ; {
+		index, payload, after, ok := l.log.Next(c)
+		if !ok || index >= step {
+			return 0
+		}
+		if first, _ := splitEntry(payload); first > 0 && index >= step-p.window {
+			return index*p.interval + int64(first-1)
+		}
+		c = after
+	}
+}

@@ -1,0 +1,228 @@
+package detect
+
+import (
+	"math"
+	"time"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules/expr"
+)
+
+// forgetAfter is how long, in event time, an alert is kept whose group sends nothing any more: an alert whose
+// condition cannot be judged, or that fires because nothing comes.
+const forgetAfter = 24 * time.Hour
+
+// Reasons why an alert resolved that was not its condition.
+const (
+	reasonNoData    = "no data"
+	reasonForgotten = "forgotten"
+	reasonRemoved   = "rule removed"
+)
+
+// step evaluates one group of a rule at a step: the end of the window that is now complete. It returns whether the
+// group is to be let go.
+func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
+	p, s := r.plan, r.scratch
+	s.trail.reset()
+	closing := g.firstOpen == step-1
+	if g.life == nil {
+		if !closing {
+			return false
+		}
+		g.life = p.beginLife()
+	}
+	l := g.life
+	if closing {
+		if err := e.closePane(r, g); err != nil {
+			e.warn(r, err)
+		}
+	}
+	if err := p.slide(l, step, s); err != nil {
+		e.warn(r, err)
+	}
+	p.measure(l, step, s)
+	missing := r.fill(g, step)
+	r.remember(l, step)
+	if (step >= r.complete || r.rule.When.Monotone) && !(p.keeps && missing) {
+		e.judge(r, g, step, r.rule.When.Holds(&s.frame))
+		e.chart(r, g, step)
+	}
+	gone = e.endLife(r, g, step, missing)
+	r.saveTrail(g)
+	return gone
+}
+
+// closePane moves the pane that is complete into the windows and its evidence into the trail.
+func (e *Evaluator) closePane(r *ruleState, g *group) error {
+	p, s := r.plan, r.scratch
+	index := g.firstOpen
+	if err := p.closePane(g, s, e.order); err != nil {
+		return err
+	}
+	if s.pane.Evidence.Records == 0 {
+		return nil
+	}
+	err := r.loadTrail(g, e.order)
+	s.trail.add(index, p.window, p.interval, &s.pane.Evidence, g.alert != nil, e.order)
+	return err
+}
+
+// fill computes the numbers of the condition at a step from the aggregates over its windows. It returns whether all
+// the windows that end at the step are empty.
+func (r *ruleState) fill(g *group, step int64) (missing bool) {
+	p, s := r.plan, r.scratch
+	present := false
+	for i, read := range p.reads {
+		if read.back > 0 {
+			s.frame.Reads[i] = r.lookBack(g.life, read, step-read.back)
+			continue
+		}
+		a := s.totals[read.total]
+		s.frame.Reads[i] = p.value(read.planNumber, a)
+		present = present || !a.Empty()
+	}
+	keyValues(s.frame.By, g.key)
+	return !present
+}
+
+// lookBack returns a number as it was at an earlier step. Before the group's life its windows were empty, which is
+// known where they were complete.
+func (r *ruleState) lookBack(l *life, read planRead, step int64) float64 {
+	if step > r.step {
+		return math.NaN()
+	}
+	if l != nil {
+		if x, ok := l.bases[read.base].At(step); ok {
+			return x
+		}
+	}
+	if !r.isComplete(read.planNumber, step) {
+		return math.NaN()
+	}
+	return r.scratch.empty[read.base]
+}
+
+// isComplete says whether the window of a number that ends at a step lies within what has been read.
+func (r *ruleState) isComplete(n planNumber, step int64) bool {
+	return step-r.plan.lengths[r.plan.totals[n.total].length] >= r.first
+}
+
+// remember pushes the step's numbers into the histories and asks the models.
+func (r *ruleState) remember(l *life, step int64) {
+	p, s := r.plan, r.scratch
+	for i, b := range p.bases {
+		x := math.NaN()
+		if r.isComplete(b.planNumber, step) {
+			x = p.value(b.planNumber, s.totals[b.total])
+		}
+		l.bases[i].Push(step, x, b.steps)
+	}
+	for i, m := range r.rule.When.Models {
+		x := math.NaN()
+		if step >= r.complete {
+			x = m.Input(&s.frame)
+		}
+		s.frame.Models[i] = l.models[i].Observe(x)
+	}
+}
+
+// judge moves the group's alert between inactive, pending and firing.
+func (e *Evaluator) judge(r *ruleState, g *group, step int64, holds bool) {
+	a := g.alert
+	switch {
+	case a == nil && holds:
+		g.episode++
+		g.early = noStep
+		a = &alert{since: step, cleared: noStep}
+		g.alert = a
+		if r.rule.For > 0 {
+			e.emit(r, g, step, finding.Pending, "")
+			return
+		}
+		a.firing = true
+		e.emit(r, g, step, finding.Firing, "")
+	case a == nil && g.early != noStep && step >= g.early:
+		// An early finding that its complete window does not bear out: the condition was not what it was taken for.
+		g.episode++
+		g.early = noStep
+		g.alert = &alert{since: step, transition: 1}
+		e.emit(r, g, step, finding.Resolved, "")
+		g.alert = nil
+	case a == nil:
+	case holds:
+		a.cleared = noStep
+		if !a.firing && r.plan.lasted(a.since, step, r.rule.For) {
+			a.firing = true
+			e.emit(r, g, step, finding.Firing, "")
+		}
+	default:
+		if a.cleared == noStep {
+			a.cleared = step
+		}
+		if !a.firing || r.plan.lasted(a.cleared, step, r.rule.KeepFiringFor) {
+			e.emit(r, g, step, finding.Resolved, "")
+			g.alert = nil
+		}
+	}
+}
+
+// lasted says whether a duration has passed between two steps.
+func (p *plan) lasted(from, to int64, d time.Duration) bool {
+	return (to-from)*p.interval >= int64(d)
+}
+
+// endLife ends the group's life when nothing is left to look at: the group is gone then, unless newer panes wait. An
+// alert that is still active without any data is given up after forgetAfter.
+func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
+	newest := g.life.newest
+	if newest >= step-r.plan.lookback {
+		return false
+	}
+	if g.alert != nil {
+		if !r.plan.lasted(newest+1, step, forgetAfter) {
+			return false
+		}
+		reason := reasonForgotten
+		if r.plan.keeps && missing {
+			reason = reasonNoData
+		}
+		e.emit(r, g, step, finding.Resolved, reason)
+		g.alert = nil
+	}
+	g.life = nil
+	e.touch(r, g)
+	return g.firstOpen == noPane
+}
+
+// foresee fires ahead of the watermark: when the condition holds over the records that are here, and more records can
+// only make it more true, there is nothing to wait for.
+func (e *Evaluator) foresee(r *ruleState, g *group) {
+	if g.gone || g.alert != nil || g.early != noStep || !r.started {
+		return
+	}
+	s := r.scratch
+	for rest := g.open; ; {
+		o, after, ok := nextOpen(rest)
+		if !ok {
+			return
+		}
+		rest = after
+		step := o.index + 1
+		if err := r.plan.foresee(g, step, s, e.order); err != nil {
+			e.warn(r, err)
+			return
+		}
+		r.fill(g, step)
+		clearModels(&s.frame)
+		if r.rule.When.Holds(&s.frame) {
+			e.emitEarly(r, g, step)
+			return
+		}
+	}
+}
+
+func clearModels(f *expr.Frame) {
+	for i := range f.Models {
+		f.Models[i] = math.NaN()
+	}
+}

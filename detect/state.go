@@ -1,0 +1,270 @@
+package detect
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// stateVersion stands first in every value of the state topic.
+const stateVersion = 1
+
+// ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
+// starts clean, with a new Evaluator and none of the records, and says so.
+var ErrState = errors.New("detect: state cannot be read")
+
+func stateFault(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrState}, args...)...)
+}
+
+// The first byte of a state record's key says what it is about.
+const (
+	keyGroup  = 'g' // then the rule's id (8 bytes) and the group's key
+	keyRule   = 'r' // then the rule's id (8 bytes)
+	keySource = 's' // then the source's number (4 bytes)
+)
+
+func groupKey(rule uint64, key string) []byte {
+	b := make([]byte, 0, 9+len(key))
+	b = binary.BigEndian.AppendUint64(append(b, keyGroup), rule)
+	return append(b, key...)
+}
+
+func ruleKey(rule uint64) []byte { return binary.BigEndian.AppendUint64([]byte{keyRule}, rule) }
+
+func sourceKey(number uint32) []byte { return binary.BigEndian.AppendUint32([]byte{keySource}, number) }
+
+// Changes returns what changed since the last call, to be written to the compacted state topic in the transaction that
+// commits the offset of the last record applied. The slices are the caller's. Before the first Apply there are none.
+func (e *Evaluator) Changes() []Change {
+	if e.unsettled {
+		return nil
+	}
+	var changes []Change
+	for i := range e.sources {
+		if s := &e.sources[i]; s.dirty {
+			s.dirty = false
+			changes = append(changes, Change{sourceKey(uint32(i)), e.appendSource(nil, s.Source)})
+		}
+	}
+	for _, r := range e.rules {
+		if r.dirty {
+			r.dirty = false
+			changes = append(changes, Change{ruleKey(r.rule.ID), r.append(nil)})
+		}
+	}
+	for _, d := range e.dirty {
+		g := d.group
+		g.dirty = false
+		switch {
+		case !g.gone:
+			g.stored = true
+			changes = append(changes, Change{groupKey(d.rule.rule.ID, g.key), d.rule.appendGroup(nil, g)})
+		case g.stored:
+			changes = append(changes, Change{Key: groupKey(d.rule.rule.ID, g.key)})
+		}
+	}
+	clear(e.dirty)
+	e.dirty = e.dirty[:0]
+	for _, o := range e.orphans {
+		changes = append(changes, Change{Key: o.key})
+	}
+	e.orphans = nil
+	return changes
+}
+
+const (
+	sourceMarked = 1
+	ruleStarted  = 1
+	ruleOverflow = 2
+	groupAlive   = 1
+	groupAlert   = 2
+	groupEarly   = 4
+	alertFiring  = 1
+	alertCleared = 2
+)
+
+func (e *Evaluator) appendSource(b []byte, s Source) []byte {
+	b = append(b, stateVersion)
+	b = binary.AppendUvarint(b, uint64(len(s.Topic)))
+	b = append(b, s.Topic...)
+	b = binary.AppendUvarint(b, uint64(uint32(s.Partition)))
+	m, ok := e.marks.Get(s.Topic, s.Partition)
+	if !ok {
+		return append(b, 0)
+	}
+	b = append(b, sourceMarked)
+	b = binary.AppendUvarint(b, uint64(uint32(m.Partitions)))
+	b = binary.AppendVarint(b, m.Time)
+	b = binary.AppendVarint(b, m.Start)
+	return binary.LittleEndian.AppendUint64(b, m.Version)
+}
+
+func (r *ruleState) append(b []byte) []byte {
+	b = append(b, stateVersion)
+	flags := byte(0)
+	if r.started {
+		flags |= ruleStarted
+	}
+	if r.overflowed != noStep {
+		flags |= ruleOverflow
+	}
+	b = append(b, flags)
+	if r.started {
+		b = binary.AppendVarint(b, r.step)
+		b = binary.AppendVarint(b, r.first)
+		b = binary.AppendVarint(b, r.complete)
+	}
+	if r.overflowed != noStep {
+		b = binary.AppendVarint(b, r.overflowed)
+	}
+	return b
+}
+
+func (r *ruleState) appendGroup(b []byte, g *group) []byte {
+	b = append(b, stateVersion)
+	flags := byte(0)
+	if g.life != nil {
+		flags |= groupAlive
+	}
+	if g.alert != nil {
+		flags |= groupAlert
+	}
+	if g.early != noStep {
+		flags |= groupEarly
+	}
+	b = append(b, flags)
+	b = binary.AppendVarint(b, r.step)
+	b = binary.AppendVarint(b, g.birth)
+	b = binary.AppendVarint(b, g.episode)
+	// The alert stands early in the value and with all that is needed to resolve it, should the rule be gone.
+	if g.alert != nil {
+		b = r.appendAlert(b, g.alert)
+	}
+	if g.early != noStep {
+		b = binary.AppendVarint(b, g.early)
+	}
+	b = appendSized(b, g.open)
+	if g.life != nil {
+		b = r.appendLife(b, g.life)
+	}
+	return b
+}
+
+func (r *ruleState) appendAlert(b []byte, a *alert) []byte {
+	flags := byte(0)
+	if a.firing {
+		flags |= alertFiring
+	}
+	if a.cleared != noStep {
+		flags |= alertCleared
+	}
+	b = append(b, flags)
+	b = binary.AppendVarint(b, a.since)
+	if a.cleared != noStep {
+		b = binary.AppendVarint(b, a.cleared)
+	}
+	b = binary.AppendVarint(b, a.transition)
+	b = binary.AppendUvarint(b, uint64(len(a.labels)))
+	for _, l := range a.labels {
+		b = appendSized(b, []byte(l.Name))
+		b = appendSized(b, []byte(l.Value))
+	}
+	b = binary.AppendVarint(b, r.plan.interval)
+	return appendSized(b, []byte(r.rule.Group))
+}
+
+func (r *ruleState) appendLife(b []byte, l *life) []byte {
+	b = binary.AppendVarint(b, l.newest)
+	b = l.log.Append(b, math.MinInt64)
+	b = appendSized(b, l.trail)
+	for i := range l.bases {
+		b = l.bases[i].Append(b)
+	}
+	for _, m := range l.models {
+		b = m.Append(b)
+	}
+	return b
+}
+
+func appendSized(b, content []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
+}
+
+// stateReader reads a value of the state topic: like reader, but its errors wrap ErrState.
+type stateReader struct{ reader }
+
+// fault returns the first error, if any.
+func (r *stateReader) fault(about string) error {
+	if r.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrState, about, r.err)
+}
+
+// open checks the version of a value.
+func openState(value []byte, about string) (*stateReader, error) {
+	r := &stateReader{reader{b: value}}
+	if v := r.byte("version"); r.err == nil && v != stateVersion {
+		return nil, stateFault("%s has version %d, expected %d: written by another version of freshet", about, v, stateVersion)
+	}
+	return r, r.fault(about)
+}
+
+func (r *stateReader) labels() label.Set {
+	n := r.uvarint("labels")
+	m := map[string]string{}
+	for range n {
+		name := r.bytes("label")
+		value := r.bytes("label")
+		if r.err != nil {
+			return nil
+		}
+		m[string(name)] = string(value)
+	}
+	return label.FromMap(m)
+}
+
+// alert reads an alert, the interval of its rule and the name of the rule's group.
+func (r *stateReader) alert() (a *alert, interval int64, ruleGroup string) {
+	flags := r.byte("alert")
+	a = &alert{firing: flags&alertFiring != 0, cleared: noStep}
+	a.since = r.varint("alert")
+	if flags&alertCleared != 0 {
+		a.cleared = r.varint("alert")
+	}
+	a.transition = r.varint("alert")
+	a.labels = r.labels()
+	interval = r.varint("interval")
+	return a, interval, string(r.bytes("rule group"))
+}
+
+// decode takes what a decoder of another package reads off the front.
+func (r *stateReader) decode(decode func(b []byte) ([]byte, error)) {
+	if r.err != nil {
+		return
+	}
+	rest, err := decode(r.b)
+	if err != nil {
+		r.err, r.b = err, nil
+		return
+	}
+	r.b = rest
+}
+
+func (r *stateReader) life(p *plan) *life {
+	l := p.beginLife()
+	l.newest = r.varint("newest pane")
+	r.decode(l.log.Decode)
+	l.trail = append([]byte(nil), r.bytes("trail")...)
+	for i := range l.bases {
+		r.decode(l.bases[i].Decode)
+	}
+	for _, m := range l.models {
+		r.decode(m.Decode)
+	}
+	return l
+}
