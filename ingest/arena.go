@@ -56,11 +56,11 @@ func (a *Arena) Hex(b []byte) string {
 // ID returns a trace or span id as lower-case hexadecimal text that lives in the arena; an id of zeros only is no id
 // and gives "".
 func (a *Arena) ID(b []byte) string {
-	var any byte
+	var bits byte
 	for _, c := range b {
-		any |= c
+		bits |= c
 	}
-	if any == 0 {
+	if bits == 0 {
 		return ""
 	}
 	return a.Hex(b)

@@ -67,7 +67,13 @@ func sniffLevel(line string) (severity int32, text string) {
 		return s, line[:1]
 	}
 	s := line[:min(len(line), sniffBytes)]
+	coloured := -1 // where a terminal's colour ends
 	for i := 0; i < len(s); {
+		if s[i] == 0x1b {
+			i = colourEnd(s, i)
+			coloured = i
+			continue
+		}
 		if !isLetter(s[i]) {
 			i++
 			continue
@@ -80,7 +86,7 @@ func sniffLevel(line string) (severity int32, text string) {
 			continue
 		}
 		word := s[start:i]
-		if !marked(s, start, i, isUpper(word)) {
+		if coloured != start && !marked(s, start, i, isUpper(word)) {
 			continue
 		}
 		if severity = ingest.SeverityOf(word); severity != 0 {
@@ -113,21 +119,24 @@ func marked(s string, start, end int, capitals bool) bool {
 			}
 		}
 		return false
-	case 'm': // the end of a terminal's colour
-		if strings.HasSuffix(colourless(s[:start]), "\x1b[") {
-			return true
-		}
-		return false
 	}
 	if capitals {
-		return strings.IndexByte(" \t[(<|-:*\n", before) >= 0 && strings.IndexByte(" \t])>|:-,*\n", after) >= 0
+		return strings.IndexByte(" \t[(<|-:*\n", before) >= 0 && strings.IndexByte(" \t])>|:-,*\n\x1b", after) >= 0
 	}
 	return start == 0 && after == ':'
 }
 
-// colourless cuts the parameters and the final m of a terminal's colour.
-func colourless(s string) string {
-	return strings.TrimRight(strings.TrimSuffix(s, "m"), "0123456789;")
+// colourEnd returns the end of a terminal's colour that starts at i: ESC [ digits m.
+func colourEnd(s string, i int) int {
+	for i++; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 'm':
+			return i + 1
+		case c != '[' && c != ';' && (c < '0' || c > '9'):
+			return i
+		}
+	}
+	return i
 }
 
 // klogSeverity knows the header of glog and klog: a letter and four digits, as in E0102 15:04:05.

@@ -7,10 +7,23 @@ import (
 	"github.com/freshet-dev/freshet/ingest"
 )
 
-// looksJSON says whether the first byte that is no white space opens an object or an array.
+// looksJSON says whether a message begins as an object with a key in quotes, or as an array of objects. A line of text
+// may begin with a bracket too: [error] …
 func looksJSON(value []byte) bool {
-	start := bytes.TrimLeft(value, " \t\r\n")
-	return len(start) > 0 && (start[0] == '{' || start[0] == '[')
+	const space = " \t\r\n"
+	start := bytes.TrimLeft(value, space)
+	if len(start) == 0 {
+		return false
+	}
+	next := bytes.TrimLeft(start[1:], space)
+	switch start[0] {
+	case '{':
+		return len(next) == 0 || next[0] == '"' || next[0] == '}'
+	case '[':
+		return len(next) == 0 || next[0] == '{' || next[0] == ']'
+	default:
+		return false
+	}
 }
 
 // envelope returns the signal of an OTLP/JSON message by its one top-level key, or Unknown for other JSON. A key of a

@@ -126,11 +126,14 @@ func (d *decoder) Decode(value []byte, b *ingest.Batch) error {
 	}
 	switch d.format {
 	case OTLPProto:
-		return d.explain(value, d.proto.Decode(value, b))
+		return d.decodeProto(value, b)
 	case OTLPJSON:
 		return d.decodeOTLPJSON(value, b)
 	case JSON:
-		if s := envelope(value); s != ingest.Unknown && d.signal != s {
+		switch s := envelope(value); {
+		case s == d.signal:
+			return d.otherFormat(value, "an OTLP/JSON message", "flat JSON", OTLPJSON)
+		case s != ingest.Unknown:
 			return d.wrongSignal(OTLPJSON, s)
 		}
 		return d.json.Decode(value, b)
@@ -156,31 +159,43 @@ func (d *decoder) auto(value []byte, b *ingest.Batch) error {
 			return d.noEnvelope(value)
 		}
 	}
-	const firstTag = 1<<3 | 2
-	isText := value[0] != firstTag && event.IsText(value)
-	if d.text != nil && isText {
-		return d.text.Decode(value, b)
-	}
-	if d.proto == nil {
-		if d.text != nil && event.IsText(value) {
+	if d.proto != nil && (value[0] == firstTag || d.text == nil || !event.IsText(value)) {
+		err := d.decodeProto(value, b)
+		// A text that begins with an empty line may be valid protobuf by accident.
+		if d.text != nil && (err != nil || len(b.Records) == 0) && event.IsText(value) {
 			return d.text.Decode(value, b)
 		}
-		if s := d.protoSignal(value); s != ingest.Unknown {
-			return d.wrongSignal(OTLPProto, s)
-		}
-		return d.unknown(value)
+		return err
 	}
+	if event.IsText(value) {
+		return d.text.Decode(value, b)
+	}
+	if s := d.protoSignal(value); s != ingest.Unknown {
+		return d.wrongSignal(OTLPProto, s)
+	}
+	return d.unknown(value)
+}
+
+// firstTag is the tag of the first field of each of OTLP's requests.
+const firstTag = 1<<3 | 2
+
+// decodeProto decodes a message of a topic of protobuf. JSON and text can be valid protobuf by accident, of unknown
+// fields only.
+func (d *decoder) decodeProto(value []byte, b *ingest.Batch) error {
 	err := d.proto.Decode(value, b)
 	switch {
 	case err == nil && (len(b.Records) > 0 || value[0] == firstTag):
 		return nil
-	case d.text != nil && event.IsText(value):
-		return d.text.Decode(value, b)
-	case err != nil && value[0] == firstTag:
-		return d.explain(value, err)
-	default:
+	case err != nil && ingest.FaultOf(err) == ingest.TooLarge:
+		return err
+	case looksJSON(value):
+		b.Reset()
+		return d.otherFormat(value, "a JSON message", "protobuf", OTLPJSON)
+	case value[0] != firstTag:
 		b.Reset()
 		return d.unknown(value)
+	default:
+		return d.explain(value, err)
 	}
 }
 
@@ -200,9 +215,6 @@ func (d *decoder) decodeOTLPJSON(value []byte, b *ingest.Batch) error {
 
 // explain says of a message that is no OTLP of the topic's signal whether it is of another.
 func (d *decoder) explain(value []byte, err error) error {
-	if err == nil || ingest.FaultOf(err) == ingest.TooLarge {
-		return err
-	}
 	if s := d.protoSignal(value); s != ingest.Unknown {
 		return d.wrongSignal(OTLPProto, s)
 	}
@@ -232,6 +244,11 @@ func (d *decoder) wrongSignal(format Format, s ingest.Signal) error {
 		"the message holds OTLP %s, but its topic is one of %s", s, d.signal)}
 }
 
+func (d *decoder) otherFormat(value []byte, seen, expected string, should Format) error {
+	return &ingest.DecodeError{Fault: ingest.UnknownFormat, Format: string(d.format), Message: fmt.Sprintf(
+		"%s of %d bytes, expected %s: the format of its topic should be %s or auto", seen, len(value), expected, should)}
+}
+
 func (d *decoder) noEnvelope(value []byte) error {
 	return &ingest.DecodeError{Fault: ingest.UnknownFormat, Format: string(d.format), Message: fmt.Sprintf(
 		"a JSON message of %d bytes without the key %s, expected OTLP %s", len(value), envelopeKey(d.signal), d.signal)}
@@ -240,6 +257,8 @@ func (d *decoder) noEnvelope(value []byte) error {
 func (d *decoder) unknown(value []byte) error {
 	expected := "JSON or text"
 	switch {
+	case d.format == OTLPProto:
+		expected = "OTLP " + d.signal.String() + " as protobuf"
 	case d.text == nil:
 		expected = "OTLP " + d.signal.String() + " as protobuf or JSON"
 	case d.proto != nil:
