@@ -287,9 +287,14 @@ func hyperlink(address, text string) string {
 	return "<" + strings.ReplaceAll(safe, "&", "&amp;") + "|" + text + ">"
 }
 
-// escape makes text safe in mrkdwn: mentions and links begin with <.
+// escape makes text safe in mrkdwn: mentions and links begin with <, code blocks with three backticks. A single one may
+// stay, so that a summary can quote a name.
 func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(alert.Printable(s))
+	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(alert.Printable(s))
+	if !strings.Contains(s, "``") {
+		return s
+	}
+	return strings.ReplaceAll(s, "`", "'")
 }
 
 func unescape(s string) string {
@@ -327,7 +332,8 @@ func escaped(d alert.Data) alert.Data {
 			s.Text = escape(s.Text)
 			samples[j] = s
 		}
-		a.Samples, alerts[i] = samples, a
+		a.Samples = samples
+		alerts[i] = a
 	}
 	d.Alerts = alerts
 	return d
