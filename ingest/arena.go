@@ -1,6 +1,9 @@
 package ingest
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Arena is the memory that the records of a Batch point into. It grows in chunks that never move, so pointers, runs and
 // texts taken from it stay valid until the next Reset, and a batch of the usual size allocates nothing.
@@ -138,7 +141,7 @@ func (s *Slab[T]) Keep(run []T) []T {
 		return nil
 	}
 	s.used += len(run)
-	return run[:len(run):len(run)]
+	return slices.Clip(run)
 }
 
 // move copies a full run to a chunk with room for twice as much and adds an element.

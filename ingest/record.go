@@ -4,7 +4,10 @@
 // A Batch is reused, so its records and every string in them are valid only until the next Reset.
 package ingest
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Signal is the kind of telemetry that a record belongs to, as `from:` names it.
 type Signal uint8
@@ -55,7 +58,7 @@ type Attrs []Attr
 
 // Get returns the value of a key, or a missing Value.
 func (a Attrs) Get(key string) Value {
-	for i := len(a) - 1; i >= 0; i-- {
+	for i := range slices.Backward(a) {
 		if a[i].Key == key {
 			return a[i].Value
 		}

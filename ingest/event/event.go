@@ -92,7 +92,7 @@ func (j *JSON) document() bool {
 // record reads the object at i as a record.
 func (j *JSON) record(i int, res *ingest.Resource, scope *ingest.Scope) int {
 	if i >= len(j.s) || j.s[i] != '{' {
-		return j.scanner.fail(i, "an object")
+		return j.fail(i, "an object")
 	}
 	if j.MaxRecords > 0 && len(j.batch.Records) >= j.MaxRecords {
 		j.fault, j.expected = ingest.TooLarge, fmt.Sprintf("more than %d records in one message", j.MaxRecords)
@@ -127,7 +127,7 @@ func (j *JSON) object(i, depth int) int {
 	}
 	for {
 		if i >= len(j.s) || j.s[i] != '"' {
-			return j.scanner.fail(i, "a key in quotes")
+			return j.fail(i, "a key in quotes")
 		}
 		key, end := j.text(i)
 		if end < 0 {

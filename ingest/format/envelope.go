@@ -8,7 +8,7 @@ import (
 )
 
 // looksJSON says whether a message begins as an object with a key in quotes, or as an array of objects. A line of text
-// may begin with a bracket too: [error] …
+// may begin with a bracket too, such as [error] no card.
 func looksJSON(value []byte) bool {
 	const space = " \t\r\n"
 	start := bytes.TrimLeft(value, space)

@@ -219,6 +219,25 @@ func TestAutoTakesTurns(t *testing.T) {
 	}
 }
 
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	x := export(t)
+	d, err := New(ingest.Logs, Auto, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b ingest.Batch
+	messages := [][]byte{[]byte(x.logs), []byte(`{"msg":"hello","at":{"resource":1}}`), []byte("INFO ready")}
+	if allocs := testing.AllocsPerRun(20, func() {
+		for _, value := range messages {
+			if d.Decode(value, &b) != nil || len(b.Records) != 1 {
+				t.Fatal("rejected")
+			}
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations, expected none", allocs)
+	}
+}
+
 // FuzzAuto asserts of any message: an error is a DecodeError that quotes no more than a few bytes, and leaves no record.
 func FuzzAuto(f *testing.F) {
 	for _, s := range []string{"\x0a\x00", `{"resourceLogs":[]}`, `{"a":1}`, "ERROR text", "\xde\xad"} {

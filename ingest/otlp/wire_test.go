@@ -283,7 +283,8 @@ func (g *generator) oddity(b []byte) []byte {
 	}
 }
 
-// TestAgreesWithPdataOnRandomMessages also shows that one batch may be used again after any message.
+// TestAgreesWithPdataOnRandomMessages and the fuzz targets know no corner in which the view and pdata differ: a limit on
+// records is set by the caller. It also shows that one batch may be used again after any message.
 func TestAgreesWithPdataOnRandomMessages(t *testing.T) {
 	for _, r := range readers() {
 		t.Run(r.signal.String(), func(t *testing.T) {
