@@ -1,0 +1,10 @@
+// Package library holds ready rule files: shop.yaml, which the demo runs, and rules for HTTP services, logs, hosts and
+// silence that work on anything that follows OpenTelemetry's semantic conventions.
+package library
+
+import "embed"
+
+// Files are the rule files, by name.
+//
+//go:embed *.yaml
+var Files embed.FS //nolint:gochecknoglobals // embedded files can only be a variable
