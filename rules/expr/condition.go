@@ -41,7 +41,7 @@ type conditionCompiler struct {
 type choice struct {
 	value, threshold operand[Frame]
 	above            bool
-	floor            bool // count() >= n, which only asks for enough records
+	floor            bool // count() >= n, of any window, which only asks for enough records
 }
 
 // CompileCondition compiles a rule's `when` and splits it into the aggregates that panes keep and the closures that
@@ -107,11 +107,22 @@ func (c *conditionCompiler) compared(operator string, left, right operand[Frame]
 	}
 	isAbove := is == operators.Greater || is == operators.GreaterEquals
 	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated}
-	if value.Kind() == ast.CallKind {
-		call := value.AsCall()
-		ch.floor = call.FunctionName() == "count" && len(call.Args()) == 0 && ch.above
-	}
+	ch.floor = ch.above && isPlainCount(value)
 	c.choices = append(c.choices, ch)
+}
+
+// isPlainCount says whether e is count(), of whatever window: to be compared with how many records are enough.
+func isPlainCount(e ast.Expr) bool {
+	for e.Kind() == ast.CallKind {
+		call := e.AsCall()
+		switch call.FunctionName() {
+		case "over", "offset", "previous":
+			e = call.Target()
+		default:
+			return call.FunctionName() == "count" && len(call.Args()) == 0
+		}
+	}
+	return false
 }
 
 func mirrored(operator string) string {

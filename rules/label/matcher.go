@@ -1,0 +1,65 @@
+package label
+
+import (
+	"fmt"
+
+	"github.com/prometheus/alertmanager/matcher/parse"
+	"github.com/prometheus/alertmanager/pkg/labels"
+)
+
+// Matcher selects sets by one label: = != =~ !~, as in Alertmanager. A set without the label has it with the value "".
+type Matcher struct{ inner *labels.Matcher }
+
+// Matchers select the sets that all of them match; no matchers select every set.
+type Matchers []Matcher
+
+// ParseMatcher reads one matcher: name="value".
+func ParseMatcher(s string) (Matcher, error) {
+	m, err := parse.Matcher(s)
+	if err != nil {
+		return Matcher{}, fmt.Errorf(`parsing matcher %q, expected as in service_name="checkout": %w`, s, err)
+	}
+	return Matcher{m}, nil
+}
+
+// ParseMatchers reads matchers that are separated by commas, with or without braces around them:
+// severity="critical", service_name=~"pay.*". Regular expressions match the whole value.
+func ParseMatchers(s string) (Matchers, error) {
+	parsed, err := parse.Matchers(s)
+	if err != nil {
+		return nil, fmt.Errorf(`parsing matchers %q, expected as in severity="critical", service_name=~"pay.*": %w`, s, err)
+	}
+	out := make(Matchers, len(parsed))
+	for i, m := range parsed {
+		out[i] = Matcher{m}
+	}
+	return out, nil
+}
+
+// Name returns the label's name.
+func (m Matcher) Name() string { return m.inner.Name }
+
+// Matches says whether the set's label fits.
+func (m Matcher) Matches(s Set) bool { return m.inner.Matches(s.Get(m.inner.Name)) }
+
+// String returns the matcher as ParseMatcher reads it.
+func (m Matcher) String() string { return m.inner.String() }
+
+// Match says whether all matchers match the set.
+func (ms Matchers) Match(s Set) bool {
+	for _, m := range ms {
+		if !m.Matches(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// String returns the matchers as ParseMatchers reads them, in braces.
+func (ms Matchers) String() string {
+	inner := make(labels.Matchers, len(ms))
+	for i, m := range ms {
+		inner[i] = m.inner
+	}
+	return inner.String()
+}
