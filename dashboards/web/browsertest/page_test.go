@@ -337,7 +337,7 @@ func TestPageTellsWhatToDoAndThatItIsDisconnected(t *testing.T) {
 
 	b.do(chromedp.Navigate(server.URL))
 	b.wait(text("#headline"), "All quiet")
-	b.wait(text("#under"), "2 rules are loaded; no record has reached them yet.")
+	b.wait(text("#under"), "2 rules are loaded; records come, but none has matched yet.")
 	b.wait("document.querySelector('#no-charts').hidden", "false")
 	b.wait("document.querySelector('#no-earlier').hidden", "false")
 	b.wait("document.querySelector('#lost').hidden", "true")

@@ -104,7 +104,10 @@ function showAlerts() {
 // under says what stands behind the headline.
 function under(firing, pending) {
   if (status.rules === 0) return 'No rules are loaded. Name rule files under rules.files in freshet.yaml.';
-  if (status.groups === 0) return `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'is' : 'are'} loaded; no record has reached ${status.rules === 1 ? 'it' : 'them'} yet.`;
+  if (status.groups === 0) {
+    const loaded = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'is' : 'are'} loaded; `;
+    return loaded + (status.records_per_second > 0 ? 'records come, but none has matched yet.' : 'no record has come yet.');
+  }
   const watch = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'watches' : 'watch'} ${plural(status.groups, 'group')}`;
   if (pending === 0) return `${watch}.`;
   return `${watch}; ${plural(pending, 'condition')} ${pending === 1 ? 'holds' : 'hold'}, but not yet for long enough.`;
