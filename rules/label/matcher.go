@@ -15,11 +15,15 @@ type Matchers []Matcher
 
 // ParseMatcher reads one matcher: name="value".
 func ParseMatcher(s string) (Matcher, error) {
-	m, err := parse.Matcher(s)
-	if err != nil {
-		return Matcher{}, fmt.Errorf(`parsing matcher %q, expected as in service_name="checkout": %w`, s, err)
+	ms, err := ParseMatchers(s)
+	switch {
+	case err != nil:
+		return Matcher{}, err
+	case len(ms) != 1:
+		return Matcher{}, fmt.Errorf(`parsing matcher %q: expected one, as in service_name="checkout", found %d`, s, len(ms))
+	default:
+		return ms[0], nil
 	}
-	return Matcher{m}, nil
 }
 
 // ParseMatchers reads matchers that are separated by commas, with or without braces around them:
@@ -31,6 +35,9 @@ func ParseMatchers(s string) (Matchers, error) {
 	}
 	out := make(Matchers, len(parsed))
 	for i, m := range parsed {
+		if m.Name == "" {
+			return nil, fmt.Errorf("parsing matchers %q: a label's name cannot be empty", s)
+		}
 		out[i] = Matcher{m}
 	}
 	return out, nil
