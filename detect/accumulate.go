@@ -78,7 +78,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 			classes[text] = class
 			a.classes = append(a.classes, class)
 		}
-		t, err := newTally(r, class)
+		t, err := newTally(r, class, opts.PanePartitions)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ type tally struct {
 	aggregates         []expr.Aggregate
 	interval, lateness int64
 	class              *keyClass
+	partitions         int32 // of freshet.panes
 	// everyRecord: also a record that no aggregate takes makes its group known. See needsEveryRecord.
 	everyRecord bool
 	// evidence says, per aggregate, whether a record that it takes is evidence for the rule.
@@ -59,13 +60,13 @@ const (
 	tallyFirst // taken, the first of its pane since the last flush
 )
 
-func newTally(r *rules.Rule, class *keyClass) (*tally, error) {
+func newTally(r *rules.Rule, class *keyClass, partitions int32) (*tally, error) {
 	if err := checkRule(r); err != nil {
 		return nil, err
 	}
 	n := len(r.When.Aggregates)
 	return &tally{
-		rule: r, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class,
+		rule: r, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
 		everyRecord: needsEveryRecord(r.When, len(r.By)), evidence: evidenceOf(r.When.Aggregates),
 		groups: map[string]*tallyGroup{}, taken: make([]bool, n), values: make([]ingest.Value, n),
 	}, nil
@@ -176,7 +177,7 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 	g := t.groups[string(key)]
 	if g == nil {
 		k := pane.Key{Rule: t.rule.ID, Group: string(key)}
-		g = &tallyGroup{key: k.Group, partition: -1}
+		g = &tallyGroup{key: k.Group, partition: k.Partition(t.partitions)}
 		t.groups[k.Group] = g
 	}
 	p := t.paneOf(g, at)
