@@ -210,7 +210,7 @@ func (d *delivery) exchangeLogs(body []byte, asJSON bool) (*parcel, func() ([]by
 		response.PartialSuccess().SetRejectedLogRecords(int64(p.rejected))
 		response.PartialSuccess().SetErrorMessage(p.rejection())
 	}
-	return p, encoder(asJSON, response.MarshalProto, response.MarshalJSON), err
+	return p, encoder(p, asJSON, response.MarshalProto, response.MarshalJSON), err
 }
 
 func (d *delivery) exchangeMetrics(body []byte, asJSON bool) (*parcel, func() ([]byte, error), error) {
@@ -223,7 +223,7 @@ func (d *delivery) exchangeMetrics(body []byte, asJSON bool) (*parcel, func() ([
 		response.PartialSuccess().SetRejectedDataPoints(int64(p.rejected))
 		response.PartialSuccess().SetErrorMessage(p.rejection())
 	}
-	return p, encoder(asJSON, response.MarshalProto, response.MarshalJSON), err
+	return p, encoder(p, asJSON, response.MarshalProto, response.MarshalJSON), err
 }
 
 func (d *delivery) exchangeTraces(body []byte, asJSON bool) (*parcel, func() ([]byte, error), error) {
@@ -236,7 +236,7 @@ func (d *delivery) exchangeTraces(body []byte, asJSON bool) (*parcel, func() ([]
 		response.PartialSuccess().SetRejectedSpans(int64(p.rejected))
 		response.PartialSuccess().SetErrorMessage(p.rejection())
 	}
-	return p, encoder(asJSON, response.MarshalProto, response.MarshalJSON), err
+	return p, encoder(p, asJSON, response.MarshalProto, response.MarshalJSON), err
 }
 
 func decode(body []byte, asJSON bool, fromProto, fromJSON func([]byte) error) error {
@@ -250,11 +250,21 @@ func decode(body []byte, asJSON bool, fromProto, fromJSON func([]byte) error) er
 	return nil
 }
 
-func encoder(asJSON bool, toProto, toJSON func() ([]byte, error)) func() ([]byte, error) {
-	if asJSON {
-		return toJSON
+// encoder returns what encodes the response. OTLP wants its field left out when nothing was rejected, which pdata would
+// write as empty.
+func encoder(p *parcel, asJSON bool, toProto, toJSON func() ([]byte, error)) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		switch {
+		case p.rejected == 0 && asJSON:
+			return []byte("{}"), nil
+		case p.rejected == 0:
+			return nil, nil
+		case asJSON:
+			return toJSON()
+		default:
+			return toProto()
+		}
 	}
-	return toProto
 }
 
 // httpError is the answer to a request that is not accepted.

@@ -67,6 +67,9 @@ func (p *parcel) cutMetrics(key uint64, md pmetric.Metrics) error {
 			pack.nextScope(sizer.ScopeMetricsSize(bareScope))
 			for _, metric := range sm.Metrics().All() {
 				for _, part := range partsOf(metric, pack.fits) {
+					if pointCount(part) == 0 {
+						continue // nothing to keep, and a message of it alone would be empty
+					}
 					size := sizer.MetricSize(part)
 					if !pack.fits(size) {
 						p.rejected += pointCount(part)

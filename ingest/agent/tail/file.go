@@ -15,6 +15,7 @@ type file struct {
 	now    string // the path that leads to it now
 	source int
 	f      *os.File
+	serial int    // counts up as files are opened
 	cursor cursor // what was delivered
 	next   cursor // the same, once the running round is delivered
 	size   int64

@@ -83,7 +83,8 @@ func (t *Tailer) open(x found, now time.Time) (*file, identity, error) {
 		_ = f.Close()
 		return nil, identity{}, err
 	}
-	out := &file{path: x.path, now: x.path, source: x.source, f: f, size: info.Size(), grown: now}
+	t.serial++
+	out := &file{path: x.path, now: x.path, source: x.source, f: f, serial: t.serial, size: info.Size(), grown: now}
 	magic := make([]byte, 4)
 	if n, err := f.ReadAt(magic, 0); err != nil && err != io.EOF {
 		_ = f.Close()
@@ -171,6 +172,7 @@ func (t *Tailer) findRenamed(now time.Time) {
 				return false
 			}
 			f.path, f.cursor, f.next, f.gone = e.Path, c, c, now
+			f.serial = -f.serial // older than what has its path now
 			t.files[id] = f
 			return true
 		}
@@ -194,10 +196,10 @@ func (t *Tailer) round(ctx context.Context, now time.Time) (more bool, err error
 			more = true
 			break
 		}
-		again, err := t.read(f, now, share)
-		if err != nil {
+		again, readErr := t.read(f, now, share)
+		if readErr != nil {
 			if !f.failed {
-				t.failedTo("read", f.now, err)
+				t.failedTo("read", f.now, readErr)
 			}
 			f.failed, f.next = true, f.cursor
 			continue
@@ -208,37 +210,44 @@ func (t *Tailer) round(ctx context.Context, now time.Time) (more bool, err error
 	}
 	t.turn += len(read)
 	if len(t.lines) > 0 {
-		if err := t.opts.Deliver(ctx, t.lines); err != nil {
-			t.metrics.errors.WithLabelValues("deliver").Inc()
-			t.log.Debug("lines were not accepted and come again", "lines", len(t.lines), "error", err)
-			t.measure()
-			return false, err
+		err = t.opts.Deliver(ctx, t.lines)
+	}
+	if err != nil {
+		t.metrics.errors.WithLabelValues("deliver").Inc()
+		t.log.Debug("lines were not accepted and come again", "lines", len(t.lines), "error", err)
+	} else {
+		for _, id := range read {
+			t.moved(id, t.files[id])
 		}
-	}
-	for _, id := range read {
-		t.moved(id, t.files[id])
-	}
-	for _, line := range t.lines {
-		if line.Truncated {
-			t.metrics.truncated.Inc()
+		for _, line := range t.lines {
+			if line.Truncated {
+				t.metrics.truncated.Inc()
+			}
 		}
 	}
 	t.measure()
-	if t.unsaved {
-		if err := t.save(now); err != nil {
-			t.metrics.errors.WithLabelValues("save").Inc()
-			if !t.saveErr {
-				t.log.Error("positions of tailed files are not saved; a restart would repeat lines", "error", err)
-			}
-			t.saveErr = true
-			return more, nil
-		}
-		t.saveErr, t.unsaved = false, false
-	}
-	return more, nil
+	// Also when nothing was delivered: that a file is known decides where it starts after a restart.
+	t.keep(now)
+	return more && err == nil, err
 }
 
-// inTurn returns the files that are read, beginning at another one in each round.
+// keep writes the positions if they changed. What fails is tried again in the next round.
+func (t *Tailer) keep(now time.Time) {
+	if !t.unsaved {
+		return
+	}
+	err := t.save(now)
+	if err != nil {
+		t.metrics.errors.WithLabelValues("save").Inc()
+		if !t.saveErr {
+			t.log.Error("positions of tailed files are not saved; a restart would repeat lines", "error", err)
+		}
+	}
+	t.saveErr, t.unsaved = err != nil, err != nil
+}
+
+// inTurn returns the files that are read, beginning at another one in each round. Files that had the same path come
+// one after the other, the older first, so that a rotation does not mix up the order of lines.
 func (t *Tailer) inTurn() []identity {
 	ids := make([]identity, 0, len(t.files))
 	for id, f := range t.files {
@@ -247,12 +256,15 @@ func (t *Tailer) inTurn() []identity {
 		}
 	}
 	slices.SortFunc(ids, func(a, b identity) int {
-		return cmp.Or(cmp.Compare(t.files[a].path, t.files[b].path), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Inode, b.Inode))
+		return cmp.Or(cmp.Compare(t.files[a].path, t.files[b].path), cmp.Compare(t.files[a].serial, t.files[b].serial))
 	})
 	if len(ids) == 0 {
 		return nil
 	}
 	turn := t.turn % len(ids)
+	for turn > 0 && t.files[ids[turn]].path == t.files[ids[turn-1]].path {
+		turn--
+	}
 	return slices.Concat(ids[turn:], ids[:turn])
 }
 

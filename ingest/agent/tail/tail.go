@@ -117,8 +117,8 @@ func (o Options) validate() error {
 	if o.PollInterval <= 0 {
 		errs = append(errs, errors.New("the poll interval must be above 0"))
 	}
-	if o.MaxLineBytes <= 0 {
-		errs = append(errs, errors.New("the limit of a line must be above 0"))
+	if o.MaxLineBytes < 16 {
+		errs = append(errs, errors.New("the limit of a line must be at least 16 bytes"))
 	}
 	for _, s := range o.Sources {
 		for _, p := range append(append([]string(nil), s.Include...), s.Exclude...) {
@@ -137,6 +137,7 @@ type Tailer struct {
 	metrics *metrics
 
 	files   map[identity]*file
+	serial  int             // of the file opened last
 	turn    int             // rounds begin at changing files, so that no busy one starves the others
 	retired []retired       // where truncated files were read to
 	saved   []entry         // positions of an earlier run whose files were not found yet
