@@ -172,18 +172,19 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 }
 
 // endLife ends the group's life when nothing is left to look at: the group is gone then, unless newer panes wait. An
-// alert that is still active without any data is given up after forgetAfter.
+// alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
 	newest := g.life.newest
 	if newest >= step-r.plan.lookback {
 		return false
 	}
 	if g.alert != nil {
-		if !r.plan.lasted(newest+1, step, forgetAfter) {
+		unjudged := r.plan.keeps && missing
+		if !r.plan.lasted(newest+1, step, forgetAfter) || (g.alert.cleared != noStep && !unjudged) {
 			return false
 		}
 		reason := reasonForgotten
-		if r.plan.keeps && missing {
+		if unjudged {
 			reason = reasonNoData
 		}
 		e.emit(r, g, step, finding.Resolved, reason)

@@ -224,9 +224,11 @@ func (g *oracleGroup) run(last int64) []string {
 			g.judge(step, frame)
 		}
 		if newest < step-lookback {
-			if g.state != "" && time.Duration(step-newest-1)*r.Interval >= 24*time.Hour {
+			unjudged := keeps && missing
+			old := time.Duration(step-newest-1)*r.Interval >= 24*time.Hour
+			if g.state != "" && old && (g.cleared == 0 || unjudged) {
 				reason := "forgotten"
-				if keeps && missing {
+				if unjudged {
 					reason = "no data"
 				}
 				g.emit(step, finding.Resolved, frame, reason)

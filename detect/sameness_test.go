@@ -148,8 +148,8 @@ func ratio(rnd *rand.Rand) *expr.Program {
 	}
 }
 
-func randomRule(rnd *rand.Rand, id int) *rules.Rule {
-	interval := []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour}[rnd.IntN(4)]
+func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
+	interval := time.Duration(1+rnd.IntN(3)) * base
 	lengths := func(n int) time.Duration { return time.Duration(rnd.IntN(n)) * interval }
 	r := &rules.Rule{
 		Name: fmt.Sprintf("Rule%d", id), Group: "test", From: ingest.Logs, Interval: interval,
@@ -453,10 +453,11 @@ func sameness(t *testing.T, seed uint64) (settled, early int) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	set := &rules.Set{Version: rnd.Uint64()}
+	base := []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour}[rnd.IntN(4)]
 	for i := range 1 + rnd.IntN(5) {
-		set.Rules = append(set.Rules, randomRule(rnd, i))
+		set.Rules = append(set.Rules, randomRule(rnd, i, base))
 	}
-	logs := randomLogs(rnd, set.Rules[0].Interval)
+	logs := randomLogs(rnd, base)
 	var want []string
 	for _, r := range set.Rules {
 		want = append(want, oracleFindings(r, logs)...)
