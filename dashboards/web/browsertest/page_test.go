@@ -354,6 +354,37 @@ func TestPageTellsWhatToDoAndThatItIsDisconnected(t *testing.T) {
 	b.wait("document.querySelector('#lost').hidden", "true")
 }
 
+// Messages link to /?alert=FINGERPRINT.
+func TestPageOpensTheAlertOfALink(t *testing.T) {
+	b := start(t, 1280, 600)
+	if b == nil {
+		return
+	}
+	p := newPipeline()
+	p.fill(time.Now())
+	for i := range 30 {
+		a := firing(fmt.Sprintf("Rule%02d", i), time.Now())
+		a.Fingerprint = label.Fingerprint(i + 1)
+		p.alerts = append(p.alerts, a)
+	}
+	page := p.page()
+	server := httptest.NewServer(page)
+	defer server.Close()
+	defer page.Close()
+
+	b.do(chromedp.Navigate(server.URL + "/?alert=0000000000000002"))
+	b.wait(text("details[open] .name"), "Rule01")
+	b.wait("document.querySelectorAll('details[open]').length", "1")
+	b.wait("window.scrollY > 500", "true")
+	b.do(chromedp.Click("details[open] summary"))
+	b.wait("document.querySelectorAll('details[open]').length", "0")
+	// It is opened once, not with each update.
+	b.wait("document.querySelectorAll('.chart .trace').length", "4")
+	if open := b.eval("document.querySelectorAll('details[open]').length"); open != "0" {
+		t.Error("the alert opened again")
+	}
+}
+
 // Where a stream is refused, as when too many pages are open, the page asks for its data instead.
 func TestPageWorksWithoutAStream(t *testing.T) {
 	b := start(t, 1280, 900)

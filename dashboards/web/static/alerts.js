@@ -29,6 +29,16 @@ export class AlertList {
     setChildren(this.element, items);
   }
 
+  // show opens an alert and brings it into view; it says whether it is here.
+  show(fingerprint) {
+    const entry = [...this.entries.values()].find(e => e.alert.fingerprint === fingerprint);
+    if (!entry) return false;
+    entry.details.open = true;
+    entry.element.scrollIntoView({block: 'center'});
+    entry.summary.focus({preventScroll: true});
+    return true;
+  }
+
   // tick updates how long alerts have lasted.
   tick(now) {
     for (const entry of this.entries.values()) entry.tick(now);
@@ -65,8 +75,10 @@ class Entry {
     setText(this.severity, [alert.severity, alert.silenced ? 'silenced' : ''].filter(Boolean).join(', '));
     setText(this.name, alert.rule);
     setText(this.labels, group(alert.labels));
-    setText(this.measure, alert.value === undefined ? '' : value(alert.value, alert.unit));
-    setText(this.limit, alert.threshold === undefined || alert.state === 'resolved' ? '' : `threshold ${value(alert.threshold, alert.unit)}`);
+    // The value of a resolved alert is that of its end, which says little at a glance.
+    const over = alert.state === 'resolved';
+    setText(this.measure, over || alert.value === undefined ? '' : value(alert.value, alert.unit));
+    setText(this.limit, over || alert.threshold === undefined ? '' : `threshold ${value(alert.threshold, alert.unit)}`);
     setText(this.text, alert.summary || '');
     this.body.replaceChildren(...body(alert));
   }
@@ -89,6 +101,10 @@ function body(alert) {
   const facts = make('dl', 'facts');
   const fact = (name, ...children) => facts.append(make('div', '', make('dt', '', name), make('dd', '', ...children)));
   if (alert.condition) fact('Condition', make('code', '', alert.condition));
+  if (alert.state === 'resolved' && alert.value !== undefined) {
+    const limit = alert.threshold === undefined ? '' : `, threshold ${value(alert.threshold, alert.unit)}`;
+    fact('Value at its end', value(alert.value, alert.unit) + limit);
+  }
   if (alert.reason) fact('Resolved because', alert.reason);
   const labels = Object.entries(alert.labels || {}).filter(([name]) => name !== 'alertname');
   if (labels.length > 0) {

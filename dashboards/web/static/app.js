@@ -16,6 +16,7 @@ const lists = {
 };
 const charts = new Map(); // rule -> Chart
 let series = new Map();   // rule -> group -> series
+let wanted = new URLSearchParams(location.search).get('alert'); // fingerprint: messages link to /?alert=...
 let alerts = [], status = null, skew = 0, lastUpdate = 0, chosen = remembered();
 
 const board = {
@@ -99,6 +100,7 @@ function showAlerts() {
   const icon = firing.length > 0 ? 'static/icon-firing.svg' : 'static/icon.svg';
   if (byId('icon').getAttribute('href') !== icon) byId('icon').setAttribute('href', icon);
   tick();
+  if (wanted && Object.values(lists).some(list => list.show(wanted))) wanted = null;
 }
 
 // under says what stands behind the headline.
