@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Client struct {
 	ctx  context.Context //nolint:containedctx // the life of the client's own connections and of its producer
 	stop context.CancelFunc
 	main sarama.Client // metadata, offsets and topics
+	wrap func(net.Conn) net.Conn
 
 	mu       sync.Mutex
 	producer *producer

@@ -12,6 +12,7 @@ import (
 type dialer struct {
 	ctx context.Context //nolint:containedctx // the life of the connections, given once
 	net.Dialer
+	wrap func(net.Conn) net.Conn // nil, or what tests put between
 }
 
 // Dial implements proxy.Dialer.
@@ -19,6 +20,9 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	nc, err := d.DialContext(d.ctx, network, address)
 	if err != nil {
 		return nil, err
+	}
+	if d.wrap != nil {
+		nc = d.wrap(nc)
 	}
 	return &conn{Conn: nc, release: context.AfterFunc(d.ctx, func() { _ = nc.Close() })}, nil
 }
@@ -40,7 +44,7 @@ func (c *conn) Close() error {
 func (c *Client) connect(ctx context.Context, tune func(*sarama.Config)) (sarama.Client, error) {
 	conf := *c.conf
 	conf.Net.Proxy.Enable = true
-	conf.Net.Proxy.Dialer = &dialer{ctx: ctx, Dialer: net.Dialer{Timeout: conf.Net.DialTimeout, KeepAlive: conf.Net.KeepAlive}}
+	conf.Net.Proxy.Dialer = &dialer{ctx: ctx, wrap: c.wrap, Dialer: net.Dialer{Timeout: conf.Net.DialTimeout, KeepAlive: conf.Net.KeepAlive}}
 	if tune != nil {
 		tune(&conf)
 	}

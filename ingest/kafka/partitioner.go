@@ -42,3 +42,27 @@ func murmur2(data []byte) uint32 {
 	h ^= h >> 15
 	return h
 }
+
+// spot is the partition that messages without a key go to for a while, so that they make few batches and yet spread.
+type spot struct {
+	partition int32
+	bytes     int
+}
+
+// spotBytes is how many bytes go to one partition before the next.
+const spotBytes = 64 << 10
+
+func (s *spot) take(bytes int, count int32) int32 {
+	if s.bytes >= spotBytes || s.partition >= count {
+		s.partition, s.bytes = (s.partition+1)%count, 0
+	}
+	s.bytes += bytes
+	return s.partition
+}
+
+// leave goes on from a partition whose batch is on its way.
+func (s *spot) leave(partition int32) {
+	if s.partition == partition {
+		s.bytes = spotBytes
+	}
+}

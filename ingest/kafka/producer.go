@@ -15,88 +15,6 @@ import (
 // maxBuffered is how many bytes may wait for acknowledgement before ProduceAsync and Produce block.
 const maxBuffered = 64 << 20
 
-// Produce writes messages and returns when the brokers have acknowledged all of them (acks=all). Messages of a partition
-// are written in the order given, each once, however often a request has to be repeated; calls made at the same time
-// share requests. A Message with a Partition of 0 or more goes there; ByKey has it chosen by the key. Its Time becomes
-// the record's timestamp, the zero time means now; Offset is ignored.
-//
-// A broker that is away is waited for while ctx lives. When ctx ends before the acknowledgement, the error says so; then
-// messages that were sent already may or may not have been written. Messages that the broker refuses (too large, no
-// permission, no such partition) fail at once.
-func (c *Client) Produce(ctx context.Context, msgs ...Message) error {
-	p, err := c.start()
-	if err != nil {
-		return err
-	}
-	if len(msgs) == 0 {
-		return nil
-	}
-	var (
-		mu   sync.Mutex
-		left = len(msgs)
-		errs error
-		done = make(chan struct{})
-	)
-	acked := func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil && errs == nil {
-			errs = err
-		}
-		if left--; left == 0 {
-			close(done)
-		}
-	}
-	for i := range msgs {
-		if err := p.put(ctx, msgs[i], acked); err != nil {
-			acked(err)
-		}
-	}
-	select {
-	case <-done:
-	case <-ctx.Done():
-		// What is in a request is acknowledged or not without us; what is not will be dropped.
-		return fmt.Errorf("producing: not acknowledged: %w", errors.Join(ctx.Err(), c.health.reason()))
-	}
-	if errs != nil {
-		return fmt.Errorf("producing: %w", errs)
-	}
-	return nil
-}
-
-// ProduceAsync writes a message as Produce does, but calls done, which may be nil, when it is acknowledged or cannot be
-// written, and returns as soon as there is room in the buffer of 64 MiB. It is tried until the client is closed. done
-// must not block; calls for messages of the same partition come in their order.
-func (c *Client) ProduceAsync(msg Message, done func(error)) {
-	if done == nil {
-		done = func(error) {}
-	}
-	p, err := c.start()
-	if err == nil {
-		err = p.put(c.ctx, msg, done)
-	}
-	if err != nil {
-		done(fmt.Errorf("producing: %w", err))
-	}
-}
-
-// start makes the producer when it is first used.
-func (c *Client) start() (*producer, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, errClosed
-	}
-	if c.producer == nil {
-		p, err := newProducer(c)
-		if err != nil {
-			return nil, err
-		}
-		c.producer = p
-	}
-	return c.producer, nil
-}
-
 // pending is a message on its way.
 type pending struct {
 	msg  Message
@@ -129,7 +47,7 @@ type producer struct {
 	known    bool // identity is set
 	counts   map[string]int32
 	asked    map[string]time.Time
-	next     map[string]int32 // the partition that keyless messages go to now
+	keyless  map[string]*spot // where messages without a key go now, by topic
 	buffered int
 	messages int
 	room     chan struct{} // closed and made anew when the buffer shrinks
@@ -147,7 +65,7 @@ func newProducer(c *Client) (*producer, error) {
 	p := &producer{
 		c: c, cancel: cancel, ended: make(chan struct{}),
 		queues: map[topicPartition]*routed[*queue]{},
-		counts: map[string]int32{}, asked: map[string]time.Time{}, next: map[string]int32{},
+		counts: map[string]int32{}, asked: map[string]time.Time{}, keyless: map[string]*spot{},
 		room: make(chan struct{}), idle: make(chan struct{}),
 	}
 	p.codec, _ = codec(c.cfg.Compression)
@@ -168,7 +86,7 @@ func (p *producer) put(ctx context.Context, m Message, done func(error)) error {
 	if n > maxMessageBytes {
 		return fmt.Errorf("a message for topic %s has %d bytes, more than the %d that are allowed: %w", m.Topic, n, maxMessageBytes, sarama.ErrMessageSizeTooLarge)
 	}
-	count, err := p.partitions(ctx, m.Topic)
+	count, err := p.partitions(ctx, m.Topic, m.Partition)
 	if err != nil {
 		return err
 	}
@@ -202,7 +120,7 @@ func (p *producer) put(ctx context.Context, m Message, done func(error)) error {
 	case m.Key != nil:
 		m.Partition = keyPartition(m.Key, count)
 	default:
-		m.Partition = p.next[m.Topic] % count
+		m.Partition = p.spot(m.Topic).take(n, count)
 	}
 	tp := topicPartition{m.Topic, m.Partition}
 	p.buffered += n
@@ -219,13 +137,14 @@ func (p *producer) put(ctx context.Context, m Message, done func(error)) error {
 	return nil
 }
 
-// partitions returns the number of partitions of a topic; it waits for a topic that does not exist yet.
-func (p *producer) partitions(ctx context.Context, topic string) (int32, error) {
+// partitions returns the number of partitions of a topic, as it is known unless a partition is wanted that is not among
+// them. It waits for a topic that does not exist yet.
+func (p *producer) partitions(ctx context.Context, topic string, want int32) (int32, error) {
 	said := false
 	for wait := newBackoff(20*time.Millisecond, time.Second); ; {
 		p.mu.Lock()
 		n, at, closing := p.counts[topic], p.asked[topic], p.closing
-		fresh := n > 0 && time.Since(at) < 30*time.Second
+		fresh := n > max(want, 0) && time.Since(at) < 30*time.Second
 		if n > 0 && !fresh {
 			p.asked[topic] = time.Now() // one caller asks anew, the others go on with what is known
 		}
@@ -244,7 +163,7 @@ func (p *producer) partitions(ctx context.Context, topic string) (int32, error) 
 			return found, nil
 		}
 		switch {
-		case n > 0:
+		case n > max(want, 0):
 			return n, nil
 		case over(ctx, err):
 			return 0, ctx.Err()
@@ -303,6 +222,16 @@ func (p *producer) serve(ctx context.Context, b *sarama.Broker, rs []*routed[*qu
 	return nil
 }
 
+// spot returns that of a topic. p.mu is held.
+func (p *producer) spot(topic string) *spot {
+	s := p.keyless[topic]
+	if s == nil {
+		s = &spot{}
+		p.keyless[topic] = s
+	}
+	return s
+}
+
 // identify asks for a producer id if there is none.
 func (p *producer) identify(ctx context.Context, b *sarama.Broker) error {
 	p.mu.Lock()
@@ -357,7 +286,7 @@ func (p *producer) load(r *routed[*queue]) {
 	}
 	q.flight = newBatch(r.topicPartition, msgs, p.codec, time.Now())
 	p.stamp(q)
-	p.next[r.topic] = r.id + 1 // keyless messages go on to the next partition, a batch at a time
+	p.spot(r.topic).leave(r.id)
 }
 
 // sweep drops messages that nobody waits for any more. p.mu is held.

@@ -1,0 +1,151 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// flush makes one transaction of what the tasks have and what is still due. It returns nil when there was nothing to do
+// or it is too early to try again.
+func (r *run) flush(life context.Context) error {
+	now := time.Now()
+	if now.Before(r.retry) {
+		return nil
+	}
+	var msgs []Message
+	offsets := map[string][]*sarama.PartitionOffsetMetadata{}
+	var due []*worker
+	r.flushes++
+	mark := r.nonce + strconv.FormatInt(r.flushes, 36)
+	for _, tp := range slices.SortedFunc(maps.Keys(r.workers), topicPartition.compare) {
+		w := r.workers[tp]
+		if r.ended(w) {
+			continue
+		}
+		if err := w.take(now); err != nil {
+			w.stop()
+			w.err = err
+			signal(r.failed)
+			continue
+		}
+		if !w.due {
+			continue
+		}
+		due = append(due, w)
+		msgs = append(msgs, w.out...)
+		metadata := withMark(w.metadata, mark)
+		offsets[tp.topic] = append(offsets[tp.topic], &sarama.PartitionOffsetMetadata{Partition: tp.id, Offset: w.offset, LeaderEpoch: -1, Metadata: &metadata})
+	}
+	r.uncommitted.Store(0)
+	if len(due) == 0 {
+		r.fine() // nothing is held back, so nobody need wait
+		return nil
+	}
+	if r.s.Join != nil {
+		msgs = r.s.Join(msgs)
+	}
+	own := ownership{r.member.id, r.member.instanceID(), r.member.generation}
+	result, err := r.txn.commit(life, own, msgs, offsets)
+	if result == unknown {
+		result, err = r.decide(life, due[0], mark, err)
+	}
+	if result != committed {
+		r.c.m.transactions.WithLabelValues(r.s.Group, "aborted").Inc()
+		r.trouble(err)
+		// Others may wait for the offsets of the transaction, so it is ended now rather than by the next one.
+		soon, cancel := context.WithTimeout(life, time.Second)
+		defer cancel()
+		_ = r.txn.begin(soon)
+		return err
+	}
+	r.c.m.transactions.WithLabelValues(r.s.Group, "committed").Inc()
+	r.c.m.flush.WithLabelValues(r.s.Group).Observe(time.Since(now).Seconds())
+	for _, w := range due {
+		w.committed()
+	}
+	r.fine()
+	return nil
+}
+
+// ended says whether a worker failed: nothing more of it may be committed.
+func (r *run) ended(w *worker) bool {
+	select {
+	case <-w.done:
+		return w.err != nil
+	default:
+		return false
+	}
+}
+
+// decide finds out what became of a transaction whose end was not answered: a new epoch settles it, then the committed
+// offset carries its mark or does not.
+func (r *run) decide(life context.Context, w *worker, mark string, why error) (outcome, error) {
+	r.log.Debug("the outcome of a transaction is unknown", "err", why)
+	for wait := newBackoff(20*time.Millisecond, time.Second); ; {
+		err := r.txn.begin(life)
+		if err == nil {
+			break
+		}
+		if !wait.sleep(life) {
+			return unknown, errors.Join(why, err)
+		}
+	}
+	at, err := r.c.committed(life, r.txn.cl, r.s.Group, w.tp)
+	if err != nil {
+		return unknown, errors.Join(why, err)
+	}
+	if !marked(at.metadata, mark) {
+		return aborted, why
+	}
+	r.c.m.transactions.WithLabelValues(r.s.Group, "recovered").Inc()
+	return committed, nil
+}
+
+// trouble holds the workers and sets when the next try is. It says what is wrong once.
+func (r *run) trouble(err error) {
+	r.gate.set(false)
+	k := classify(err)
+	if k == authorization || k == data {
+		r.pause.next = r.pause.longest
+		if text := err.Error(); text != r.complain {
+			r.complain = text
+			r.log.Error("output cannot be written, trying again until it can", "err", err)
+		}
+	} else {
+		r.log.Debug("a transaction was aborted, its output goes out again", "class", string(k), "err", err)
+	}
+	r.retry = time.Now().Add(r.pause.next)
+	r.pause.next = min(2*r.pause.next, r.pause.longest)
+}
+
+// fine undoes trouble.
+func (r *run) fine() {
+	r.gate.set(true)
+	if r.complain != "" {
+		r.complain = ""
+		r.log.Info("output is written again")
+	}
+	r.retry = time.Time{}
+	r.pause.reset()
+}
+
+// The metadata of an offset ends with the mark of the flush that committed it.
+const markSeparator = "\x1f"
+
+func withMark(metadata, mark string) string { return metadata + markSeparator + mark }
+
+func withoutMark(metadata string) string {
+	if i := strings.LastIndex(metadata, markSeparator); i >= 0 {
+		return metadata[:i]
+	}
+	return metadata
+}
+
+func marked(metadata, mark string) bool { return strings.HasSuffix(metadata, markSeparator+mark) }
