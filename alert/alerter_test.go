@@ -167,12 +167,12 @@ func TestEditsInPlace(t *testing.T) {
 	o.Integrations = append(o.Integrations, edits)
 	w := newWorld(t, o)
 	var slackGot []string
-	w.answer = func(n *Notification) (Outcome, error, bool) {
+	w.answer = func(n *Notification) (Outcome, bool, error) {
 		if !n.Integration.Edits {
-			return Outcome{}, nil, true
+			return Outcome{}, true, nil
 		}
 		slackGot = append(slackGot, n.Ref+"|"+tell(n))
-		return Outcome{Ref: "C1/1.0"}, nil, false
+		return Outcome{Ref: "C1/1.0"}, false, nil
 	}
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	early := a.fire(w.now)
@@ -217,15 +217,15 @@ func TestFailedAttempts(t *testing.T) {
 			broken := true
 			var ids []string
 			var second time.Time
-			w.answer = func(n *Notification) (Outcome, error, bool) {
+			w.answer = func(n *Notification) (Outcome, bool, error) {
 				ids = append(ids, n.ID)
 				if len(ids) == 2 {
 					second = w.now
 				}
 				if broken {
-					return tc.outcome, errors.New("receiver is down"), false
+					return tc.outcome, false, errors.New("receiver is down")
 				}
-				return Outcome{}, nil, true
+				return Outcome{}, true, nil
 			}
 			a := &subject{name: "a"}
 			w.produce(a.fire(w.now))
@@ -254,12 +254,12 @@ func TestFailedAttempts(t *testing.T) {
 func TestAlertThatEndsWhileRateLimited(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupInterval: minutes(5)}))
 	limited := true
-	w.answer = func(*Notification) (Outcome, error, bool) {
+	w.answer = func(*Notification) (Outcome, bool, error) {
 		if limited {
 			limited = false
-			return Outcome{RetryAfter: time.Second}, errors.New("429"), false
+			return Outcome{RetryAfter: time.Second}, false, errors.New("429")
 		}
-		return Outcome{}, nil, true
+		return Outcome{}, true, nil
 	}
 	a := &subject{name: "a"}
 	w.produce(a.fire(w.now))
@@ -272,11 +272,11 @@ func TestAlertThatEndsWhileRateLimited(t *testing.T) {
 func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
 	down := true
-	w.answer = func(*Notification) (Outcome, error, bool) {
+	w.answer = func(*Notification) (Outcome, bool, error) {
 		if down {
-			return Outcome{}, errors.New("connection refused"), false
+			return Outcome{}, false, errors.New("connection refused")
 		}
-		return Outcome{}, nil, true
+		return Outcome{}, true, nil
 	}
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now))
@@ -308,11 +308,11 @@ func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 func TestRouteGoneAfterRestart(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
 	down := true
-	w.answer = func(*Notification) (Outcome, error, bool) {
+	w.answer = func(*Notification) (Outcome, bool, error) {
 		if down {
-			return Outcome{}, errors.New("connection refused"), false
+			return Outcome{}, false, errors.New("connection refused")
 		}
-		return Outcome{}, nil, true
+		return Outcome{}, true, nil
 	}
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now))

@@ -124,7 +124,7 @@ func (s *Sender) Run(ctx context.Context) error {
 			})
 		}
 	}
-	return g.Wait() //nolint:wrapcheck // always nil
+	return g.Wait()
 }
 
 func (s *Sender) work(ctx context.Context, l *lane) {

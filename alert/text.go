@@ -15,8 +15,13 @@ import (
 // Text returns the notification as plain text for a terminal or a log: no control characters of a label or a record get
 // through.
 func (n *Notification) Text() string {
+	const most = 20
 	var b strings.Builder
 	for i, a := range n.Data.Alerts {
+		if i == most {
+			fmt.Fprintf(&b, "\n… and %d more alerts\n", len(n.Data.Alerts)-most)
+			break
+		}
 		if i > 0 {
 			b.WriteByte('\n')
 		}

@@ -27,7 +27,7 @@ type world struct {
 	flight []*Notification    // handed to the sender, not answered
 
 	// answer says what the receiver makes of a notification; got reports whether it kept it.
-	answer func(n *Notification) (o Outcome, err error, got bool)
+	answer func(n *Notification) (o Outcome, got bool, err error)
 	got    []*Notification // what the receiver has, in order
 }
 
@@ -36,7 +36,7 @@ var epoch = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 func newWorld(t *testing.T, o Options) *world {
 	t.Helper()
 	return &world{t: t, options: o, alerter: New(o), now: epoch, kept: map[string][]byte{},
-		answer: func(*Notification) (Outcome, error, bool) { return Outcome{}, nil, true }}
+		answer: func(*Notification) (Outcome, bool, error) { return Outcome{}, true, nil }}
 }
 
 // produce appends findings to the topic.
@@ -74,7 +74,7 @@ func (w *world) deliver() {
 	flight := w.flight
 	w.flight = nil
 	for _, n := range flight {
-		o, err, got := w.answer(n)
+		o, got, err := w.answer(n)
 		if got {
 			w.got = append(w.got, n)
 		}

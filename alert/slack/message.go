@@ -71,7 +71,7 @@ func (n *Notifier) render(notification *alert.Notification) (message, error) {
 			}
 			s, err := n.templates.Execute(own.template, &safe)
 			if err != nil {
-				return message{}, err //nolint:wrapcheck // it says what it did
+				return message{}, err
 			}
 			own.set(s)
 		}

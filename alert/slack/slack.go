@@ -98,7 +98,7 @@ func (n *Notifier) post(ctx context.Context, address string, _ *alert.Notificati
 	}
 	outcome, err := alert.Post(ctx, n.client, n.config.HTTPConfig, address, http.Header{}, body)
 	if err != nil {
-		return outcome, err //nolint:wrapcheck // it names the host and the answer
+		return outcome, err
 	}
 	return outcome, nil
 }
@@ -146,7 +146,7 @@ func (n *Notifier) reply(ctx context.Context, api *slack.Client, at ref, notific
 		options = append(options, slack.MsgOptionBroadcast())
 	}
 	_, _, err := api.PostMessageContext(ctx, at.channel, options...)
-	return err //nolint:wrapcheck // judged by the caller
+	return err
 }
 
 // identity is who posts and which notification it is.

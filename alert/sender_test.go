@@ -1,0 +1,128 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// notifierFunc is a Notifier made of a function.
+type notifierFunc func(context.Context, *Notification) (Outcome, error)
+
+func (f notifierFunc) Notify(ctx context.Context, n *Notification) (Outcome, error) { return f(ctx, n) }
+
+func note(id string, i Integration) *Notification { return &Notification{ID: id, Integration: i} }
+
+type answers struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (a *answers) done(id string, _ Outcome, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text := "ok"
+	if err != nil {
+		text = err.Error()
+	}
+	a.list = append(a.list, id+": "+text)
+}
+
+func (a *answers) take() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := a.list
+	a.list = nil
+	slices.Sort(out)
+	return out
+}
+
+func TestDeadReceiverDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dead := Integration{Receiver: "dead", Kind: "webhook"}
+		alive := Integration{Receiver: "alive", Kind: "slack"}
+		gone := Integration{Receiver: "gone", Kind: "webhook"}
+		var got answers
+		var log bytes.Buffer
+		s := NewSender(SenderOptions{
+			Targets: []Target{
+				{dead, notifierFunc(func(ctx context.Context, _ *Notification) (Outcome, error) {
+					<-ctx.Done()
+					return Outcome{}, ctx.Err()
+				})},
+				{alive, notifierFunc(func(context.Context, *Notification) (Outcome, error) { return Outcome{}, nil })},
+			},
+			Done: got.done, Timeout: 5 * time.Second, Queue: 2, Parallel: 1, StartWithin: 7 * time.Second,
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		s.Send([]*Notification{note("0", dead)})
+		synctest.Wait()
+		s.Send([]*Notification{note("1", dead), note("2", dead), note("3", dead), note("4", alive), note("5", gone)})
+		synctest.Wait()
+		want := []string{"3: notifying dead/webhook[0]: too many notifications wait for this receiver", "4: ok",
+			"5: notifying gone/webhook[0]: no notifier is configured"}
+		if list := got.take(); !slices.Equal(list, want) {
+			t.Errorf("at once: %q, expected %q", list, want)
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		want = []string{"0: context deadline exceeded", "1: context deadline exceeded",
+			"2: notifying dead/webhook[0]: waited too long behind others for this receiver"}
+		if list := got.take(); !slices.Equal(list, want) {
+			t.Errorf("later: %q, expected %q", list, want)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("two equal failures gave %d lines of log, expected one:\n%s", n, log.String())
+		}
+		s.Send([]*Notification{note("6", dead)})
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if list := got.take(); len(list) != 0 {
+			t.Errorf("an attempt that the end of the program cut off was answered: %q", list)
+		}
+	})
+}
+
+func TestReceiverThatAsksForRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		var times []time.Duration
+		begin := time.Now()
+		s := NewSender(SenderOptions{
+			Targets: []Target{{i, notifierFunc(func(context.Context, *Notification) (Outcome, error) {
+				times = append(times, time.Since(begin))
+				if len(times) == 1 {
+					return Outcome{RetryAfter: 30 * time.Second}, errors.New("429")
+				}
+				return Outcome{}, nil
+			})}},
+			Done: got.done,
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		s.Send([]*Notification{note("1", i), note("2", i), note("3", i)})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := []time.Duration{0, 30 * time.Second, 30 * time.Second}; !slices.Equal(times, want) {
+			t.Errorf("attempts at %v, expected %v", times, want)
+		}
+		if list := got.take(); !slices.Equal(list, []string{"1: 429", "2: ok", "3: ok"}) {
+			t.Errorf("answers are %q", list)
+		}
+	})
+}
