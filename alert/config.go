@@ -133,7 +133,8 @@ type Defaults struct {
 	Prompt bool
 }
 
-// InlineDefaults are those of the keys in freshet.yaml: told at once, and the end too.
+// InlineDefaults are those of the keys in freshet.yaml: a group is what one rule found, it is told of at once and of its
+// end too, and new alerts in it wait for at most ten seconds since the last message.
 func InlineDefaults() Defaults {
 	return Defaults{GroupBy: []string{"alertname"}, GroupWait: 0, GroupInterval: 10 * time.Second,
 		RepeatInterval: 4 * time.Hour, SlackSendResolved: true, Prompt: true}

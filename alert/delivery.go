@@ -147,7 +147,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		if !news {
 			continue
 		}
-		if m.fires() {
+		if i.Firing.has(m.Incident) {
 			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())
 		}
 		m.Notified, m.lastError = now, ""

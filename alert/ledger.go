@@ -102,7 +102,7 @@ type intent struct {
 	retryAt  time.Time
 }
 
-// phase is how far an intent is. It only moves on, except from sending back to waiting.
+// phase is how far an intent is: drafted, handed, ready, sending, and after a failure waiting, then ready again.
 type phase int
 
 const (
