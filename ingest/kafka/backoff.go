@@ -18,7 +18,7 @@ func (b *backoff) reset() { b.next = b.first }
 
 // sleep waits for the next pause and returns false if ctx ended meanwhile.
 func (b *backoff) sleep(ctx context.Context) bool {
-	pause := b.next + time.Duration((rand.Float64()-0.5)*0.4*float64(b.next)) //nolint:gosec // spreads load, guards nothing
+	pause := b.next + time.Duration((rand.Float64()-0.5)*0.4*float64(b.next)) // spreads load, guards nothing
 	b.next = min(2*b.next, b.longest)
 	return sleep(ctx, pause)
 }

@@ -37,7 +37,7 @@ func newBatch(tp topicPartition, msgs []Message, codec sarama.CompressionCodec, 
 		Codec:                codec,
 		CompressionLevel:     sarama.CompressionLevelDefault,
 		PartitionLeaderEpoch: -1,
-		LastOffsetDelta:      int32(len(msgs) - 1), //nolint:gosec // bounded by the bytes of a batch
+		LastOffsetDelta:      int32(len(msgs) - 1), // bounded by the bytes of a batch
 		Records:              make([]*sarama.Record, len(msgs)),
 	}}
 	rb := b.records
@@ -78,7 +78,7 @@ func (b *batch) stamp(p identity, sequence int32, transactional bool) {
 
 // nextSequence returns the sequence number after n more records; it wraps as Kafka's does.
 func nextSequence(sequence int32, n int) int32 {
-	return int32((int64(sequence) + int64(n)) & 0x7fffffff) //nolint:gosec // masked to 31 bits
+	return int32((int64(sequence) + int64(n)) & 0x7fffffff) // masked to 31 bits
 }
 
 // produce sends batches, at most one per partition, to a broker and sets the err of each. It returns an error only for

@@ -22,7 +22,7 @@ type Client struct {
 	m      *metrics
 	health *health
 
-	ctx  context.Context //nolint:containedctx // the life of the client's own connections and of its producer
+	ctx  context.Context // the life of the client's own connections and of its producer
 	stop context.CancelFunc
 	main sarama.Client // metadata, offsets and topics
 	wrap func(net.Conn) net.Conn

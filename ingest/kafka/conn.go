@@ -10,7 +10,7 @@ import (
 // dialer makes connections that end with a context. Sarama's calls know no context; closing the connection below them is
 // what interrupts them.
 type dialer struct {
-	ctx context.Context //nolint:containedctx // the life of the connections, given once
+	ctx context.Context // the life of the connections, given once
 	net.Dialer
 	wrap func(net.Conn) net.Conn // nil, or what tests put between
 }

@@ -148,7 +148,7 @@ func (f *fetcher) serve(ctx context.Context, b *sarama.Broker, rs []*routed[*sou
 
 func newFetchRequest(wait time.Duration) *sarama.FetchRequest {
 	return &sarama.FetchRequest{
-		Version: 11, MinBytes: 1, MaxBytes: answerBytes, MaxWaitTime: int32(wait / time.Millisecond), //nolint:gosec // 250 at most
+		Version: 11, MinBytes: 1, MaxBytes: answerBytes, MaxWaitTime: int32(wait / time.Millisecond), // 250 at most
 		Isolation: sarama.ReadCommitted, SessionEpoch: -1,
 	}
 }

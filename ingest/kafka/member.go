@@ -101,7 +101,7 @@ func (m *member) joinOnce() ([]topicPartition, int32, error) {
 	}
 	req := sarama.NewJoinGroupRequest(m.cl.Config().Version)
 	req.GroupId, req.MemberId, req.GroupInstanceId = m.group, m.id, m.instanceID()
-	req.SessionTimeout = int32(m.c.cfg.SessionTimeout / time.Millisecond) //nolint:gosec // seconds
+	req.SessionTimeout = int32(m.c.cfg.SessionTimeout / time.Millisecond) // seconds
 	req.RebalanceTimeout = int32(rebalanceTimeout / time.Millisecond)
 	req.ProtocolType = protocolType
 	err = req.AddGroupProtocolMetadata(protocolName, &sarama.ConsumerGroupMemberMetadata{

@@ -6,7 +6,7 @@ const ByKey int32 = -1
 
 // keyPartition returns the partition of a key among n.
 func keyPartition(key []byte, n int32) int32 {
-	return int32(murmur2(key)&0x7fffffff) % n //nolint:gosec // masked to 31 bits
+	return int32(murmur2(key)&0x7fffffff) % n // masked to 31 bits
 }
 
 // murmur2 is the 32-bit hash that Kafka's Java client partitions by.
@@ -16,7 +16,7 @@ func murmur2(data []byte) uint32 {
 		m    = 0x5bd1e995
 		r    = 24
 	)
-	h := uint32(seed) ^ uint32(len(data)) //nolint:gosec // keys are short
+	h := uint32(seed) ^ uint32(len(data)) // keys are short
 	for len(data) >= 4 {
 		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
 		k *= m

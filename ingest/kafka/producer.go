@@ -18,7 +18,7 @@ const maxBuffered = 64 << 20
 // pending is a message on its way.
 type pending struct {
 	msg  Message
-	ctx  context.Context //nolint:containedctx // the life of the one request to write this message
+	ctx  context.Context // the life of the one request to write this message
 	done func(error)
 }
 

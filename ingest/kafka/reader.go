@@ -53,7 +53,7 @@ func (c *Client) readPartition(ctx context.Context, tp topicPartition, f func(*M
 		})
 		if err != nil {
 			cancel()
-			for range answers { //nolint:revive // waits for the goroutine
+			for range answers { // until the goroutine has ended
 			}
 			return err
 		}

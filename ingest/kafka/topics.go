@@ -159,13 +159,20 @@ func verifyTopic(cl sarama.Client, admin sarama.ClusterAdmin, s TopicSpec) ([]Di
 	if len(s.Config) == 0 {
 		return diffs, nil
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: s.Name, ConfigNames: slices.Sorted(maps.Keys(s.Config))})
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{
+		{Type: sarama.TopicResource, Name: s.Name, ConfigNames: slices.Sorted(maps.Keys(s.Config))},
+	}, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return nil, err
 	}
-	have := make(map[string]string, len(entries))
-	for _, e := range entries {
-		have[e.Name] = e.Value
+	have := make(map[string]string, len(s.Config))
+	for _, r := range results {
+		if err := check(sarama.KError(r.ErrorCode)); err != nil {
+			return nil, err
+		}
+		for _, e := range r.Configs {
+			have[e.Name] = e.Value
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Config)) {
 		v, ok := have[key]
@@ -224,5 +231,5 @@ func partitions(cl sarama.Client, topic string) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int32(len(ids)), nil //nolint:gosec // Kafka counts partitions in int32
+	return int32(len(ids)), nil // Kafka counts partitions in int32
 }

@@ -100,7 +100,7 @@ func start(o Options) (_ *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port //nolint:errcheck // of a TCP listener
+	port := l.Addr().(*net.TCPAddr).Port
 	b.addr = net.JoinHostPort(host, strconv.Itoa(port))
 	b.cluster, err = kfake.NewCluster(o.kfake(b.addr, l)...)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 type lock struct{ file *os.File }
 
 func acquire(path string) (*lock, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // inside the configured data directory
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // inside the configured data directory
 	if err != nil {
 		return nil, err
 	}
