@@ -185,7 +185,7 @@ func startAgents(ctx context.Context, g *errgroup.Group, client *kafka.Client, l
 			return nil, fmt.Errorf("the agent of %s: %w", service, err)
 		}
 		g.Go(func() error { return a.Run(ctx) })
-		targets[service] = a.Addrs().GRPC
+		targets[service] = a.Addrs().GRPC.String()
 	}
 	return targets, nil
 }

@@ -25,6 +25,9 @@ type accumulate struct {
 	batch   ingest.Batch
 	dead    []kafka.Message
 	records prometheus.Counter
+
+	reported    time.Time
+	late, ahead map[string]uint64 // counted so far
 }
 
 // accumulateStage describes stage 1 to the Kafka loop.
@@ -48,19 +51,20 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", c.Topic, err)
 	}
-	acc := detect.NewAccumulator(detect.AccumulatorOptions{
+	acc, err := detect.NewAccumulator(detect.AccumulatorOptions{
 		Rules:          p.rules,
 		Source:         detect.Source{Topic: c.Topic, Partition: c.Partition},
 		Partitions:     c.Partitions,
 		PanePartitions: p.panePartitions,
 		ClockTolerance: p.cfg.Detect.ClockTolerance.Nanoseconds(),
 	})
-	if c.Metadata != "" {
-		if err := acc.Restore(c.Metadata); err != nil {
-			// Only the knowledge of what is late is lost; the records are all read.
-			p.log.Warn("the metadata of the committed offset cannot be read, lateness is judged anew",
-				slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
-		}
+	if err != nil {
+		return nil, err
+	}
+	if err := acc.Restore(c.Metadata); err != nil {
+		// Only the knowledge of what is late is lost; the records are all read.
+		p.log.Warn("the metadata of the committed offset cannot be read, lateness is judged anew",
+			slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
 	}
 	return &accumulate{p: p, acc: acc, decoder: decoder, records: p.metrics.records.WithLabelValues(c.Topic)}, nil
 }
@@ -81,7 +85,11 @@ func (t *accumulate) Process(m *kafka.Message) error {
 
 func (t *accumulate) Idle(at time.Time) { t.acc.Idle(at.UnixNano()) }
 
-func (t *accumulate) Take(time.Time) (kafka.Output, error) {
+func (t *accumulate) Take(now time.Time) (kafka.Output, error) {
+	if now.Sub(t.reported) >= time.Second {
+		t.report()
+		t.reported = now
+	}
 	sections := t.acc.Take()
 	messages := make([]kafka.Message, 0, len(sections)+len(t.dead))
 	for _, s := range sections {
@@ -92,9 +100,21 @@ func (t *accumulate) Take(time.Time) (kafka.Output, error) {
 	return kafka.Output{Messages: messages, Metadata: t.acc.Metadata()}, nil
 }
 
+// report adds what came late or from the future since the last report to the metrics.
+func (t *accumulate) report() {
+	stats := t.acc.Stats()
+	for service, n := range stats.Late {
+		t.p.metrics.late.WithLabelValues(service).Add(float64(n - t.late[service]))
+	}
+	for service, n := range stats.Ahead {
+		t.p.metrics.future.WithLabelValues(service).Add(float64(n - t.ahead[service]))
+	}
+	t.late, t.ahead = stats.Late, stats.Ahead
+}
+
 func (t *accumulate) Committed() {}
 
-func (t *accumulate) Close() {}
+func (t *accumulate) Close() { t.report() }
 
 // joinSections makes one message of all sections for the same pane partition.
 func (p *Pipeline) joinSections(messages []kafka.Message) []kafka.Message {

@@ -33,12 +33,8 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 		defaults = alert.AlertmanagerDefaults()
 	}
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
-	templates, err := alert.NewTemplates(cfg.Alert.Templates...)
-	if err != nil {
-		return nil, err
-	}
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := newNotifier(i, templates)
+		n, err := newNotifier(i)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -75,10 +71,10 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 	return outcome, err //nolint:wrapcheck // passed on as it is
 }
 
-func newNotifier(i alert.Integration, templates *alert.Templates) (alert.Notifier, error) {
+func newNotifier(i alert.Integration) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
-		return slack.New(*i.Slack, templates)
+		return slack.New(*i.Slack)
 	case "webhook":
 		return webhook.New(*i.Webhook)
 	default:

@@ -44,21 +44,27 @@ func (p *Pipeline) evaluateStage() kafka.Stage {
 
 func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 	started := time.Now()
-	eval := detect.NewEvaluator(detect.EvaluatorOptions{
-		Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
-	})
+	fresh := func() (*detect.Evaluator, error) {
+		return detect.NewEvaluator(detect.EvaluatorOptions{
+			Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition, PanePartitions: c.Partitions,
+		})
+	}
+	eval, err := fresh()
+	if err != nil {
+		return nil, err
+	}
 	restored := 0
-	err := p.client.ReadPartition(ctx, p.names.State, c.Partition, func(m kafka.Message) error {
+	err = p.client.ReadPartition(ctx, p.names.State, c.Partition, func(m *kafka.Message) error {
 		restored++
 		return eval.Restore(m.Key, m.Value)
 	})
 	switch {
-	case errors.Is(err, detect.ErrStateVersion):
-		p.log.Warn("the saved state was written by another version and cannot be read: this partition starts clean",
+	case errors.Is(err, detect.ErrState):
+		p.log.Warn("the saved state cannot be read, it was written by another version or is damaged: this partition starts clean",
 			slog.Int("partition", int(c.Partition)), slog.Any("error", err))
-		eval = detect.NewEvaluator(detect.EvaluatorOptions{
-			Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition,
-		})
+		if eval, err = fresh(); err != nil {
+			return nil, err
+		}
 	case err != nil:
 		return nil, fmt.Errorf("restoring the state of %s/%d: %w", p.names.Panes, c.Partition, err)
 	case restored > 0:
@@ -75,9 +81,12 @@ func (t *evaluate) Process(m *kafka.Message) error {
 	res, err := t.eval.Apply(m.Offset, m.Value)
 	if err != nil {
 		// Stage 1 wrote it, so this is a defect or a damaged topic; stopping here would stop every rule.
-		t.p.log.Error("a record of freshet.panes cannot be read and is skipped",
+		t.p.log.Error("part of a panes record cannot be read and is skipped",
 			slog.Int("partition", int(m.Partition)), slog.Int64("offset", m.Offset), slog.Any("error", err))
 		t.p.metrics.deadLettered.WithLabelValues(t.p.names.Panes, "malformed").Inc()
+	}
+	for _, w := range res.Warnings {
+		t.p.log.Warn("evaluating rules", slog.Any("warning", w))
 	}
 	for _, f := range res.Findings {
 		if err := t.send(f); err != nil {
@@ -134,9 +143,14 @@ func (t *evaluate) Committed() {}
 // report says how far the partition is.
 func (t *evaluate) report(now time.Time) {
 	label := strconv.Itoa(int(t.partition))
-	m := mark{groups: t.eval.Groups()}
-	if w := t.eval.Watermark(); w > 0 {
-		m.watermark = time.Unix(0, w)
+	stats := t.eval.Stats()
+	m := mark{groups: stats.Groups}
+	for _, w := range stats.Watermarks {
+		if at := time.Unix(0, w.EventTime); m.watermark.IsZero() || at.Before(m.watermark) {
+			m.watermark = at
+		}
+	}
+	if !m.watermark.IsZero() {
 		t.p.metrics.watermark.WithLabelValues(label).Set(max(0, now.Sub(m.watermark).Seconds()))
 	}
 	t.p.metrics.groups.WithLabelValues(label).Set(float64(m.groups))

@@ -176,7 +176,7 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		}
 		for _, r := range results {
 			if r.Created {
-				p.log.Info("topic created", slog.String("topic", r.Name))
+				p.log.Info("topic created", slog.String("topic", r.Topic))
 			}
 		}
 	}
