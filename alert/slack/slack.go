@@ -96,11 +96,7 @@ func (n *Notifier) post(ctx context.Context, address string, _ *alert.Notificati
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("encoding the message: %w", err)
 	}
-	outcome, err := alert.Post(ctx, n.client, n.config.HTTPConfig, address, http.Header{}, body)
-	if err != nil {
-		return outcome, err
-	}
-	return outcome, nil
+	return alert.Post(ctx, n.client, n.config.HTTPConfig, address, http.Header{}, body)
 }
 
 // edit keeps the group's one message up to date and says in its thread what changed.
