@@ -10,9 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
-
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/format"
@@ -21,7 +18,7 @@ import (
 var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) //nolint:gochecknoglobals // a constant
 
 func newStrict(lookupEnv func(string) (string, bool)) *strict {
-	return &strict{lookupEnv: lookupEnv, anchors: map[string]ast.Node{}, positions: map[string]*token.Position{}}
+	return &strict{lookupEnv: lookupEnv, positions: map[string]position{}}
 }
 
 // check adds faults found after decoding, at the place of their path or of the nearest key above it. A value that could
@@ -31,21 +28,28 @@ func (s *strict) check(faults []Fault) {
 		if slices.ContainsFunc(s.undecoded, func(path string) bool { return strings.HasPrefix(path, f.Path) }) {
 			continue
 		}
-		if p := s.position(f.Path); p != nil && f.Line == 0 {
-			f.Line, f.Column = p.Line, p.Column
+		if p := s.position(f.Path); f.Line == 0 {
+			f.Line, f.Column = p.line, p.column
 		}
 		s.faults = append(s.faults, f)
 	}
 }
 
-func (s *strict) position(path string) *token.Position {
+// given says whether a key stands in the file.
+func (s *strict) given(path string) bool {
+	_, ok := s.positions[path]
+	return ok
+}
+
+// position is where a path or the nearest above it stands.
+func (s *strict) position(path string) position {
 	for path != "" {
-		if p := s.positions[path]; p != nil {
+		if p, ok := s.positions[path]; ok {
 			return p
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return nil
+	return position{}
 }
 
 // report returns all faults in the order of their places.
@@ -75,7 +79,7 @@ func (c *Config) faults(s *strict) []Fault {
 	var out []Fault
 	bad := func(path, message, hint string) { out = append(out, Fault{Path: path, Message: message, Hint: hint}) }
 
-	if s.positions["kafka.brokers"] != nil && len(c.Kafka.Brokers) == 0 {
+	if s.given("kafka.brokers") && len(c.Kafka.Brokers) == 0 {
 		bad("kafka.brokers", "the list is empty", "name the brokers as host:port, or leave the key out to use the embedded broker")
 	}
 	if !namespacePattern.MatchString(c.Kafka.Namespace) {

@@ -142,7 +142,7 @@ func Default() *Config {
 	return &Config{
 		Kafka: Kafka{
 			DataDir: "./data", Namespace: "freshet",
-			Listen:  "127.0.0.1:9092",
+			Listen: "127.0.0.1:9092",
 			Topics: TopicSettings{
 				Create: true, Partitions: 4, PanePartitions: 4, Retention: 24 * time.Hour,
 			},

@@ -1,20 +1,20 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
 )
 
 // Fault is one thing that is wrong in a configuration file.
@@ -32,71 +32,73 @@ type Fault struct {
 }
 
 // strict decodes YAML into Go values and collects every fault rather than stopping at the first: unknown keys, wrong
-// types, unset environment variables. go-yaml's own decoder stops at the first, hence the walk.
+// types, unset environment variables. The library's own decoder stops at the first and knows no columns, hence the walk.
 type strict struct {
 	lookupEnv func(string) (string, bool)
-	anchors   map[string]ast.Node
-	positions map[string]*token.Position
+	positions map[string]position
 	faults    []Fault
 	values    int // decoded so far
 	// undecoded are the paths whose values are not known.
 	undecoded []string
 }
 
+type position struct{ line, column int }
+
 // decode fills the struct that into points to.
 func (s *strict) decode(content []byte, into any) {
-	file, err := parser.ParseBytes(content, 0)
-	if err != nil {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var doc, second yaml.Node
+	if err := decoder.Decode(&doc); err != nil {
+		if !errors.Is(err, io.EOF) {
+			s.syntax(err)
+		}
+		return
+	}
+	if err := decoder.Decode(&second); err == nil {
+		s.fault("", &second, "a second YAML document begins here", "one file holds one document")
+	} else if !errors.Is(err, io.EOF) {
 		s.syntax(err)
-		return
 	}
-	if len(file.Docs) > 1 {
-		s.fault("", file.Docs[1].Start, "a second YAML document begins here", "one file holds one document")
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return
-	}
-	s.value(file.Docs[0].Body, reflect.ValueOf(into).Elem(), "")
+	s.value(doc.Content[0], reflect.ValueOf(into).Elem(), "")
 }
 
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `) //nolint:gochecknoglobals // a constant
+
+// syntax reports what the parser stopped at; it tells the line in its text only.
 func (s *strict) syntax(err error) {
-	var yerr yaml.Error
-	if !errors.As(err, &yerr) {
-		s.faults = append(s.faults, Fault{Message: err.Error()})
-		return
-	}
-	f := Fault{Message: "not valid YAML: " + yerr.GetMessage()}
-	if tk := yerr.GetToken(); tk != nil && tk.Position != nil {
-		f.Line, f.Column = tk.Position.Line, tk.Position.Column
+	f := Fault{Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		f.Line, _ = strconv.Atoi(m[1]) // digits, by the pattern
+		f.Column = 1
+		f.Message = "not valid YAML: " + err.Error()[len(m[0]):]
 	}
 	s.faults = append(s.faults, f)
 }
 
-func (s *strict) fault(path string, tk *token.Token, message, hint string) {
-	f := Fault{Path: path, Message: message, Hint: hint}
-	if tk != nil && tk.Position != nil {
-		f.Line, f.Column = tk.Position.Line, tk.Position.Column
-	}
-	s.faults = append(s.faults, f)
+func (s *strict) fault(path string, n *yaml.Node, message, hint string) {
+	s.faults = append(s.faults, Fault{Path: path, Line: n.Line, Column: n.Column, Message: message, Hint: hint})
 }
 
 // maxValues bounds the values of a file: aliases can stand for more than anybody writes, or without end for themselves.
 const maxValues = 100_000
 
-func (s *strict) value(n ast.Node, v reflect.Value, path string) {
+func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 	if s.values++; s.values >= maxValues || len(path) > 1000 {
 		if s.values == maxValues || len(path) > 1000 {
-			s.fault("", n.GetToken(), "too many values", "an alias stands for something that holds the alias itself, or for too much")
+			s.fault("", n, "too many values", "an alias stands for something that holds the alias itself, or for too much")
 			s.values = maxValues
 		}
 		return
 	}
-	n = s.resolve(n, path)
-	if n == nil {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	s.positions[path] = position{n.Line, n.Column}
+	if n.Style&yaml.TaggedStyle != 0 {
+		s.fault(path, n, "the YAML tag "+n.Tag+" has no meaning here", "put the value in quotes: \""+n.Tag+" …\"")
 		return
 	}
-	s.positions[path] = n.GetToken().Position
-	if _, isNull := n.(*ast.NullNode); isNull {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // a key without a value keeps its default
 	}
 	if v.Kind() == reflect.Pointer {
@@ -154,112 +156,77 @@ func (s *strict) value(n ast.Node, v reflect.Value, path string) {
 			return err
 		})
 	default:
-		s.fault(path, n.GetToken(), fmt.Sprintf("no value can stand here (%s)", v.Kind()), "")
+		s.fault(path, n, fmt.Sprintf("no value can stand here (%s)", v.Kind()), "")
 	}
 }
 
-// resolve follows anchors, aliases and tags to the node that holds the value.
-func (s *strict) resolve(n ast.Node, path string) ast.Node {
-	switch t := n.(type) {
-	case *ast.AnchorNode:
-		s.anchors[t.Name.GetToken().Value] = t.Value
-		return s.resolve(t.Value, path)
-	case *ast.AliasNode:
-		target, ok := s.anchors[t.Value.GetToken().Value]
-		if !ok {
-			s.fault(path, t.GetToken(), "no anchor &"+t.Value.GetToken().Value+" stands before this alias", "")
-			return nil
-		}
-		return target
-	case *ast.TagNode:
-		s.fault(path, t.GetToken(), "a YAML tag has no meaning here", "put the value in quotes: \""+t.GetToken().Value+" …\"")
-		return nil
-	default:
-		return n
-	}
-}
-
-func (s *strict) mapping(n ast.Node, v reflect.Value, path string) {
-	entries, ok := s.entries(n, path)
-	if !ok {
+func (s *strict) mapping(n *yaml.Node, v reflect.Value, path string) {
+	if !s.expect(n, yaml.MappingNode, path, "a mapping of keys to values", "") {
 		return
 	}
 	fields := fieldsOf(v)
 	seen := map[string]bool{}
-	for _, e := range entries {
-		key := e.Key.GetToken().Value
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
 		at := join(path, key)
 		field, known := fields[key]
 		switch {
 		case !known:
-			s.fault(at, e.Key.GetToken(), fmt.Sprintf("unknown key %q", key), nearestHint(key, fields))
+			s.fault(at, n.Content[i], fmt.Sprintf("unknown key %q", key), nearestHint(key, fields))
 		case seen[key]:
-			s.fault(at, e.Key.GetToken(), fmt.Sprintf("key %q stands twice", key), "")
+			s.fault(at, n.Content[i], fmt.Sprintf("key %q stands twice", key), "")
 		default:
-			s.value(e.Value, field, at)
+			s.value(n.Content[i+1], field, at)
 		}
 		seen[key] = true
 	}
 }
 
-func (s *strict) entries(n ast.Node, path string) ([]*ast.MappingValueNode, bool) {
-	switch t := n.(type) {
-	case *ast.MappingNode:
-		return t.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{t}, true
-	default:
-		s.fault(path, n.GetToken(), "expected a mapping of keys to values, found "+kindOf(n), "")
-		return nil, false
+// expect reports a node of another kind.
+func (s *strict) expect(n *yaml.Node, kind yaml.Kind, path, what, hint string) bool {
+	if n.Kind == kind {
+		return true
 	}
+	s.undecoded = append(s.undecoded, path)
+	s.fault(path, n, "expected "+what+", found "+kindOf(n), hint)
+	return false
 }
 
-func (s *strict) sequence(n ast.Node, v reflect.Value, path string) {
-	seq, ok := n.(*ast.SequenceNode)
-	if !ok {
-		s.fault(path, n.GetToken(), "expected a list, found "+kindOf(n), "write it as [ … ], or one `- ` entry a line")
+func (s *strict) sequence(n *yaml.Node, v reflect.Value, path string) {
+	if !s.expect(n, yaml.SequenceNode, path, "a list", "write it as [ … ], or one `- ` entry a line") {
 		return
 	}
-	out := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
-	for i, e := range seq.Values {
+	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, e := range n.Content {
 		s.value(e, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
 	}
 	v.Set(out)
 }
 
-func (s *strict) dictionary(n ast.Node, v reflect.Value, path string) {
-	entries, ok := s.entries(n, path)
-	if !ok {
+func (s *strict) dictionary(n *yaml.Node, v reflect.Value, path string) {
+	if !s.expect(n, yaml.MappingNode, path, "a mapping of keys to values", "") {
 		return
 	}
 	out := reflect.MakeMap(v.Type())
-	for _, e := range entries {
-		key := e.Key.GetToken().Value
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
 		val := reflect.New(v.Type().Elem()).Elem()
-		s.value(e.Value, val, join(path, key))
+		s.value(n.Content[i+1], val, join(path, key))
 		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), val)
 	}
 	v.Set(out)
 }
 
 // scalar hands the node's text, environment variables filled in, to set.
-func (s *strict) scalar(n ast.Node, path, expected string, set func(string) error) {
-	var raw string
-	switch t := n.(type) {
-	case *ast.StringNode:
-		raw = t.Value
-	case *ast.LiteralNode:
-		raw = t.Value.Value
-	case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
-		s.fault(path, n.GetToken(), fmt.Sprintf("expected %s, found %s", expected, kindOf(n)), "")
+func (s *strict) scalar(n *yaml.Node, path, expected string, set func(string) error) {
+	if !s.expect(n, yaml.ScalarNode, path, expected, "") {
 		return
-	default:
-		raw = n.GetToken().Value
 	}
+	raw := n.Value
 	expanded, missing := expand(raw, s.lookupEnv)
 	for _, name := range missing {
 		s.undecoded = append(s.undecoded, path)
-		s.fault(path, n.GetToken(), "environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
+		s.fault(path, n, "environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
 	}
 	if len(missing) > 0 {
 		return
@@ -267,7 +234,7 @@ func (s *strict) scalar(n ast.Node, path, expected string, set func(string) erro
 	if err := set(expanded); err != nil {
 		s.undecoded = append(s.undecoded, path)
 		shown := strconv.Quote(raw) // as written, so that no secret from the environment is shown
-		s.fault(path, n.GetToken(), fmt.Sprintf("expected %s, found %s", expected, shown), detail(err, expanded, raw))
+		s.fault(path, n, fmt.Sprintf("expected %s, found %s", expected, shown), detail(err, expanded, raw))
 	}
 }
 
@@ -381,14 +348,14 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func kindOf(n ast.Node) string {
-	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
 		return "a mapping"
-	case *ast.SequenceNode:
+	case yaml.SequenceNode:
 		return "a list"
 	default:
-		return strconv.Quote(n.GetToken().Value)
+		return strconv.Quote(n.Value)
 	}
 }
 
