@@ -114,6 +114,8 @@ func arguments(least, most int) string {
 		return strconv.Itoa(most) + " arguments"
 	case least == 0 && most == 1:
 		return "at most one argument"
+	case most == least+1:
+		return strconv.Itoa(least) + " or " + strconv.Itoa(most) + " arguments"
 	default:
 		return strconv.Itoa(least) + " to " + strconv.Itoa(most) + " arguments"
 	}

@@ -36,12 +36,20 @@ const prefixPrecedence = 7
 type printer struct {
 	refs  map[int64]*ref
 	whole map[int64]int64
+	named bool // constants by name, for people, rather than by number
 	strings.Builder
 }
 
 // canonical returns the one form of a resolved expression.
 func (r *resolver) canonical(e ast.Expr) string {
 	p := printer{refs: r.refs, whole: r.whole}
+	p.write(e, 0)
+	return p.String()
+}
+
+// readable returns the expression as a person would have written it, for hints.
+func (r *resolver) readable(e ast.Expr) string {
+	p := printer{refs: r.refs, whole: r.whole, named: true}
 	p.write(e, 0)
 	return p.String()
 }
@@ -68,7 +76,7 @@ func (p *printer) write(e ast.Expr, outer int) {
 
 // refText writes a constant as its number: 17 and ERROR mean the same.
 func (p *printer) refText(e ast.Expr, to *ref) string {
-	if to.kind == toConstant {
+	if to.kind == toConstant && !p.named {
 		f, _ := e.AsLiteral().(types.Double)
 		return strconv.FormatFloat(float64(f), 'g', -1, 64)
 	}

@@ -76,7 +76,7 @@ func (r *resolver) typeFaults(tree *ast.AST, errs []*common.Error) Faults {
 		if found, ok := strings.CutPrefix(e.Message, "expected type 'bool' but found '"); ok && node != nil {
 			found = strings.TrimSuffix(found, "'")
 			faults = append(faults, Fault{
-				Offset: r.starts[node.ID()], Length: len(r.canonical(node)), Hint: compareHint(r.canonical(node), found),
+				Offset: r.starts[node.ID()], Length: len(r.readable(node)), Hint: compareHint(r.readable(node), found),
 				Message: "a condition is needed here, and this is " + speak(found),
 			})
 			continue
@@ -166,6 +166,13 @@ func (r *resolver) overloadFault(e ast.Expr, applied []string) Fault {
 		f.Message = "`in` cannot look for " + left + " in a list of other things"
 		if right != "a list" {
 			f.Message, f.Hint = "`in` needs a list", `as in x in ["a", "b"]`
+		} else if args := call.Args(); args[1].Kind() == ast.ListKind && applied[0] == "double" {
+			for _, element := range args[1].AsList().Elements() {
+				if hint := r.comparisonHint([]ast.Expr{args[0], element}, []string{"double", "string"}); hint != "" {
+					f.Hint = hint
+					break
+				}
+			}
 		}
 	case operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo:
 		f.Message = "`" + symbol + "` computes with numbers, not with " + left
@@ -243,7 +250,7 @@ func (r *resolver) argumentFault(name string, call ast.CallExpr, applied []strin
 			}
 			hint = "as in " + f.example
 			if f.aggregate && i == 0 && k == number && applied[i] == "bool" {
-				hint = "to count records write count(" + r.canonical(args[0]) + ")"
+				hint = "to count records write count(" + r.readable(args[0]) + ")"
 			}
 			if name == "rate" && applied[i] == "double" {
 				hint = "rate counts records per second, as in " + f.example
@@ -276,11 +283,11 @@ func (c *checked) mustBe(k kind, place string) Faults {
 	hint := ""
 	switch {
 	case found == number && k == truth:
-		hint = compareHint(c.canonical(c.root), "double")
+		hint = compareHint(c.readable(c.root), "double")
 	case found == text && k == truth:
-		hint = compareHint(c.canonical(c.root), "string")
+		hint = compareHint(c.readable(c.root), "string")
 	case found == list:
-		hint = "write x in " + c.canonical(c.root)
+		hint = "write x in " + c.readable(c.root)
 	}
 	what := map[kind]string{number: "a number", text: "text", truth: "a condition", list: "a list"}[found]
 	return Faults{{Offset: c.starts[c.root.ID()], Length: 1, Message: place + " needs a condition, and this is " + what, Hint: hint}}

@@ -58,7 +58,7 @@ func CompileCondition(source string, o Options) (*Program, Faults) {
 	cc.lowering = &lowering[Frame]{checked: c, leaf: keyLeaf, call: cc.call, compared: cc.compared}
 	whole := cc.lowering.lower(c.root)
 	if len(c.faults) == 0 && len(cc.program.Reads) == 0 {
-		c.fault(c.starts[c.root.ID()], 1, "as in count(severity >= ERROR) > 100", "`when` has no aggregate, so it judges nothing")
+		c.fault(c.starts[c.root.ID()], 1, "as in "+exampleCondition(o.Signal), "`when` has no aggregate, so it judges nothing")
 	}
 	if len(c.faults) > 0 {
 		return nil, inOrder(c.faults)
@@ -76,6 +76,20 @@ func CompileCondition(source string, o Options) (*Program, Faults) {
 	})
 	cc.choose()
 	return p, nil
+}
+
+// exampleCondition returns a condition on a signal that is right, for hints.
+func exampleCondition(signal ingest.Signal) string {
+	switch signal {
+	case ingest.Logs:
+		return "count(severity >= ERROR) > 100"
+	case ingest.Spans:
+		return "p95(duration) > 1"
+	case ingest.Metrics:
+		return `max(metric("queue.size")) > 100`
+	default:
+		return "count() > 100"
+	}
 }
 
 // choose picks the comparison that the rule reports.

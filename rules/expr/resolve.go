@@ -174,7 +174,7 @@ func (r *resolver) literal(e ast.Expr) {
 		r.fault(r.at(e), 1, "write the text without b", "bytes have no place in an expression")
 		return
 	}
-	if f := float64(whole); whole > 1<<53 || whole < -1<<53 {
+	if f := float64(whole); whole >= 1<<53 || whole <= -1<<53 {
 		r.whole[e.ID()] = whole
 		e.SetKindCase(r.factory.NewLiteral(e.ID(), types.Double(f)))
 		return
@@ -273,20 +273,30 @@ func (r *resolver) keyMeaning(name string, offset int) (*ref, kind) {
 			return &ref{kind: toKey, name: k.Text, index: i}, dynamic
 		}
 	}
-	hint := "write max(" + name + ") or another aggregate"
-	if i := slices.IndexFunc(r.fields, func(f field) bool { return f.name == name && f.kind == text }); i >= 0 {
-		hint = "write count(" + name + ` == "…")`
-	}
-	var words []string
+	words := make([]string, 0, 2*len(r.keys))
 	for _, k := range r.keys {
 		words = append(words, k.Text, k.Label)
 	}
-	if near := Nearest(name, words); near != "" {
+	f, isFunction := r.language.functions[name]
+	known := r.signal == ingest.Events || strings.Contains(name, ".") || r.isKnown(name) || isFunction
+	var hint string
+	switch near := Nearest(name, words); {
+	case near != "":
 		hint = "did you mean " + near + "?"
-	} else if slices.ContainsFunc(r.constants, func(c constant) bool { return c.name == name }) {
+	case r.isKnown(name) && !r.isField(name):
 		hint = r.constantHint("count", name)
-	} else if f, ok := r.language.functions[name]; ok {
+	case isFunction:
 		hint = "write " + f.example
+	case !known:
+		hint = r.suggest(name)
+	case slices.ContainsFunc(r.fields, func(f field) bool { return f.name == name && f.kind == number }):
+		hint = "write max(" + name + ") or another aggregate"
+	default:
+		hint = "write it inside an aggregate, as in count(" + name + ` == "…"), or add it to by:`
+	}
+	if !known {
+		r.fault(offset, len(name), hint, "%s have no field `%s`; outside an aggregate only measures and the names of by: can stand", r.signal, name)
+		return nil, 0
 	}
 	r.fault(offset, len(name), hint, "`%s` is about one record; outside an aggregate only measures and the names of by: can stand", name)
 	return nil, 0

@@ -11,10 +11,10 @@ import (
 
 // syntaxFault turns the errors of CEL's parser, which name its tokens, into one sentence about what a person wrote.
 func syntaxFault(source string, iss *cel.Issues) Fault {
-	if strings.TrimSpace(source) == "" {
+	tokens := tokenize(source)
+	if len(tokens) == 0 {
 		return Fault{Length: 1, Message: "the expression is empty"}
 	}
-	tokens := tokenize(source)
 	if f, ok := explain(source, tokens); ok {
 		return f
 	}

@@ -1,0 +1,107 @@
+package expr
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// seeds are the expressions of the golden file and of the reference.
+func seeds(f *testing.F) []string {
+	f.Helper()
+	content, err := os.ReadFile("testdata/faults.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	out := []string{typicalWhere, "a.`b-c` == r'\\d' // x\n && b", "'''x\ny''' == a.b", `count() >= 50 && p99(duration).over("1h") > 1.5 * p99(duration).offset("1d").zscore("2h")`, "\xff", "a\u0301.b == 1"}
+	for line := range strings.Lines(string(content)) {
+		if _, source, found := strings.Cut(strings.TrimSpace(line), ": "); found {
+			out = append(out, source)
+		}
+	}
+	for _, row := range References() {
+		out = append(out, row.Example, row.Name)
+	}
+	return out
+}
+
+// sound asserts what every fault promises.
+func sound(t *testing.T, source string, faults Faults) {
+	t.Helper()
+	for _, f := range faults {
+		if f.Message == "" || f.Offset < 0 || f.Offset > len(source) || f.Length < 1 {
+			t.Errorf("%q has the fault %+v", source, f)
+		}
+	}
+}
+
+func FuzzCompileRecord(f *testing.F) {
+	for _, seed := range seeds(f) {
+		f.Add(seed, uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, source string, s uint8) {
+		signal := ingest.Signal(s%5 + 1)
+		r := logRecord()
+		r.Signal = signal
+		w, faults := CompileWhere(source, signal)
+		sound(t, source, faults)
+		if (w == nil) == (faults == nil) {
+			t.Fatalf("%q gives %v and %v", source, w, faults)
+		}
+		if w != nil {
+			again, faults := CompileWhere(w.Text, signal)
+			if faults != nil || again.Text != w.Text {
+				t.Fatalf("%q is written as %q, which is read as %+v, %v", source, w.Text, again, faults)
+			}
+			if w.Holds(r) != again.Holds(r) {
+				t.Errorf("%q and %q differ", source, w.Text)
+			}
+		}
+		k, faults := CompileKey(source, signal)
+		sound(t, source, faults)
+		if k != nil {
+			k.Value(r)
+		}
+	})
+}
+
+func FuzzCompileCondition(f *testing.F) {
+	for _, seed := range seeds(f) {
+		f.Add(seed, uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, source string, s uint8) {
+		signal := ingest.Signal(s%5 + 1)
+		by := []Key{{Label: "service_name", Text: "service.name"}}
+		o := Options{Signal: signal, By: by, Interval: 5 * time.Second, Window: time.Minute}
+		p, faults := CompileCondition(source, o)
+		sound(t, source, faults)
+		if (p == nil) == (faults == nil) {
+			t.Fatalf("%q gives %v and %v", source, p, faults)
+		}
+		if p == nil {
+			return
+		}
+		frame := &Frame{Reads: make([]float64, len(p.Reads)), By: []ingest.Value{ingest.StringValue("x")}}
+		for _, m := range p.Models {
+			frame.Models = append(frame.Models, m.Input(frame))
+		}
+		p.Holds(frame)
+		if p.Value != nil {
+			p.Value(frame)
+			p.Threshold(frame)
+		}
+		for _, r := range p.Reads {
+			if r.Aggregate < 0 || r.Aggregate >= len(p.Aggregates) || r.Window%o.Interval != 0 || r.Offset%o.Interval != 0 {
+				t.Fatalf("%q reads %+v", source, r)
+			}
+		}
+		again, faults := CompileCondition(p.Text, o)
+		if utf8.ValidString(source) && (faults != nil || again.Text != p.Text) {
+			t.Fatalf("%q is written as %q, which is read as %+v, %v", source, p.Text, again, faults)
+		}
+	})
+}

@@ -1,0 +1,286 @@
+package expr
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// logRecord is what the tests of predicates judge.
+func logRecord() *ingest.Record {
+	return &ingest.Record{
+		Signal: ingest.Logs,
+		Resource: &ingest.Resource{Attributes: ingest.Attrs{
+			{Key: "service.name", Value: ingest.StringValue("payment")},
+			{Key: "deployment.environment", Value: ingest.StringValue("prod")},
+			{Key: "both", Value: ingest.StringValue("resource")},
+		}},
+		Scope: &ingest.Scope{Name: "http", Version: "1.2", Attributes: ingest.Attrs{{Key: "lib.only", Value: ingest.IntValue(7)}}},
+		Attributes: ingest.Attrs{
+			{Key: "http.response.status_code", Value: ingest.IntValue(503)},
+			{Key: "http.status_text", Value: ingest.StringValue("503")},
+			{Key: "ratio.half", Value: ingest.DoubleValue(0.5)},
+			{Key: "flag.on", Value: ingest.BoolValue(true)},
+			{Key: "flag.text", Value: ingest.StringValue("true")},
+			{Key: "user.id", Value: ingest.IntValue(9007199254740993)},
+			{Key: "both", Value: ingest.StringValue("record")},
+			{Key: "log.level", Value: ingest.StringValue("Error")},
+			{Key: "empty.text", Value: ingest.StringValue("")},
+			{Key: "odd.number", Value: ingest.StringValue("0x10")},
+			{Key: "tags.list", Value: ingest.ListValue(`["a","b"]`)},
+			{Key: "http.request.header.content-type", Value: ingest.StringValue("text/html")},
+			{Key: "plain", Value: ingest.IntValue(1)},
+		},
+		Severity: 17, SeverityText: "Error",
+		Body: ingest.StringValue("upstream timeout after 2000ms"),
+	}
+}
+
+func TestWhere(t *testing.T) {
+	tests := []struct {
+		where string
+		want  bool
+	}{
+		// Fields and constants.
+		{`severity >= ERROR`, true},
+		{`severity == 17 && severity < FATAL`, true},
+		{`severity_text == "Error"`, true},
+		{`body.contains("timeout")`, true},
+		{`body.startsWith("upstream") && body.endsWith("ms")`, true},
+		{`body.matches("after [0-9]+ms$")`, true},
+		{`body.matches("^after")`, false},
+		{`scope.name == "http"`, true},
+		{`size(body) == 29`, true},
+		// Names are looked up in the record, the scope, the resource.
+		{`service.name == "payment"`, true},
+		{`lib.only == 7`, true},
+		{`attributes["both"] == "record" && resource["both"] == "resource"`, true},
+		{`attributes["service.name"] == "payment"`, false},
+		{`resource["service.name"] == "payment"`, true},
+		{`attributes["plain"] == 1`, true},
+		{"http.request.header.`content-type` == 'text/html'", true},
+		// Numbers compare whatever their kind; a text that holds one compares with numbers only.
+		{`http.response.status_code == 503.0`, true},
+		{`http.status_text == 503`, true},
+		{`http.status_text >= 500 && http.status_text < 600`, true},
+		{`http.status_text == "503"`, true},
+		{`http.response.status_code == "503"`, false},
+		{`http.response.status_code == http.status_text`, true},
+		{`odd.number == 16`, false},
+		{`user.id == 9007199254740993`, true},
+		{`user.id == 9007199254740992`, false},
+		{`user.id > 9007199254740992`, true},
+		{`http.response.status_code / 100 == 5.03`, true},
+		{`http.response.status_code % 100 == 3`, true},
+		{`-ratio.half == -0.5`, true},
+		// Missing: every comparison is false but !=, which is the negation of ==.
+		{`no.such == 1`, false},
+		{`no.such != 1`, true},
+		{`no.such == "x"`, false},
+		{`no.such != "x"`, true},
+		{`no.such < 1`, false},
+		{`no.such >= 1`, false},
+		{`no.such == no.such`, false},
+		{`no.such != no.such`, true},
+		{`!(no.such < 1)`, true},
+		{`no.such + 1 == 1`, false},
+		{`no.such + 1 != 1`, true},
+		{`no.such.contains("")`, false},
+		{`no.such in ["x", 1]`, false},
+		{`!(no.such in ["x", 1])`, true},
+		{`size(no.such) == 0`, false},
+		{`has(no.such)`, false},
+		{`has(service.name) && has(severity) && !has(trace_id)`, true},
+		{`has(attributes["service.name"])`, false},
+		{`trace_id == ""`, false},
+		{`empty.text == ""`, true},
+		{`http.response.status_code / 0 > 0`, false},
+		{`http.response.status_code % 0 != 0`, true},
+		// Conditions.
+		{`flag.on`, true},
+		{`!flag.on`, false},
+		{`flag.on == true`, true},
+		{`flag.text == true`, false},
+		{`flag.text`, false},
+		{`no.such`, false},
+		{`!no.such`, true},
+		{`flag.on && severity >= ERROR || false`, true},
+		{`(flag.on ? severity : 0) == 17`, true},
+		{`(no.such ? "a" : service.name) == "payment"`, true},
+		// Lists and texts.
+		{`service.name in ["checkout", "payment"]`, true},
+		{`http.response.status_code in [502, 503, 504]`, true},
+		{`http.status_text in [503]`, true},
+		{`severity in [ERROR, FATAL]`, true},
+		{`service.name in []`, false},
+		{`log.level.lower() == "error"`, true},
+		{`log.level.upper() == "ERROR"`, true},
+		{`log.level.lower() == "Error"`, false},
+		{`log.level.lower() in ["warn", "error"]`, true},
+		{`log.level.lower().startsWith("err")`, true},
+		{`service.name < "q"`, true},
+		{`service.name >= service.name`, true},
+		{`tags.list.contains("\"a\"")`, true},
+		{`tags.list == "[\"a\",\"b\"]"`, false},
+	}
+	for _, test := range tests {
+		w, faults := CompileWhere(test.where, ingest.Logs)
+		if faults != nil {
+			t.Errorf("%s: %v", test.where, faults)
+			continue
+		}
+		if got := w.Holds(logRecord()); got != test.want {
+			t.Errorf("%s is %t, want %t", test.where, got, test.want)
+		}
+		again, faults := CompileWhere(w.Text, ingest.Logs)
+		if faults != nil || again.Text != w.Text {
+			t.Errorf("%s is written as %s, which is read as %v, %v", test.where, w.Text, again, faults)
+		} else if got := again.Holds(logRecord()); got != test.want {
+			t.Errorf("%s, written as %s, is %t, want %t", test.where, w.Text, got, test.want)
+		}
+	}
+}
+
+func TestWhereOfOtherSignals(t *testing.T) {
+	none := ingest.Resource{}
+	scope := ingest.Scope{}
+	span := &ingest.Record{Signal: ingest.Spans, Resource: &none, Scope: &scope, Name: "GET /", SpanKind: 2, StatusCode: 2, StatusMessage: "boom", Duration: 0.25}
+	point := &ingest.Record{Signal: ingest.Metrics, Resource: &none, Scope: &scope, Name: "queue.size", Point: &ingest.Point{Unit: "{order}", Value: ingest.IntValue(7)}}
+	event := func(attrs ...ingest.Attr) *ingest.Record {
+		return &ingest.Record{Signal: ingest.Events, Resource: &none, Scope: &scope, Attributes: attrs, Severity: 17, Body: ingest.StringValue("hello")}
+	}
+	tests := []struct {
+		where  string
+		record *ingest.Record
+		want   bool
+	}{
+		{`kind == SERVER && status == ERROR && duration > 0.2`, span, true},
+		{`kind in [CLIENT, PRODUCER] || status in [OK, UNSET]`, span, false},
+		{`status_message == "boom" && name.startsWith("GET")`, span, true},
+		{`has(parent_span_id)`, span, false},
+		{`has(duration)`, span, true},
+		{`metric.name == "queue.size" && value > 5 && metric.unit == "{order}"`, point, true},
+		{`metric("queue.size") == 7`, point, true},
+		{`metric("other") == 7`, point, false},
+		{`metric("other") != 7`, point, true},
+		{`has(metric("queue.size"))`, point, true},
+		{`number > 41`, event(ingest.Attr{Key: "number", Value: ingest.IntValue(42)}), true},
+		{`order.total > 41 && user == "x"`, event(ingest.Attr{Key: "order.total", Value: ingest.IntValue(42)}, ingest.Attr{Key: "user", Value: ingest.StringValue("x")}), true},
+		{`severity >= ERROR`, event(), true},
+		{`severity >= ERROR`, event(ingest.Attr{Key: "severity", Value: ingest.StringValue("ERROR")}), true},
+		{`severity == "ERROR"`, event(ingest.Attr{Key: "severity", Value: ingest.StringValue("ERROR")}), true},
+		{`severity == 3`, event(ingest.Attr{Key: "severity", Value: ingest.IntValue(3)}), true},
+		{`body == "hello"`, event(), true},
+		{`body == "own"`, event(ingest.Attr{Key: "body", Value: ingest.StringValue("own")}), true},
+		{`count > 1`, event(ingest.Attr{Key: "count", Value: ingest.IntValue(2)}), true},
+	}
+	for _, test := range tests {
+		w, faults := CompileWhere(test.where, test.record.Signal)
+		if faults != nil {
+			t.Errorf("%s: %v", test.where, faults)
+			continue
+		}
+		if got := w.Holds(test.record); got != test.want {
+			t.Errorf("%s is %t, want %t", test.where, got, test.want)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	tests := []struct{ key, label, want string }{
+		{`service.name`, "service_name", "payment"},
+		{`resource["both"]`, "both", "resource"},
+		{"http.request.header.`content-type`", "http_request_header_content_type", "text/html"},
+		{`http.response.status_code`, "http_response_status_code", "503"},
+		{`severity_text`, "severity_text", "Error"},
+		{`no.such`, "no_such", ""},
+		{`http.response.status_code >= 500 ? "bad" : "good"`, "", "bad"},
+		{`http.response.status_code - 3`, "", "500"},
+		{`flag.on`, "flag_on", "true"},
+		{`log.level.lower()`, "", "error"},
+		{`has(no.such)`, "", "false"},
+	}
+	for _, test := range tests {
+		k, faults := CompileKey(test.key, ingest.Logs)
+		if faults != nil {
+			t.Errorf("%s: %v", test.key, faults)
+			continue
+		}
+		if got := k.Value(logRecord()).Text(); got != test.want || k.Label != test.label {
+			t.Errorf("%s gives %q for label %q, want %q for %q", test.key, got, k.Label, test.want, test.label)
+		}
+	}
+}
+
+// typicalWhere is the three-term predicate of which all terms are evaluated.
+const typicalWhere = `severity >= ERROR && service.name == "payment" && http.response.status_code >= 500`
+
+func TestPredicatesDoNotAllocate(t *testing.T) {
+	r := logRecord()
+	for _, where := range []string{
+		typicalWhere,
+		`http.status_text >= 500 || odd.number > 3 || no.such == 1`,
+		`body.matches("time.*after") && body.contains("2000") && service.name in ["a", "b", "payment"]`,
+		`log.level.lower() == "error" && size(body) > 3 && (flag.on ? severity : 0) / 2 > 3`,
+		`user.id == 9007199254740993 && http.status_text == http.response.status_code`,
+	} {
+		w, faults := CompileWhere(where, ingest.Logs)
+		if faults != nil {
+			t.Fatalf("%s: %v", where, faults)
+		}
+		if n := testing.AllocsPerRun(100, func() { w.Holds(r) }); n != 0 {
+			t.Errorf("%s allocates %v times a record", where, n)
+		}
+	}
+	k, faults := CompileKey("http.response.status_code", ingest.Logs)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != 0 {
+		t.Errorf("a key allocates %v times a record", n)
+	}
+}
+
+// BenchmarkWhere has the same predicate in Go beside it, for the ratio: the machine's noise is in both.
+func BenchmarkWhere(b *testing.B) {
+	w, faults := CompileWhere(typicalWhere, ingest.Logs)
+	if faults != nil {
+		b.Fatal(faults)
+	}
+	written := func(r *ingest.Record) bool {
+		if r.Severity < 17 || r.Lookup("service.name").Str != "payment" {
+			return false
+		}
+		code, _ := r.Lookup("http.response.status_code").Number()
+		return code >= 500
+	}
+	for _, fails := range []bool{false, true} {
+		r := logRecord()
+		r.Attributes = r.Attributes[:5]
+		if fails {
+			r.Severity = 9
+		}
+		for _, p := range []struct {
+			name  string
+			holds Predicate
+		}{{"compiled", w.Holds}, {"go", written}} {
+			b.Run(fmt.Sprintf("%s/fails_at_first=%t", p.name, fails), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if p.holds(r) == fails {
+						b.Fatal("wrong")
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkCompileCondition(b *testing.B) {
+	for b.Loop() {
+		if _, faults := CompileCondition(`count() >= 50 && p99(duration, kind == SERVER) > 1.5 * p99(duration).offset("1d")`, Options{Signal: ingest.Spans}); faults != nil {
+			b.Fatal(faults)
+		}
+	}
+}
