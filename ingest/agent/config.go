@@ -186,9 +186,8 @@ func (l Limits) faults() []Fault {
 }
 
 func validTopic(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 249 && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	})
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return name != "" && name != "." && name != ".." && len(name) <= 249 && strings.Trim(name, allowed) == ""
 }
 
 // Size is a number of bytes, written as a number with an optional unit: 512KiB, 16MiB, 1GB. As Prometheus does, KB and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -42,9 +43,11 @@ func newGRPCReceiver(l net.Listener, d *delivery, maxRequest int) *grpcReceiver 
 		health:   health.NewServer(),
 		server: grpc.NewServer(
 			grpc.MaxRecvMsgSize(maxRequest),
-			grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+			grpc.MaxConcurrentStreams(128), // of one connection; more wait at the sender
+			grpc.InTapHandle(func(ctx context.Context, info *tap.Info) (context.Context, error) {
 				// A message is decoded before its handler can weigh it, so refuse the next before reading it.
-				if d.full() {
+				if d.full() && strings.HasPrefix(info.FullMethodName, "/opentelemetry.") {
+					d.metrics.refused.WithLabelValues(receiverGRPC, refusedBusy).Inc()
 					return ctx, d.grpcError(errBusy)
 				}
 				return ctx, nil

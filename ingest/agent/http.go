@@ -149,8 +149,7 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64, room *room)
 	tooLarge := &httpError{http.StatusRequestEntityTooLarge, codes.InvalidArgument, refusedTooLarge,
 		fmt.Sprintf("the body is larger than %s; send smaller batches or raise agent.limits.max_request_bytes", Size(limit))}
 	malformed := func(err error) error {
-		var exceeded *http.MaxBytesError
-		if errors.As(err, &exceeded) {
+		if _, exceeded := errors.AsType[*http.MaxBytesError](err); exceeded {
 			return tooLarge
 		}
 		return &httpError{http.StatusBadRequest, codes.InvalidArgument, refusedMalformed, "reading the body: " + err.Error()}
@@ -279,10 +278,10 @@ type httpError struct {
 func (e *httpError) Error() string { return e.message }
 
 func asHTTPError(err error) *httpError {
-	var e *httpError
-	switch {
-	case errors.As(err, &e):
+	if e, ok := errors.AsType[*httpError](err); ok {
 		return e
+	}
+	switch {
 	case errors.Is(err, errBusy):
 		return &httpError{http.StatusTooManyRequests, codes.ResourceExhausted, refusedBusy, err.Error()}
 	case errors.Is(err, errKafka):

@@ -190,7 +190,7 @@ func timeOf(v pcommon.Value) (time.Time, bool) {
 		if f >= 1e11 && f < 1e14 {
 			f /= 1000
 		}
-		if !(f >= 1e8 && f < 1e11) {
+		if inRange := f >= 1e8 && f < 1e11; !inRange { // also when it is no number
 			return time.Time{}, false
 		}
 		seconds, fraction := math.Modf(f)
@@ -257,11 +257,9 @@ func levelIn(line string) string {
 
 // word returns the letters, digits and underscores that a text begins with.
 func word(s string) string {
-	end := strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_')
-	})
-	if end < 0 {
-		return s
+	end := 0
+	for end < len(s) && (s[end] >= 'a' && s[end] <= 'z' || s[end] >= 'A' && s[end] <= 'Z' || s[end] >= '0' && s[end] <= '9' || s[end] == '_') {
+		end++
 	}
 	return s[:end]
 }

@@ -293,11 +293,19 @@ func TestGRPCRefusals(t *testing.T) {
 		t.Errorf("after the others ended: %v", err)
 	}
 
+	// Nothing more is even read when no room is left.
+	if err := a.delivery.reserve(a.delivery.capacity); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := export("x"); status.Code(err) != codes.ResourceExhausted || !retryInfo(err) {
+		t.Errorf("with no room left the error is %v", err)
+	}
+
 	health, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 	if err != nil || health.Status != grpc_health_v1.HealthCheckResponse_SERVING {
 		t.Errorf("health: %v, %v", health, err)
 	}
-	want := map[string]float64{"kafka": 1, "too_large": 1, "busy": 1}
+	want := map[string]float64{"kafka": 1, "too_large": 1, "busy": 2}
 	eventually(t, "the refusals to be counted", func() bool {
 		for reason, n := range want {
 			if testutil.ToFloat64(a.delivery.metrics.refused.WithLabelValues(receiverGRPC, reason)) != n {

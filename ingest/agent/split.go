@@ -52,10 +52,7 @@ func (p *parcel) rejection() string {
 // resourceKey is a hash of a resource's attributes in which their order does not show: all of a resource's records get
 // one key, so its series stay in one partition.
 func resourceKey(r pcommon.Resource) uint64 {
-	values := make(map[string]pcommon.Value, r.Attributes().Len())
-	for k, v := range r.Attributes().All() {
-		values[k] = v
-	}
+	values := maps.Collect(r.Attributes().All())
 	var d xxhash.Digest
 	d.Reset()
 	for _, k := range slices.Sorted(maps.Keys(values)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,7 +40,7 @@ func (p *topics) Produce(_ context.Context, msgs ...kafka.Message) error {
 func (p *topics) take(topic string) []kafka.Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]kafka.Message(nil), p.msgs[topic]...)
+	return slices.Clone(p.msgs[topic])
 }
 
 // TestRunSendsToAgents has real agents, one per service, that are without Kafka at first.

@@ -27,20 +27,20 @@ type exception struct{ kind, message, stack string }
 
 // span is one operation of a trace while it is being described.
 type span struct {
-	in          *instance
-	id, parent  pcommon.SpanID
-	kind        ptrace.SpanKind
-	name        string
-	start, end  time.Time
-	method      string
-	route       string // of a server span
-	path        string
-	peer        string // of a client span: the server's address
-	status      int    // 0 when no answer came
-	errorType   string
-	exception   *exception
-	orderID     string
-	statusText  string
+	in         *instance
+	id, parent pcommon.SpanID
+	kind       ptrace.SpanKind
+	name       string
+	start, end time.Time
+	method     string
+	route      string // of a server span
+	path       string
+	peer       string // of a client span: the server's address
+	status     int    // 0 when no answer came
+	errorType  string
+	exception  *exception
+	orderID    string
+	statusText string
 }
 
 func (s *Shop) newTrace() *trace {

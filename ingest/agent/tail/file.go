@@ -13,6 +13,7 @@ import (
 type file struct {
 	path   string // when it was opened
 	now    string // the path that leads to it now
+	folder string // that it stands in when now is a symbolic link
 	source int
 	f      *os.File
 	serial int    // counts up as files are opened
@@ -35,6 +36,13 @@ type retired struct {
 	folder string
 	cursor cursor
 	at     time.Time
+}
+
+func (f *file) setPath(path string) {
+	f.now, f.folder = path, filepath.Dir(path)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		f.folder = filepath.Dir(target)
+	}
 }
 
 // read takes what a file has grown by into the round, at most room bytes. It says whether there is more to read.

@@ -13,7 +13,7 @@ const anyFolders = "**"
 
 // CheckPattern returns what is wrong with a glob, nil when nothing is.
 func CheckPattern(pattern string) error {
-	for _, segment := range strings.Split(filepath.ToSlash(pattern), "/") {
+	for segment := range strings.SplitSeq(filepath.ToSlash(pattern), "/") {
 		if segment == anyFolders {
 			continue
 		}

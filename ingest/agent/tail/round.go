@@ -24,7 +24,7 @@ func (t *Tailer) scan(now time.Time) {
 		if f := t.files[id]; f != nil {
 			present[id] = true
 			if f.now != x.path {
-				f.now = x.path
+				f.setPath(x.path)
 				t.metrics.rotations.WithLabelValues(rotationRename).Inc()
 			}
 			f.gone = time.Time{}
@@ -39,8 +39,9 @@ func (t *Tailer) scan(now time.Time) {
 			continue
 		}
 		delete(t.closedTo, x.path)
-		if present[id] || t.files[id] != nil {
+		if t.files[id] != nil {
 			_ = f.f.Close() // it was renamed between the two looks and is known already
+			present[id] = true
 			continue
 		}
 		present[id] = true
@@ -84,7 +85,8 @@ func (t *Tailer) open(x found, now time.Time) (*file, identity, error) {
 		return nil, identity{}, err
 	}
 	t.serial++
-	out := &file{path: x.path, now: x.path, source: x.source, f: f, serial: t.serial, size: info.Size(), grown: now}
+	out := &file{path: x.path, source: x.source, f: f, serial: t.serial, size: info.Size(), grown: now}
+	out.setPath(x.path)
 	magic := make([]byte, 4)
 	if n, err := f.ReadAt(magic, 0); err != nil && err != io.EOF {
 		_ = f.Close()
@@ -309,6 +311,7 @@ func (t *Tailer) folders() map[string]bool {
 	for _, f := range t.files {
 		if f.gone.IsZero() {
 			folders[filepath.Dir(f.now)] = true
+			folders[f.folder] = true
 		}
 	}
 	return folders

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,7 +122,7 @@ func (o Options) validate() error {
 		errs = append(errs, errors.New("the limit of a line must be at least 16 bytes"))
 	}
 	for _, s := range o.Sources {
-		for _, p := range append(append([]string(nil), s.Include...), s.Exclude...) {
+		for _, p := range slices.Concat(s.Include, s.Exclude) {
 			if err := CheckPattern(p); err != nil {
 				errs = append(errs, fmt.Errorf("pattern %q: %w", p, err))
 			}
