@@ -27,7 +27,7 @@ const (
 type Accumulator struct {
 	opts    AccumulatorOptions
 	tallies []*tally
-	signals map[ingest.Signal][]*tally
+	signals [signals][]*tally // by signal
 	classes []*keyClass
 	// boundaries are the different (interval, lateness) of the rules: a marker is due when event time crosses one.
 	boundaries []boundary
@@ -49,6 +49,9 @@ type Accumulator struct {
 	touch  []int32
 }
 
+// signals is the number of signals, the unknown one included.
+const signals = ingest.Events + 1
+
 type boundary struct{ interval, lateness int64 }
 
 // NewAccumulator returns the accumulator of one input partition. It fails on a rule that cannot be: no condition, no
@@ -60,8 +63,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 	opts.PanePartitions = max(opts.PanePartitions, 1)
 	opts.Partitions = max(opts.Partitions, 1)
 	a := &Accumulator{
-		opts: opts, signals: map[ingest.Signal][]*tally{},
-		high: math.MinInt64, idle: math.MinInt64, start: math.MinInt64,
+		opts: opts, high: math.MinInt64, idle: math.MinInt64, start: math.MinInt64,
 		bodies: make([][]byte, opts.PanePartitions), blocks: make([][]byte, opts.PanePartitions),
 		stats: newAccumulatorStats(),
 	}
@@ -83,7 +85,9 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 			return nil, err
 		}
 		a.tallies = append(a.tallies, t)
-		a.signals[r.From] = append(a.signals[r.From], t)
+		if r.From < signals {
+			a.signals[r.From] = append(a.signals[r.From], t)
+		}
 		if b := (boundary{t.interval, t.lateness}); !seen[b] {
 			seen[b] = true
 			a.boundaries = append(a.boundaries, b)
@@ -128,6 +132,9 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 		reached = t
 	}
 	late := false
+	if r.Signal >= signals {
+		return
+	}
 	for _, tally := range a.signals[r.Signal] {
 		switch tally.add(r, origin, t, reached) {
 		case tallyLate:

@@ -30,14 +30,14 @@ const TooManyGroups = "FreshetTooManyGroups"
 
 // emit adds a settled finding about the group's alert at a step. The windows and the frame are those of the step.
 func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State, reason string) {
-	e.touch(r, g)
+	r.touch(g)
 	if err := r.loadTrail(g, e.order); err != nil {
 		e.warn(r, err)
 	}
 	a := g.alert
 	a.transition++
 	f := e.finding(r, g, step, state)
-	f.Settled, f.Episode, f.Transition = true, g.episode, a.transition
+	f.Settled, f.Episode, f.Transition = true, int64(g.episode), a.transition
 	f.StartsAt = r.plan.time(a.since)
 	f.Reason = reason
 	if state == finding.Resolved {
@@ -52,10 +52,10 @@ func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State
 
 // emitEarly adds a finding that a condition holds already, before its window is complete.
 func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
-	e.touch(r, g)
+	r.touch(g)
 	g.early = step
 	f := e.finding(r, g, step, finding.Firing)
-	f.Episode, f.Transition = g.episode+1, 1
+	f.Episode, f.Transition = int64(g.episode)+1, 1
 	f.StartsAt = f.WindowEnd
 	s := r.scratch
 	s.trail.reset()

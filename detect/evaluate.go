@@ -35,7 +35,6 @@ type Evaluator struct {
 	offset  int64
 	result  *Result
 	touched []ruleGroup // groups to look ahead at
-	dirty   []ruleGroup // groups for the next Changes
 	orphans []orphan
 	// unsettled: records were restored since the last Apply.
 	unsettled bool
@@ -76,11 +75,14 @@ type ruleState struct {
 	overflowed int64
 	dirty      bool
 
-	groups map[string]*group
-	list   []*group
-	alive  int // groups with a life
+	groups  map[string]*group
+	list    []*group
+	alive   int      // groups with a life
+	changed []*group // for the next Changes
+	// restoredAt is the step up to which a restored group was evaluated, until all are settled.
+	restoredAt map[*group]int64
 	// husks are the episodes of groups that were let go at the offset at which they were born.
-	husks   map[string]int64
+	husks   map[string]uint32
 	charted int
 }
 
@@ -132,6 +134,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		}
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), feed: f, groups: map[string]*group{}, overflowed: noStep,
+			restoredAt: map[*group]int64{},
 		}
 		if r.MaxGroups > 0 && len(r.By) > 0 {
 			n := int(opts.PanePartitions)
@@ -248,7 +251,7 @@ func (e *Evaluator) applyPane(r *ruleState, number uint32, in entry) error {
 	}
 	s.pane.Evidence.SetSource(number)
 	g := e.group(r, in)
-	e.touch(r, g)
+	r.touch(g)
 	if err := p.addOpen(g, in.index, s, e.order); err != nil {
 		return err
 	}
@@ -384,11 +387,11 @@ func (r *ruleState) countLife(before, now bool) {
 // drop lets a group go that is no longer in the list.
 func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
 	delete(r.groups, g.key)
-	e.touch(r, g)
+	r.touch(g)
 	g.gone = true
 	if g.birth == e.offset {
 		if r.husks == nil {
-			r.husks = map[string]int64{}
+			r.husks = map[string]uint32{}
 		}
 		r.husks[g.key] = g.episode
 	}
@@ -399,10 +402,10 @@ func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
 }
 
 // touch lists a group for the next Changes.
-func (e *Evaluator) touch(r *ruleState, g *group) {
+func (r *ruleState) touch(g *group) {
 	if !g.dirty {
 		g.dirty = true
-		e.dirty = append(e.dirty, ruleGroup{r, g})
+		r.changed = append(r.changed, g)
 	}
 }
 

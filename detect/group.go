@@ -19,6 +19,8 @@ const (
 // group is what stage 2 holds of one group of a rule. Its open panes, those that are not yet complete, wait encoded.
 // While records are in sight it has a life: it begins when its first pane is complete and ends when nothing is left
 // within the rule's look-back and no alert is active. After that it is as if it had never been, so it is let go.
+//
+// There may be a million groups: what most of them do not need stands behind a pointer.
 type group struct {
 	key string
 	// open holds (pane number, pane) in order of the number; firstOpen is the first of them, or noPane.
@@ -27,24 +29,27 @@ type group struct {
 	life      *life
 	alert     *alert // nil while inactive
 	birth     int64
-	episode   int64
 	// early is the step for which the next episode was announced before its window was complete, or noStep.
-	early int64
-	// at is the step up to which a restored group has been evaluated.
-	at int64
+	early   int64
+	episode uint32
 	// dirty: it is listed for the next Changes. stored: its key is in the state topic. gone: it was let go.
 	dirty, stored, gone bool
 }
 
 // life is the closed panes of a group, and what is computed from them.
 type life struct {
-	log     window.Log
-	newest  int64 // newest pane that was closed
+	log    window.Log
+	totals []window.Total
+	// cursors are the old ends of the windows, without that of the longest, which is the front of the log.
 	cursors []window.Cursor
-	totals  []window.Total
-	bases   []window.History
-	models  []*model.ZScore
+	past    *past  // nil where the rule does not look back
 	trail   []byte // encoded trail: where the records lie
+}
+
+// past is one number per step of what a rule looks back at.
+type past struct {
+	bases  []window.History
+	models []*model.ZScore
 }
 
 // alert is the state of an alert that is pending or firing.
@@ -59,16 +64,25 @@ type alert struct {
 
 // beginLife makes the group ready for its first closed pane.
 func (p *plan) beginLife() *life {
-	l := &life{
-		cursors: make([]window.Cursor, len(p.lengths)), totals: p.newTotals(),
+	l := &life{totals: p.newTotals()}
+	if len(p.lengths) > 1 {
+		l.cursors = make([]window.Cursor, len(p.lengths)-1)
 	}
-	if len(p.bases) > 0 {
-		l.bases = make([]window.History, len(p.bases))
-	}
-	for _, steps := range p.models {
-		l.models = append(l.models, model.NewZScore(steps))
+	if len(p.bases) > 0 || len(p.models) > 0 {
+		l.past = &past{bases: make([]window.History, len(p.bases))}
+		for _, steps := range p.models {
+			l.past.models = append(l.past.models, model.NewZScore(steps))
+		}
 	}
 	return l
+}
+
+// end returns where a window ends in the log, at its old end.
+func (l *life) end(length int) window.Cursor {
+	if length == 0 {
+		return l.log.Front()
+	}
+	return l.cursors[length-1]
 }
 
 // openPane is one entry of group.open.
@@ -169,7 +183,6 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	for i, t := range p.totals {
 		l.totals[i].Push(index, s.pane.Aggregates[t.aggregate])
 	}
-	l.newest = index
 	return nil
 }
 
@@ -189,13 +202,15 @@ func splitEntry(b []byte) (first uint64, aggregates []byte) {
 
 // slide takes out of the windows that end at a step what has become too old.
 func (p *plan) slide(l *life, step int64, s *scratch) error {
+	front := l.log.Front()
 	for k, length := range p.lengths {
+		cursor := l.end(k)
 		for {
-			index, payload, after, ok := l.log.Next(l.cursors[k])
+			index, payload, after, ok := l.log.Next(cursor)
 			if !ok || index >= step-length {
 				break
 			}
-			l.cursors[k] = after
+			cursor = after
 			_, aggregates := splitEntry(payload)
 			if err := s.leaving.DecodeAggregates(aggregates); err != nil {
 				return err
@@ -206,8 +221,13 @@ func (p *plan) slide(l *life, step int64, s *scratch) error {
 				}
 			}
 		}
+		if k == 0 {
+			front = cursor
+		} else {
+			l.cursors[k-1] = cursor
+		}
 	}
-	if moved := l.log.Trim(l.cursors[0]); moved > 0 {
+	if moved := l.log.Trim(front); moved > 0 {
 		for k := range l.cursors {
 			l.cursors[k] = l.cursors[k].Moved(moved)
 		}
@@ -229,7 +249,7 @@ func (p *plan) rebuild(l *life, step int64, s *scratch) error {
 		if err := s.leaving.DecodeAggregates(aggregates); err != nil {
 			return err
 		}
-		for k, length := range p.lengths {
+		for k, length := range p.lengths[1:] {
 			if index < step-length {
 				l.cursors[k] = after
 			}
@@ -288,7 +308,7 @@ func (p *plan) foresee(g *group, step int64, s *scratch, order pane.Order) error
 // subtractOlder takes the closed panes before start out of an aggregate that holds the whole window.
 func (p *plan) subtractOlder(l *life, t planTotal, start int64, a pane.Aggregate, s *scratch) error {
 	held := a.(pane.Invertible)
-	for c := l.cursors[t.length]; ; {
+	for c := l.end(t.length); ; {
 		index, payload, after, ok := l.log.Next(c)
 		if !ok || index >= start {
 			return nil

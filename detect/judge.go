@@ -91,8 +91,8 @@ func (r *ruleState) lookBack(l *life, read planRead, step int64) float64 {
 	if step > r.step {
 		return math.NaN()
 	}
-	if l != nil {
-		if x, ok := l.bases[read.base].At(step); ok {
+	if l != nil && l.past != nil {
+		if x, ok := l.past.bases[read.base].At(step); ok {
 			return x
 		}
 	}
@@ -110,19 +110,22 @@ func (r *ruleState) isComplete(n planNumber, step int64) bool {
 // remember pushes the step's numbers into the histories and asks the models.
 func (r *ruleState) remember(l *life, step int64) {
 	p, s := r.plan, r.scratch
+	if l.past == nil {
+		return
+	}
 	for i, b := range p.bases {
 		x := math.NaN()
 		if r.isComplete(b.planNumber, step) {
 			x = p.value(b.planNumber, s.totals[b.total])
 		}
-		l.bases[i].Push(step, x, b.steps)
+		l.past.bases[i].Push(step, x, b.steps)
 	}
 	for i, m := range r.rule.When.Models {
 		x := math.NaN()
 		if step >= r.complete {
 			x = m.Input(&s.frame)
 		}
-		s.frame.Models[i] = l.models[i].Observe(x)
+		s.frame.Models[i] = l.past.models[i].Observe(x)
 	}
 }
 
@@ -174,7 +177,7 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 // endLife ends the group's life when nothing is left to look at: the group is gone then, unless newer panes wait. An
 // alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
-	newest := g.life.newest
+	newest := g.life.log.Last()
 	if newest >= step-r.plan.lookback {
 		return false
 	}
@@ -191,7 +194,7 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 		g.alert = nil
 	}
 	g.life = nil
-	e.touch(r, g)
+	r.touch(g)
 	return g.firstOpen == noPane
 }
 

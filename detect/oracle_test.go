@@ -48,10 +48,7 @@ type seen struct {
 
 const tolerance = int64(time.Minute)
 
-func floorDivision(a, b int64) int64 {
-	q := new(big.Int).Div(big.NewInt(a), big.NewInt(b)) // Euclidean, which is floor for b > 0
-	return q.Int64()
-}
+func floorDivision(a, b int64) int64 { return (a - ((a%b)+b)%b) / b }
 
 // oracleFindings returns the settled findings of one rule, as lines of text.
 func oracleFindings(r *rules.Rule, logs []sourceLog) []string {

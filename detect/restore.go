@@ -117,30 +117,32 @@ func (e *Evaluator) restoreGroup(key, value []byte) error {
 		}
 		return nil
 	}
-	g, err := r.readGroup(name, value)
+	g, at, err := r.readGroup(name, value)
 	if err != nil {
 		return err
 	}
-	if held != nil {
-		*held = *g
-		return nil
+	if held == nil {
+		held = new(group)
+		r.groups[name] = held
+		r.list = append(r.list, held)
 	}
-	r.groups[name] = g
-	r.list = append(r.list, g)
+	*held = *g
+	r.restoredAt[held] = at
 	return nil
 }
 
-func (r *ruleState) readGroup(name string, value []byte) (*group, error) {
+// readGroup decodes a group and the step up to which it was evaluated.
+func (r *ruleState) readGroup(name string, value []byte) (g *group, at int64, err error) {
 	about := "group of rule " + r.rule.Name
 	in, err := openState(value, about)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	g := &group{key: name, firstOpen: noPane, early: noStep, stored: true}
+	g = &group{key: name, firstOpen: noPane, early: noStep, stored: true}
 	flags := in.byte("flags")
-	g.at = in.varint("step")
+	at = in.varint("step")
 	g.birth = in.varint("birth")
-	g.episode = in.varint("episode")
+	g.episode = uint32(in.int32("episode"))
 	if flags&groupAlert != 0 {
 		g.alert, _, _ = in.alert()
 	}
@@ -152,19 +154,16 @@ func (r *ruleState) readGroup(name string, value []byte) (*group, error) {
 		g.life = in.life(r.plan)
 	}
 	if in.err == nil && len(in.b) > 0 {
-		return nil, stateFault("%s: %d bytes too many", about, len(in.b))
+		return nil, 0, stateFault("%s: %d bytes too many", about, len(in.b))
 	}
 	if err := in.fault(about); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if err := r.checkGroup(g); err != nil {
-		return nil, err
-	}
-	return g, nil
+	return g, at, r.checkGroup(g, at)
 }
 
 // checkGroup decodes what a restored group holds, so that nothing of it can fail later, and fills its windows.
-func (r *ruleState) checkGroup(g *group) error {
+func (r *ruleState) checkGroup(g *group, at int64) error {
 	p, s := r.plan, r.scratch
 	before := int64(math.MinInt64)
 	for rest := g.open; len(rest) > 0; {
@@ -178,16 +177,16 @@ func (r *ruleState) checkGroup(g *group) error {
 		g.firstOpen = min(g.firstOpen, o.index)
 		before, rest = o.index, after
 	}
-	if !r.saneStep(g.at) {
-		return stateFault("group of rule %s: step %d is no time", r.rule.Name, g.at)
+	if !r.saneStep(at) {
+		return stateFault("group of rule %s: step %d is no time", r.rule.Name, at)
 	}
 	if g.life == nil {
 		return nil
 	}
-	if newest, ok := g.life.log.Last(); !r.saneStep(g.life.newest) || (ok && newest > g.life.newest) {
-		return stateFault("group of rule %s: newest pane %d is not the newest", r.rule.Name, g.life.newest)
+	if newest := g.life.log.Last(); !r.saneStep(newest) {
+		return stateFault("group of rule %s: newest pane %d is no time", r.rule.Name, newest)
 	}
-	if err := p.rebuild(g.life, g.at, s); err != nil {
+	if err := p.rebuild(g.life, at, s); err != nil {
 		return stateFault("group of rule %s: %w", r.rule.Name, err)
 	}
 	s.trail.reset()
@@ -208,7 +207,7 @@ func (e *Evaluator) restoreOrphan(key, value []byte) error {
 		return err
 	}
 	flags := in.byte("flags")
-	at, birth, episode := in.varint("step"), in.varint("birth"), in.varint("episode")
+	at, birth, episode := in.varint("step"), in.varint("birth"), int64(in.int32("episode"))
 	if flags&groupAlert == 0 {
 		e.orphan(key, value, nil)
 		return in.fault("group of a removed rule")
@@ -274,7 +273,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 			continue
 		}
 		gone := false
-		for step := g.at; r.started && step < r.step && !gone; {
+		for step := r.restoredAt[g]; r.started && step < r.step && !gone; {
 			step++
 			if g.life == nil {
 				if g.firstOpen >= r.step {
@@ -295,6 +294,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 	}
 	clear(r.list[len(kept):])
 	r.list = kept
+	clear(r.restoredAt)
 	for _, f := range e.feeds {
 		f.dirty = true
 	}

@@ -55,24 +55,29 @@ func (e *Evaluator) Changes() []Change {
 			r.dirty = false
 			changes = append(changes, Change{ruleKey(r.rule.ID), r.append(nil)})
 		}
+		changes = r.appendChanges(changes)
 	}
-	for _, d := range e.dirty {
-		g := d.group
-		g.dirty = false
-		switch {
-		case !g.gone:
-			g.stored = true
-			changes = append(changes, Change{groupKey(d.rule.rule.ID, g.key), d.rule.appendGroup(nil, g)})
-		case g.stored:
-			changes = append(changes, Change{Key: groupKey(d.rule.rule.ID, g.key)})
-		}
-	}
-	clear(e.dirty)
-	e.dirty = e.dirty[:0]
 	for _, o := range e.orphans {
 		changes = append(changes, Change{Key: o.key})
 	}
 	e.orphans = nil
+	return changes
+}
+
+// appendChanges appends the records of the groups that changed.
+func (r *ruleState) appendChanges(changes []Change) []Change {
+	for _, g := range r.changed {
+		g.dirty = false
+		switch {
+		case !g.gone:
+			g.stored = true
+			changes = append(changes, Change{groupKey(r.rule.ID, g.key), r.appendGroup(nil, g)})
+		case g.stored:
+			changes = append(changes, Change{Key: groupKey(r.rule.ID, g.key)})
+		}
+	}
+	clear(r.changed)
+	r.changed = r.changed[:0]
 	return changes
 }
 
@@ -139,7 +144,7 @@ func (r *ruleState) appendGroup(b []byte, g *group) []byte {
 	b = append(b, flags)
 	b = binary.AppendVarint(b, r.step)
 	b = binary.AppendVarint(b, g.birth)
-	b = binary.AppendVarint(b, g.episode)
+	b = binary.AppendUvarint(b, uint64(g.episode))
 	// The alert stands early in the value and with all that is needed to resolve it, should the rule be gone.
 	if g.alert != nil {
 		b = r.appendAlert(b, g.alert)
@@ -178,13 +183,16 @@ func (r *ruleState) appendAlert(b []byte, a *alert) []byte {
 }
 
 func (r *ruleState) appendLife(b []byte, l *life) []byte {
-	b = binary.AppendVarint(b, l.newest)
+	b = binary.AppendVarint(b, l.log.Last())
 	b = l.log.Append(b, math.MinInt64)
 	b = appendSized(b, l.trail)
-	for i := range l.bases {
-		b = l.bases[i].Append(b)
+	if l.past == nil {
+		return b
 	}
-	for _, m := range l.models {
+	for i := range l.past.bases {
+		b = l.past.bases[i].Append(b)
+	}
+	for _, m := range l.past.models {
 		b = m.Append(b)
 	}
 	return b
@@ -257,13 +265,20 @@ func (r *stateReader) decode(decode func(b []byte) ([]byte, error)) {
 
 func (r *stateReader) life(p *plan) *life {
 	l := p.beginLife()
-	l.newest = r.varint("newest pane")
+	newest := r.varint("newest pane")
 	r.decode(l.log.Decode)
-	l.trail = append([]byte(nil), r.bytes("trail")...)
-	for i := range l.bases {
-		r.decode(l.bases[i].Decode)
+	if r.err == nil && l.log.Len() == 0 {
+		// The newest pane has left the windows; its number still tells how long the group has been quiet.
+		l.log.Skip(newest)
 	}
-	for _, m := range l.models {
+	l.trail = append([]byte(nil), r.bytes("trail")...)
+	if l.past == nil {
+		return l
+	}
+	for i := range l.past.bases {
+		r.decode(l.past.bases[i].Decode)
+	}
+	for _, m := range l.past.models {
 		r.decode(m.Decode)
 	}
 	return l

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrLog is wrapped by the errors of an encoded log that cannot be read.
@@ -18,20 +19,20 @@ var ErrLog = errors.New("window: bad log of panes")
 // Log is a list of closed panes by number, oldest first, with gaps where nothing came. The zero value is empty.
 type Log struct {
 	buf   []byte
-	head  int   // where the oldest entry begins
+	head  uint32 // where the oldest entry begins
+	count uint32
 	base  int64 // the number that the oldest entry's distance is counted from
-	last  int64 // the number of the newest entry
-	count int
+	last  int64 // the number of the newest entry, also after it was trimmed
 }
 
 // Len returns how many panes are held.
-func (l *Log) Len() int { return l.count }
+func (l *Log) Len() int { return int(l.count) }
 
-// Last returns the number of the newest pane; ok is false when the log is empty.
-func (l *Log) Last() (index int64, ok bool) { return l.last, l.count > 0 }
+// Last returns the number of the newest pane that was ever pushed, 0 before the first.
+func (l *Log) Last() int64 { return l.last }
 
-// Push appends a pane. Its number must be greater than Last. A push to an empty log starts it anew: all cursors must
-// then be set to Front.
+// Push appends a pane. Its number must be greater than that of the pane before. A push to an empty log starts it anew:
+// all cursors must then be set to Front.
 func (l *Log) Push(index int64, payload []byte) {
 	if l.count == 0 {
 		l.buf, l.head, l.base, l.last = l.buf[:0], 0, index-1, index-1
@@ -43,6 +44,9 @@ func (l *Log) Push(index int64, payload []byte) {
 	l.count++
 }
 
+// Skip says that panes up to a number were pushed and trimmed before. The log must be empty.
+func (l *Log) Skip(index int64) { l.last = index }
+
 // Cursor is a place in a Log, before one of its entries or at its end.
 type Cursor struct {
 	pos  int
@@ -50,7 +54,7 @@ type Cursor struct {
 }
 
 // Front returns the cursor before the oldest pane.
-func (l *Log) Front() Cursor { return Cursor{l.head, l.base} }
+func (l *Log) Front() Cursor { return Cursor{int(l.head), l.base} }
 
 // Next reads the pane after the cursor; ok is false at the end. The payload is valid until the next Push or Trim.
 func (l *Log) Next(c Cursor) (index int64, payload []byte, after Cursor, ok bool) {
@@ -70,13 +74,13 @@ func (l *Log) Trim(c Cursor) (moved int) {
 	for front := l.Front(); front.pos < c.pos; l.count-- {
 		_, _, front, _ = l.Next(front)
 	}
-	l.head, l.base = c.pos, c.base
-	// Moving only when half is free makes the cost per pane constant.
-	if l.head < 32 || l.head < len(l.buf)/2 {
+	l.head, l.base = uint32(c.pos), c.base
+	// Moving only when a quarter is free makes the cost per pane constant.
+	if c.pos < 16 || c.pos < len(l.buf)/4 {
 		return 0
 	}
-	moved = l.head
-	rest := l.buf[l.head:]
+	moved = c.pos
+	rest := l.buf[c.pos:]
 	if cap(l.buf) > 4*len(rest)+64 {
 		l.buf = append(make([]byte, 0, len(rest)+len(rest)/4+16), rest...)
 	} else {
@@ -91,7 +95,7 @@ func (c Cursor) Moved(by int) Cursor { return Cursor{c.pos - by, c.base} }
 
 // Append appends the encoding of the panes from a number on.
 func (l *Log) Append(b []byte, from int64) []byte {
-	c, n := l.Front(), l.count
+	c, n := l.Front(), int(l.count)
 	for {
 		index, _, after, ok := l.Next(c)
 		if !ok || index >= from {
@@ -133,7 +137,7 @@ func (l *Log) decode(b []byte) ([]byte, error) {
 	}
 	b = b[n:]
 	size, n := binary.Uvarint(b)
-	if n <= 0 || uint64(len(b)-n) < size {
+	if n <= 0 || uint64(len(b)-n) < size || size > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: ends within its panes", ErrLog)
 	}
 	entries, rest := b[n:n+int(size)], b[n+int(size):]
