@@ -94,6 +94,11 @@ func (g *groupDraft) lengthOf(draft *ruleDraft, key string, otherwise time.Durat
 
 func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 	d := g.document
+	if len(draft.lengths) == 0 {
+		// What is wrong is so for the whole group, and said once.
+		defer func(name string) { d.rule = name }(d.rule)
+		d.rule = ""
+	}
 	bound := func(key string, value, least, most time.Duration, at place) bool {
 		if value >= least && value <= most {
 			return true
@@ -226,11 +231,7 @@ func (d *document) flow(expression string) string {
 // checkReach bounds what a condition looks back on.
 func (g *groupDraft) checkReach(r *Rule, when scalar) {
 	for _, read := range r.When.Reads {
-		window := read.Window
-		if window == 0 {
-			window = r.Window
-		}
-		if window/r.Interval > mostSteps || r.reach(read)/r.Interval > mostReach {
+		if read.Window/r.Interval > mostSteps || r.reach(read)/r.Interval > mostReach {
 			g.document.fault(when.place, fmt.Sprintf("`when` looks back %d steps of %s, and at most %d are kept for a window and %d in all", r.reach(read)/r.Interval, expr.FormatDuration(r.Interval), mostSteps, mostReach), "write a longer interval:")
 			return
 		}

@@ -152,6 +152,9 @@ func (d *document) ruleDraft(n ast.Node) ruleDraft {
 
 // alertName finds the rule's name before the rule is decoded, so that all its problems carry it.
 func (d *document) alertName(n ast.Node) string {
+	if anchor, ok := n.(*ast.AnchorNode); ok {
+		n = anchor.Value
+	}
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		return ""

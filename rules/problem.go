@@ -98,9 +98,12 @@ func excerpt(line string, column, length int) (shown, pad string, caret int) {
 	runes := []rune(line)
 	at := min(max(column-1, 0), len(runes))
 	end := min(at+max(length, 1), max(len(runes), at+1))
-	first := 0
+	first, suffix := 0, ""
 	if len(runes) > widest {
 		first = min(max(at-widest/2, 0), len(runes)-widest)
+		if first+widest < len(runes) {
+			suffix = "…"
+		}
 		runes = runes[first : first+widest]
 		at -= first
 		end = min(end-first, len(runes))
@@ -118,5 +121,5 @@ func excerpt(line string, column, length int) (shown, pad string, caret int) {
 			b.WriteByte(' ')
 		}
 	}
-	return prefix + string(runes), b.String(), max(end-at, 1)
+	return prefix + string(runes) + suffix, b.String(), max(end-at, 1)
 }

@@ -125,15 +125,34 @@ func parseFault(text string, err error) templateFault {
 	}
 	if i := strings.Index(text[f.offset:], "{{"); i >= 0 {
 		f.offset, f.length = f.offset+i, 2
+	} else { // the end is named where something begun before it is not closed
+		f.offset, f.length = max(strings.LastIndex(text, "{{"), 0), 2
+		f.hint = "an {{ end }} or }} is missing"
 	}
 	if _, name, ok := strings.Cut(rest, "function \""); ok {
-		name, _, _ = strings.Cut(name, "\"")
-		if i := strings.Index(text[f.offset:], name); i >= 0 {
-			f.offset, f.length = f.offset+i, len(name)
+		f.name(text, name)
+		f.hint = unknownFunctionHint(f.word(text))
+	}
+	if _, name, ok := strings.Cut(rest, "undefined variable \""); ok {
+		f.name(text, name)
+		f.hint = "the variables are $labels, $value, $threshold, $values and $time"
+		if near := expr.Nearest(f.word(text), []string{"$labels", "$value", "$threshold", "$values", "$time"}); near != "" {
+			f.hint = "did you mean " + near + "?"
 		}
-		f.hint = unknownFunctionHint(name)
 	}
 	return f
+}
+
+// name moves the fault to a name that its message quotes.
+func (f *templateFault) name(text, quotedName string) {
+	name, _, _ := strings.Cut(quotedName, "\"")
+	if i := strings.Index(text[f.offset:], name); i >= 0 && name != "" {
+		f.offset, f.length = f.offset+i, len(name)
+	}
+}
+
+func (f *templateFault) word(text string) string {
+	return text[f.offset:min(f.offset+f.length, len(text))]
 }
 
 func unknownFunctionHint(name string) string {

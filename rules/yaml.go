@@ -73,6 +73,8 @@ func (d *document) trap(line int) string {
 			return `\ begins an escape within "…"; write ` + key + ": " + quoted(strings.Trim(value, `"`))
 		}
 		return ""
+	case strings.HasPrefix(value, "["), strings.HasPrefix(value, "{") && !strings.HasPrefix(value, "{{"):
+		return "within […] and {…} quote what holds brackets, braces, commas or a colon, as in ['attributes[\"user.name\"]']"
 	case strings.HasPrefix(value, "'"), strings.HasPrefix(value, "|"), strings.HasPrefix(value, ">"):
 		return ""
 	case strings.HasPrefix(value, "{{"), strings.IndexByte("!&*@`%", value[0]) >= 0, strings.Contains(value, ": "):
@@ -269,7 +271,12 @@ func (d *document) text(e entry) (scalar, bool) {
 		return scalar{}, false
 	}
 	if isNull(n) {
-		d.fault(e.place, "`"+e.key+"` is empty", "give it a value or remove it")
+		token := n.GetToken()
+		if at := d.placeOf(n); strings.HasPrefix(d.rest(at), token.Value) && at != e.place {
+			d.fault(at, "YAML reads "+token.Value+" as no value", "quote it: "+e.key+": "+quoted(token.Value))
+		} else {
+			d.fault(e.place, "`"+e.key+"` is empty", "give it a value or remove it")
+		}
 		return scalar{}, false
 	}
 	s, ok := d.scalarOf(n)

@@ -1,0 +1,298 @@
+package rules
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s has changed (-file +now); after a look write it with -update:\n%s", path, diff)
+	}
+}
+
+func printed(problems []Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(p.Render(false) + "\n")
+	}
+	return b.String()
+}
+
+// Beside each *.bad.yaml stands what is printed about it.
+func TestBadFiles(t *testing.T) {
+	t.Chdir("testdata")
+	files, err := filepath.Glob("*.bad.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		set, problems, err := Load([]string{file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set != nil || !slices.ContainsFunc(problems, faulty) {
+			t.Errorf("%s is loaded", file)
+		}
+		golden(t, strings.TrimSuffix(file, "yaml")+"txt", printed(problems))
+	}
+}
+
+func TestFiveFaultsAreAllReported(t *testing.T) {
+	_, problems, err := Load([]string{"testdata/five.bad.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(problems) != 5 {
+		t.Errorf("%d problems, want 5:\n%s", len(problems), printed(problems))
+	}
+}
+
+func TestGoodFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.good.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		set, problems, err := Load([]string{file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set == nil || len(set.Rules) == 0 {
+			t.Errorf("%s is not loaded:\n%s", file, printed(problems))
+		}
+	}
+}
+
+func TestFullFile(t *testing.T) {
+	set, problems, err := Load([]string{"testdata/full.good.yaml"})
+	if err != nil || len(problems) != 0 {
+		t.Fatal(err, printed(problems))
+	}
+	type short struct {
+		Name, Group, From, Topic, Where, When string
+		By, Labels, Annotations               []string
+		Line, Column, MaxGroups               int
+		Interval, Window, For, Keep, Lateness time.Duration
+	}
+	var got []short
+	for _, r := range set.Rules {
+		s := short{
+			Name: r.Name, Group: r.Group, From: r.From.String(), Topic: r.Topic, Where: r.WhereText, When: r.When.Text,
+			Line: r.Line, Column: r.Column, MaxGroups: r.MaxGroups,
+			Interval: r.Interval, Window: r.Window, For: r.For, Keep: r.KeepFiringFor, Lateness: r.Lateness,
+		}
+		for _, k := range r.By {
+			s.By = append(s.By, k.Label+"="+k.Text)
+		}
+		for _, l := range r.Labels {
+			s.Labels = append(s.Labels, l.Name+"="+l.Text)
+		}
+		for _, a := range r.Annotations {
+			s.Annotations = append(s.Annotations, a.Name)
+		}
+		got = append(got, s)
+	}
+	const minute = time.Minute
+	want := []short{
+		{
+			Name: "Everything", Group: "full", From: "events", Topic: "orders",
+			Where:  `order.total > 100 && currency in ["EUR", "USD"]`,
+			When:   `count() >= 10 && avg(order.total) > 1.5 * avg(order.total).offset("1d")`,
+			By:     []string{"customer_country=customer.country", `hall=warehouse == "north" ? "n" : "s"`, `payment_method=attributes["payment.method"]`},
+			Labels: []string{"severity={{ if gt $value 1000.0 }}critical{{ else }}warning{{ end }}", "team=shop"}, Annotations: []string{"summary", "description"},
+			Line: 9, Column: 9, MaxGroups: 500, Interval: 5 * time.Second, Window: 10 * minute, For: minute, Keep: 90 * time.Second, Lateness: minute,
+		},
+		{Name: "Defaults", Group: "full", From: "logs", When: "absent()", Labels: []string{"severity=info", "team=shop"}, Line: 36, Column: 9, MaxGroups: DefaultMaxGroups, Interval: 10 * time.Second, Window: 5 * minute, Lateness: 30 * time.Second},
+		{Name: "Anchored", Group: "full", From: "spans", When: "p95(duration) > 1", By: []string{"service_name=service.name"}, Labels: []string{"severity=info", "team=shop"}, Line: 37, Column: 9, MaxGroups: DefaultMaxGroups, Interval: 10 * time.Second, Window: 5 * minute, Lateness: 30 * time.Second},
+		{Name: "Mapped", Group: "full", From: "metrics", When: `max(metric("system.cpu.utilization")) > 0.9`, By: []string{"host=host.name", `cpu=attributes["cpu"]`}, Labels: []string{"severity=info", "team=shop"}, Line: 42, Column: 9, MaxGroups: DefaultMaxGroups, Interval: 10 * time.Second, Window: 5 * minute, Lateness: 30 * time.Second},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if want := 24*time.Hour + 10*minute; set.LongestWindow() != want {
+		t.Errorf("the longest window is %s, want %s", set.LongestWindow(), want)
+	}
+	if diff := cmp.Diff([]string{"orders"}, set.Topics()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	set, problems := Parse("x.yaml", []byte("groups: [{name: g, rules: [{alert: A, from: logs, when: count() > 1}]}]"))
+	if set == nil {
+		t.Fatal(printed(problems))
+	}
+	r := set.Rules[0]
+	if r.Interval != 5*time.Second || r.Window != time.Minute || r.Lateness != 5*time.Second || r.MaxGroups != 100_000 || r.For != 0 || r.KeepFiringFor != 0 || r.Where != nil || r.By != nil {
+		t.Errorf("the defaults are %+v", r)
+	}
+}
+
+func TestWarningsDoNotKeepAFileOut(t *testing.T) {
+	set, problems, err := Load([]string{"testdata/warnings.good.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set == nil || len(set.Rules) != 2 {
+		t.Fatal("the file is not loaded")
+	}
+	golden(t, "testdata/warnings.good.txt", printed(problems))
+}
+
+func rule(t *testing.T, text string) *Rule {
+	t.Helper()
+	set, problems := Parse("x.yaml", []byte("groups:\n  - name: g\n    rules:\n      - "+text+"\n"))
+	if set == nil {
+		t.Fatal(printed(problems))
+	}
+	return set.Rules[0]
+}
+
+func TestIDIsTheMeaning(t *testing.T) {
+	base := rule(t, "{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5}")
+	for _, same := range []string{
+		"{alert: A, from: logs, by: service.name, when: '(count(severity>=17))>5.0'}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 60s, interval: 5s, lateness: 5s, max_groups: 100000}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, labels: {x: y}, annotations: {summary: z}}",
+	} {
+		if r := rule(t, same); r.ID != base.ID {
+			t.Errorf("%s has another ID", same)
+		}
+	}
+	for _, other := range []string{
+		"{alert: B, from: logs, by: [service.name], when: count(severity >= ERROR) > 5}",
+		"{alert: A, from: logs, by: [host.name], when: count(severity >= ERROR) > 5}",
+		"{alert: A, from: logs, when: count(severity >= ERROR) > 5}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 6}",
+		"{alert: A, from: logs, by: [service.name], where: has(x.y), when: count(severity >= ERROR) > 5}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, for: 1m}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 2m}",
+		"{alert: A, from: logs, by: [{service_name: host.name}], when: count(severity >= ERROR) > 5}",
+	} {
+		if r := rule(t, other); r.ID == base.ID {
+			t.Errorf("%s has the same ID", other)
+		}
+	}
+}
+
+func TestIDsOfASetDiffer(t *testing.T) {
+	set, problems := Parse("x.yaml", []byte(`groups:
+  - name: g
+    rules:
+      - {alert: A, from: logs, when: count() > 5, labels: {severity: warning}}
+      - {alert: A, from: logs, when: count() > 5, labels: {severity: critical}}
+`))
+	if set == nil {
+		t.Fatal(printed(problems))
+	}
+	if set.Rules[0].ID == set.Rules[1].ID {
+		t.Error("two rules share a state")
+	}
+}
+
+func TestVersionChangesWithTexts(t *testing.T) {
+	parse := func(summary string) uint64 {
+		set, problems := Parse("x.yaml", []byte("groups: [{name: g, rules: [{alert: A, from: logs, when: count() > 5, annotations: {summary: "+summary+"}}]}]"))
+		if set == nil {
+			t.Fatal(printed(problems))
+		}
+		return set.Version
+	}
+	if parse("a") != parse("a") || parse("a") == parse("b") {
+		t.Error("the version does not follow the texts")
+	}
+}
+
+func TestLoadPaths(t *testing.T) {
+	dir := t.TempDir()
+	for name, alert := range map[string]string{"b.yaml": "B", "a.yml": "A", "c.txt": "C"} {
+		text := "groups: [{name: " + alert + ", rules: [{alert: " + alert + ", from: logs, when: count() > 5}]}]"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{dir}, "A B"},
+		{[]string{filepath.Join(dir, "*.yaml"), filepath.Join(dir, "c.txt")}, "B C"},
+		{[]string{filepath.Join(dir, "c.txt"), dir, filepath.Join(dir, "*.yml")}, "C A B"},
+		{nil, ""},
+	} {
+		set, problems, err := Load(test.paths)
+		if err != nil || set == nil {
+			t.Errorf("%v: %v, %s", test.paths, err, printed(problems))
+			continue
+		}
+		var names []string
+		for _, r := range set.Rules {
+			names = append(names, r.Name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%v gives %s, want %s", test.paths, got, test.want)
+		}
+	}
+	for _, path := range []string{filepath.Join(dir, "none.yaml"), filepath.Join(dir, "*.json"), filepath.Join(dir, "[")} {
+		if _, _, err := Load([]string{path}); err == nil {
+			t.Errorf("%s is loaded", path)
+		}
+	}
+}
+
+func TestRulesRun(t *testing.T) {
+	r := rule(t, `{alert: NumberHigh, from: events, topic: numbers, window: 10s, by: [host], when: max(number) > 100}`)
+	record := &ingest.Record{
+		Signal: ingest.Events, Resource: &ingest.Resource{}, Scope: &ingest.Scope{},
+		Attributes: ingest.Attrs{{Key: "number", Value: ingest.IntValue(101)}, {Key: "host", Value: ingest.StringValue("a")}},
+	}
+	if got := r.When.Aggregates[0].Arg(record); got != ingest.DoubleValue(101) {
+		t.Errorf("the aggregate takes %v", got)
+	}
+	if got := r.By[0].Value(record).Text(); got != "a" || r.By[0].Label != "host" {
+		t.Errorf("the group is %s=%s", r.By[0].Label, got)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("groups:\n  - name: many\n    rules:\n")
+	for i := range 1000 {
+		text.WriteString("      - alert: Rule" + string(rune('A'+i%26)) + strings.Repeat("x", i/26) + `
+        from: logs
+        where: deployment.environment == "prod" && body.contains("timeout")
+        by: [service.name, host.name]
+        when: count(severity >= ERROR) / count() > 0.1
+        labels: {severity: critical}
+        annotations: {summary: '{{ $labels.service_name }}: {{ $value | humanizePercentage }}'}
+`)
+	}
+	for b.Loop() {
+		if set, problems := Parse("x.yaml", []byte(text.String())); set == nil {
+			b.Fatal(printed(problems[:1]))
+		}
+	}
+}
