@@ -110,6 +110,8 @@ func fieldsOf(signal ingest.Signal) []field {
 				return ingest.IntValue(int64(r.Severity))
 			})},
 			{name: "body", kind: dynamic, doc: "the message, recognised under its usual names", value: eventField("body", func(r *ingest.Record) ingest.Value { return r.Body })},
+			{name: "trace_id", kind: dynamic, doc: "the trace id, recognised under its usual names", value: eventField("trace_id", func(r *ingest.Record) ingest.Value { return textOrMissing(r.TraceID) })},
+			{name: "span_id", kind: dynamic, doc: "the span id, recognised under its usual names", value: eventField("span_id", func(r *ingest.Record) ingest.Value { return textOrMissing(r.SpanID) })},
 		}
 	default:
 		return nil
@@ -204,6 +206,13 @@ func eventField(name string, recognised func(*ingest.Record) ingest.Value) func(
 		}
 		return recognised(r)
 	}
+}
+
+func textOrMissing(s string) ingest.Value {
+	if s == "" {
+		return ingest.Value{}
+	}
+	return ingest.StringValue(s)
 }
 
 func metricUnit(r *ingest.Record) string {

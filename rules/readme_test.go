@@ -1,0 +1,143 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet-dev/freshet/rules/expr"
+)
+
+const (
+	referenceBegin = "<!-- reference: begin; written by `go test ./rules -run TestReference -update` -->\n"
+	referenceEnd   = "<!-- reference: end -->\n"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// reference writes the tables of the README from the tables of the compiler.
+func reference() string {
+	var b strings.Builder
+	rows := expr.References()
+	table := func(title, note, head, kind string) {
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| %s | | example |\n| --- | --- | --- |\n", title, note, head)
+		for _, r := range rows {
+			if r.Kind == kind {
+				fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", r.Name, r.Doc, r.Example)
+			}
+		}
+	}
+	b.WriteString("\n## Reference\n")
+	table("Aggregates", "What they take is about one record; an optional last argument is a filter. `avg(x, p)` is the mean of `x` where `p` holds.", "aggregate", "aggregate")
+	table("On measures", "They stand behind an aggregate, or behind any expression with aggregates in it.", "function", "measure")
+	table("On values", "For fields and attributes, and for the names of `by`.", "function", "function")
+	b.WriteString("\n### Fields and constants\n\nOther names are attributes.\n\n| signal | name | |\n| --- | --- | --- |\n")
+	for _, r := range rows {
+		if r.Signal != "" {
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", r.Signal, r.Name, r.Doc)
+		}
+	}
+	return b.String() + "\n"
+}
+
+func TestReference(t *testing.T) {
+	text := readme(t)
+	head, rest, ok := strings.Cut(text, referenceBegin)
+	written, tail, closed := strings.Cut(rest, referenceEnd)
+	if !ok || !closed {
+		t.Fatal("README.md has no reference")
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(head+referenceBegin+reference()+referenceEnd+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(reference(), written); diff != "" {
+		t.Errorf("the reference has changed (-code +README); write it with -update:\n%s", diff)
+	}
+}
+
+// Every example loads, without a warning.
+func TestExamplesOfREADME(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
+	if len(blocks) < 5 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for i, block := range blocks {
+		if set, problems := Parse(fmt.Sprintf("example %d", i+1), []byte(block[1])); set == nil || len(problems) > 0 {
+			t.Errorf("%s\n%s", block[1], printed(problems))
+		}
+	}
+}
+
+func TestKeysAreInREADME(t *testing.T) {
+	text := readme(t)
+	for _, key := range ruleKeys {
+		if !strings.Contains(text, "\n| `"+key+"` |") {
+			t.Errorf("README.md has no row for %s", key)
+		}
+	}
+	for _, key := range append(templateFunctionNames(), groupKeys...) {
+		if !strings.Contains(text, "`"+key+"`") {
+			t.Errorf("README.md does not name %s", key)
+		}
+	}
+	for _, value := range []string{"`5s`", "`1m`", fmt.Sprintf("`%d`", DefaultMaxGroups)} {
+		if !strings.Contains(text, "| "+value+" |") {
+			t.Errorf("README.md does not have the default %s", value)
+		}
+	}
+	for _, field := range regexp.MustCompile(`\]\((library/[^)]*)\)`).FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(field[1]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The library loads without a warning, every alert says what is up and where to read on.
+func TestLibrary(t *testing.T) {
+	files, err := filepath.Glob("library/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := readme(t)
+	for _, file := range files {
+		set, problems, err := Load([]string{file})
+		if err != nil || set == nil || len(problems) > 0 {
+			t.Errorf("%s: %v\n%s", file, err, printed(problems))
+			continue
+		}
+		for _, r := range set.Rules {
+			texts := map[string]string{}
+			for _, template := range append(r.Annotations, r.Labels...) {
+				d := data()
+				if texts[template.Name], err = template.Render(d); err != nil {
+					t.Errorf("%s: %v", r.Name, err)
+				}
+			}
+			if texts["summary"] == "" || texts["severity"] == "" {
+				t.Errorf("%s has no summary or no severity: %v", r.Name, texts)
+			}
+			_, anchor, _ := strings.Cut(texts["runbook_url"], "rules/README.md#")
+			if anchor == "" || !strings.Contains(strings.ToLower(sections), "\n### "+anchor+"\n") {
+				t.Errorf("the runbook %q of %s is no section of README.md", texts["runbook_url"], r.Name)
+			}
+		}
+	}
+	if set, problems, err := Load([]string{"library"}); err != nil || set == nil || len(problems) > 0 {
+		t.Errorf("together: %v\n%s", err, printed(problems))
+	}
+}
