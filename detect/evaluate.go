@@ -275,7 +275,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 			return g
 		}
 	}
-	g := &group{key: key, firstOpen: noPane, early: noStep, birth: e.offset, episode: r.husks[key]}
+	g := &group{key: key, early: noStep, birth: e.offset, episode: r.husks[key]}
 	r.groups[key] = g
 	r.list = append(r.list, g)
 	if key == overflowKey {
@@ -326,7 +326,7 @@ func (r *ruleState) start(from, watermark int64) {
 	// Every pane that is here, or will be, is still to be evaluated.
 	r.step = watermark
 	for _, g := range r.list {
-		r.step = min(r.step, g.firstOpen)
+		r.step = min(r.step, g.firstOpen())
 	}
 }
 
@@ -346,8 +346,8 @@ func (e *Evaluator) advance(r *ruleState, watermark int64) {
 		if r.alive == 0 {
 			next = watermark
 			for _, g := range r.list {
-				if g.firstOpen != noPane {
-					next = min(next, g.firstOpen+1)
+				if first := g.firstOpen(); first != noPane {
+					next = min(next, first+1)
 				}
 			}
 		}

@@ -23,12 +23,11 @@ const (
 // There may be a million groups: what most of them do not need stands behind a pointer.
 type group struct {
 	key string
-	// open holds (pane number, pane) in order of the number; firstOpen is the first of them, or noPane.
-	open      []byte
-	firstOpen int64
-	life      *life
-	alert     *alert // nil while inactive
-	birth     int64
+	// open holds (pane number, pane) in order of the number.
+	open  []byte
+	life  *life
+	alert *alert // nil while inactive
+	birth int64
 	// early is the step for which the next episode was announced before its window was complete, or noStep.
 	early   int64
 	episode uint32
@@ -36,18 +35,27 @@ type group struct {
 	dirty, stored, gone bool
 }
 
+// firstOpen returns the number of the oldest open pane, or noPane.
+func (g *group) firstOpen() int64 {
+	if index, n := binary.Varint(g.open); n > 0 {
+		return index
+	}
+	return noPane
+}
+
 // life is the closed panes of a group, and what is computed from them.
 type life struct {
 	log    window.Log
 	totals []window.Total
-	// cursors are the old ends of the windows, without that of the longest, which is the front of the log.
-	cursors []window.Cursor
-	past    *past  // nil where the rule does not look back
-	trail   []byte // encoded trail: where the records lie
+	more   *more  // nil where the rule needs none of it
+	trail  []byte // encoded trail: where the records lie
 }
 
-// past is one number per step of what a rule looks back at.
-type past struct {
+// more is what rules need that have several windows, look back or ask models.
+type more struct {
+	// cursors are the old ends of the windows, without that of the longest, which is the front of the log.
+	cursors []window.Cursor
+	// bases and models hold one number per step.
 	bases  []window.History
 	models []*model.ZScore
 }
@@ -65,14 +73,12 @@ type alert struct {
 // beginLife makes the group ready for its first closed pane.
 func (p *plan) beginLife() *life {
 	l := &life{totals: p.newTotals()}
-	if len(p.lengths) > 1 {
-		l.cursors = make([]window.Cursor, len(p.lengths)-1)
+	if len(p.lengths) == 1 && len(p.bases) == 0 && len(p.models) == 0 {
+		return l
 	}
-	if len(p.bases) > 0 || len(p.models) > 0 {
-		l.past = &past{bases: make([]window.History, len(p.bases))}
-		for _, steps := range p.models {
-			l.past.models = append(l.past.models, model.NewZScore(steps))
-		}
+	l.more = &more{cursors: make([]window.Cursor, len(p.lengths)-1), bases: make([]window.History, len(p.bases))}
+	for _, steps := range p.models {
+		l.more.models = append(l.more.models, model.NewZScore(steps))
 	}
 	return l
 }
@@ -82,7 +88,22 @@ func (l *life) end(length int) window.Cursor {
 	if length == 0 {
 		return l.log.Front()
 	}
-	return l.cursors[length-1]
+	return l.more.cursors[length-1]
+}
+
+// cursors returns the ends of all windows but the longest.
+func (l *life) cursors() []window.Cursor {
+	if l.more == nil {
+		return nil
+	}
+	return l.more.cursors
+}
+
+// startCursors sets them to the front of the log.
+func (l *life) startCursors() {
+	for k := range l.cursors() {
+		l.more.cursors[k] = l.log.Front()
+	}
 }
 
 // openPane is one entry of group.open.
@@ -141,7 +162,6 @@ func (p *plan) addOpen(g *group, index int64, s *scratch, order pane.Order) erro
 		s.open = appendOpen(s.open, index, s.bytes)
 	}
 	g.open = fit(g.open, s.open)
-	g.firstOpen = min(g.firstOpen, index)
 	return nil
 }
 
@@ -163,10 +183,6 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	err := s.pane.Decode(o.bytes, index*p.interval, order)
 	s.open = append(s.open[:0], rest...)
 	g.open = fit(g.open, s.open)
-	g.firstOpen = noPane
-	if next, _, ok := nextOpen(g.open); ok {
-		g.firstOpen = next.index
-	}
 	if err != nil {
 		return err
 	}
@@ -176,9 +192,7 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	empty := l.log.Len() == 0
 	l.log.Push(index, s.bytes)
 	if empty {
-		for i := range l.cursors {
-			l.cursors[i] = l.log.Front()
-		}
+		l.startCursors()
 	}
 	for i, t := range p.totals {
 		l.totals[i].Push(index, s.pane.Aggregates[t.aggregate])
@@ -224,12 +238,12 @@ func (p *plan) slide(l *life, step int64, s *scratch) error {
 		if k == 0 {
 			front = cursor
 		} else {
-			l.cursors[k-1] = cursor
+			l.more.cursors[k-1] = cursor
 		}
 	}
 	if moved := l.log.Trim(front); moved > 0 {
-		for k := range l.cursors {
-			l.cursors[k] = l.cursors[k].Moved(moved)
+		for k, c := range l.cursors() {
+			l.more.cursors[k] = c.Moved(moved)
 		}
 	}
 	return nil
@@ -237,9 +251,7 @@ func (p *plan) slide(l *life, step int64, s *scratch) error {
 
 // rebuild fills the windows from the log, as they were at a step.
 func (p *plan) rebuild(l *life, step int64, s *scratch) error {
-	for k := range l.cursors {
-		l.cursors[k] = l.log.Front()
-	}
+	l.startCursors()
 	for c := l.log.Front(); ; {
 		index, payload, after, ok := l.log.Next(c)
 		if !ok {
@@ -251,7 +263,7 @@ func (p *plan) rebuild(l *life, step int64, s *scratch) error {
 		}
 		for k, length := range p.lengths[1:] {
 			if index < step-length {
-				l.cursors[k] = after
+				l.more.cursors[k] = after
 			}
 		}
 		for i, t := range p.totals {

@@ -24,7 +24,7 @@ const (
 func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	p, s := r.plan, r.scratch
 	s.trail.reset()
-	closing := g.firstOpen == step-1
+	closing := g.firstOpen() == step-1
 	if g.life == nil {
 		if !closing {
 			return false
@@ -55,7 +55,7 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 // closePane moves the pane that is complete into the windows and its evidence into the trail.
 func (e *Evaluator) closePane(r *ruleState, g *group) error {
 	p, s := r.plan, r.scratch
-	index := g.firstOpen
+	index := g.firstOpen()
 	if err := p.closePane(g, s, e.order); err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (r *ruleState) lookBack(l *life, read planRead, step int64) float64 {
 	if step > r.step {
 		return math.NaN()
 	}
-	if l != nil && l.past != nil {
-		if x, ok := l.past.bases[read.base].At(step); ok {
+	if l != nil && l.more != nil {
+		if x, ok := l.more.bases[read.base].At(step); ok {
 			return x
 		}
 	}
@@ -110,7 +110,7 @@ func (r *ruleState) isComplete(n planNumber, step int64) bool {
 // remember pushes the step's numbers into the histories and asks the models.
 func (r *ruleState) remember(l *life, step int64) {
 	p, s := r.plan, r.scratch
-	if l.past == nil {
+	if l.more == nil {
 		return
 	}
 	for i, b := range p.bases {
@@ -118,14 +118,14 @@ func (r *ruleState) remember(l *life, step int64) {
 		if r.isComplete(b.planNumber, step) {
 			x = p.value(b.planNumber, s.totals[b.total])
 		}
-		l.past.bases[i].Push(step, x, b.steps)
+		l.more.bases[i].Push(step, x, b.steps)
 	}
 	for i, m := range r.rule.When.Models {
 		x := math.NaN()
 		if step >= r.complete {
 			x = m.Input(&s.frame)
 		}
-		s.frame.Models[i] = l.past.models[i].Observe(x)
+		s.frame.Models[i] = l.more.models[i].Observe(x)
 	}
 }
 
@@ -195,7 +195,7 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 	}
 	g.life = nil
 	r.touch(g)
-	return g.firstOpen == noPane
+	return g.firstOpen() == noPane
 }
 
 // foresee fires ahead of the watermark: when the condition holds over the records that are here, and more records can

@@ -138,7 +138,7 @@ func (r *ruleState) readGroup(name string, value []byte) (g *group, at int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	g = &group{key: name, firstOpen: noPane, early: noStep, stored: true}
+	g = &group{key: name, early: noStep, stored: true}
 	flags := in.byte("flags")
 	at = in.varint("step")
 	g.birth = in.varint("birth")
@@ -174,7 +174,6 @@ func (r *ruleState) checkGroup(g *group, at int64) error {
 		if err := s.pane.Decode(o.bytes, o.index*p.interval, nil); err != nil {
 			return stateFault("group of rule %s: open pane: %w", r.rule.Name, err)
 		}
-		g.firstOpen = min(g.firstOpen, o.index)
 		before, rest = o.index, after
 	}
 	if !r.saneStep(at) {
@@ -276,10 +275,10 @@ func (e *Evaluator) settleRule(r *ruleState) {
 		for step := r.restoredAt[g]; r.started && step < r.step && !gone; {
 			step++
 			if g.life == nil {
-				if g.firstOpen >= r.step {
+				if g.firstOpen() >= r.step {
 					break
 				}
-				step = max(step, g.firstOpen+1)
+				step = max(step, g.firstOpen()+1)
 			}
 			gone = e.step(r, g, step)
 		}

@@ -186,13 +186,13 @@ func (r *ruleState) appendLife(b []byte, l *life) []byte {
 	b = binary.AppendVarint(b, l.log.Last())
 	b = l.log.Append(b, math.MinInt64)
 	b = appendSized(b, l.trail)
-	if l.past == nil {
+	if l.more == nil {
 		return b
 	}
-	for i := range l.past.bases {
-		b = l.past.bases[i].Append(b)
+	for i := range l.more.bases {
+		b = l.more.bases[i].Append(b)
 	}
-	for _, m := range l.past.models {
+	for _, m := range l.more.models {
 		b = m.Append(b)
 	}
 	return b
@@ -272,13 +272,13 @@ func (r *stateReader) life(p *plan) *life {
 		l.log.Skip(newest)
 	}
 	l.trail = append([]byte(nil), r.bytes("trail")...)
-	if l.past == nil {
+	if l.more == nil {
 		return l
 	}
-	for i := range l.past.bases {
-		r.decode(l.past.bases[i].Decode)
+	for i := range l.more.bases {
+		r.decode(l.more.bases[i].Decode)
 	}
-	for _, m := range l.past.models {
+	for _, m := range l.more.models {
 		r.decode(m.Decode)
 	}
 	return l

@@ -63,7 +63,8 @@ func (t *trail) add(index, window, interval int64, e *pane.Evidence, active bool
 	if e.Records == 0 {
 		return
 	}
-	if block := floorDiv(index, window); block != t.block || t.now.Records == 0 {
+	block := floorDiv(index, window)
+	if block != t.block || t.now.Records == 0 {
 		if block == t.block+1 {
 			t.before, t.now = t.now, t.before
 		} else {
@@ -72,7 +73,8 @@ func (t *trail) add(index, window, interval int64, e *pane.Evidence, active bool
 		t.now.Reset()
 		t.block = block
 	}
-	t.now.Merge(&pane.Evidence{Records: e.Records, First: e.First, Ranges: e.Ranges}, order)
+	t.now.Merge(&pane.Evidence{Records: 1, First: index * interval, Ranges: e.Ranges}, order)
+	t.now.Records, t.now.First = 1, block*window*interval // only the ranges are of use
 	t.newest.Reset()
 	t.newest.Merge(&pane.Evidence{Samples: e.Samples}, order)
 	if active {
