@@ -32,8 +32,8 @@ const (
 )
 
 var (
-	labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)                //nolint:gochecknoglobals // a constant
-	topicPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)                 //nolint:gochecknoglobals // a constant
+	labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	topicPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 	signals      = []string{"logs", "metrics", "spans", "span_events", "events"} //nolint:gochecknoglobals // constant table
 )
 

@@ -221,7 +221,7 @@ func TestVersionChangesWithTexts(t *testing.T) {
 		}
 		return set.Version
 	}
-	if parse("a") != parse("a") || parse("a") == parse("b") {
+	if first, again, other := parse("a"), parse("a"), parse("b"); first != again || first == other {
 		t.Error("the version does not follow the texts")
 	}
 }

@@ -100,19 +100,22 @@ func canonicalRef(to *ref) string {
 
 // escapeName puts the parts that are no plain words into backticks.
 func escapeName(name string) string {
-	plain := func(c rune) bool {
-		return c == '.' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-	}
-	if strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) < 0 {
+	special := func(c rune) bool { return !isPlain(c) }
+	if strings.IndexFunc(name, special) < 0 {
 		return name
 	}
 	parts := strings.Split(name, ".")
 	for i, part := range parts {
-		if strings.IndexFunc(part, func(c rune) bool { return !plain(c) }) >= 0 {
+		if strings.IndexFunc(part, special) >= 0 {
 			parts[i] = "`" + part + "`"
 		}
 	}
 	return strings.Join(parts, ".")
+}
+
+// isPlain says whether a dotted name may have the character without backticks.
+func isPlain(c rune) bool {
+	return c == '.' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 func (p *printer) literal(e ast.Expr) {

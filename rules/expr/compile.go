@@ -1,3 +1,9 @@
+// Package expr compiles the expressions of rules: `where`, `by` and `when`.
+//
+// An expression is CEL: cel-go parses and type-checks it. In between, names are resolved to fields, attributes and keys
+// (resolve.go, calls.go), so that one environment serves all rules. What runs is not CEL's interpreter: the checked tree
+// is lowered to closures (lower.go, compare.go) over a record, or, outside aggregates, over the Frame of measures of one
+// window (condition.go). A number that is missing is NaN, which compares as the language wants it.
 package expr
 
 import (

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -275,7 +276,7 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 			num := arg.asNumber()
 			aggregate.Arg = func(r *ingest.Record) ingest.Value {
 				f := num(r)
-				if f != f { //nolint:staticcheck // true for NaN only
+				if math.IsNaN(f) {
 					return ingest.Value{}
 				}
 				return ingest.DoubleValue(f)

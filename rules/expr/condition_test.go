@@ -192,6 +192,7 @@ func read(p *Program, r Read, records []*ingest.Record, window time.Duration) fl
 			return 1
 		}
 		return 0
+	default:
 	}
 	if n == 0 {
 		return math.NaN()

@@ -53,7 +53,7 @@ func functions() []function {
 		{name: "max", args: []kind{number, truth}, optional: 1, example: "max(duration)", doc: "greatest value"},
 		{name: "stddev", args: []kind{number, truth}, optional: 1, example: "stddev(duration)", doc: "standard deviation of the population"},
 		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the record with the latest event time"},
-		{name: "distinct", args: []kind{anything, truth}, optional: 1, example: "distinct(user.name)", doc: "number of different values, estimated within 2 %"},
+		{name: "distinct", args: []kind{anything, truth}, optional: 1, example: "distinct(user.name)", doc: "number of different values, an estimate that is off by about 2 %"},
 	}
 	for _, name := range []string{"p50", "p75", "p90", "p95", "p99", "p999"} {
 		digits := strings.TrimPrefix(name, "p")

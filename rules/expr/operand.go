@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+
 	"cel.dev/cel-go/common/ast"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -104,7 +106,7 @@ func (o operand[T]) asValue() func(*T) ingest.Value {
 		num := o.num
 		return func(t *T) ingest.Value {
 			f := num(t)
-			if f != f { //nolint:staticcheck // NaN is the only number that differs from itself
+			if math.IsNaN(f) {
 				return ingest.Value{}
 			}
 			return ingest.DoubleValue(f)
@@ -126,6 +128,6 @@ func (o operand[T]) present() func(*T) bool {
 		return func(t *T) bool { _, ok := text(t); return ok }
 	default:
 		num := o.num
-		return func(t *T) bool { f := num(t); return f == f } //nolint:staticcheck // false for NaN only
+		return func(t *T) bool { return !math.IsNaN(num(t)) }
 	}
 }

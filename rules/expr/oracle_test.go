@@ -112,11 +112,9 @@ func (g generator) condition(depth int) pairText {
 		}
 	case 6: // two attributes, of any kind
 		i, j := g.attribute(), g.attribute()
-		rest := "false"
+		rest := fmt.Sprintf("(h%d && h%d && v%d == v%d)", i, j, i, j)
 		if op != "==" && op != "!=" {
 			rest = fmt.Sprintf("(hs%d && hs%d && s%d %s s%d)", i, j, i, op, j)
-		} else {
-			rest = fmt.Sprintf("(h%d && h%d && v%d == v%d)", i, j, i, j)
 		}
 		is := op
 		if op == "!=" {

@@ -111,6 +111,7 @@ func (r *resolver) start(e ast.Expr) int {
 			}
 			begin = max(strings.LastIndex(r.source[:begin], call.FunctionName()), 0)
 		}
+	default:
 	}
 	r.starts[e.ID()] = begin
 	return begin
@@ -356,9 +357,7 @@ func (r *resolver) dashed(name string, offset int) string {
 		return ""
 	}
 	before := r.source[:offset-1]
-	begin := strings.LastIndexFunc(before, func(c rune) bool {
-		return !(c == '.' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9')
-	}) + 1
+	begin := strings.LastIndexFunc(before, func(c rune) bool { return !isPlain(c) }) + 1
 	dot := strings.LastIndexByte(before, '.')
 	if dot <= begin {
 		return ""
