@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -148,6 +149,39 @@ func TestDefaults(t *testing.T) {
 	r := set.Rules[0]
 	if r.Interval != 5*time.Second || r.Window != time.Minute || r.Lateness != 5*time.Second || r.MaxGroups != 100_000 || r.For != 0 || r.KeepFiringFor != 0 || r.Where != nil || r.By != nil {
 		t.Errorf("the defaults are %+v", r)
+	}
+}
+
+// However the scalar is written, the fault stands at the word that is wrong.
+func TestPositions(t *testing.T) {
+	const head = "groups:\n  - name: g\n    rules:\n      - alert: A\n        from: logs\n        when: "
+	for _, scalar := range []string{
+		"count(severty > 1) > 1",
+		"count(severty > 1) > 1 # comment",
+		"count() > 1\n          && count(body == 'é' && severty > 1) > 1",
+		"count() > 1\n\n\n          && count(severty > 1) > 1",
+		"'count(body == ''é'' && severty > 1) > 1'",
+		"'count(body == ''é''\n            && severty > 1) > 1'",
+		`"count(body == \"\u00e9\x41\U0001F600\\t\" && severty > 1) > 1"`,
+		"\"count() > 1 && \\\n           count(severty > 1) > 1\"",
+		"|\n          count() > 1 &&\n\n            count(severty > 1) > 1\n",
+		"|2-\n            count() > 1 &&\n          count(severty > 1) > 1\n",
+		"|+ # comment\n          count() > 1 &&\n          count(severty > 1) > 1\n\n\n",
+		">\n          count() > 1 &&\n          count(body == 'é' && severty > 1) > 1\n\n",
+		">-\n          count() > 1 &&\n\n          count(severty > 1)\n            > 1",
+		"!!str count(severty > 1) > 1",
+		"&x count(severty > 1) > 1",
+	} {
+		for _, lineEnd := range []string{"\n", "\r\n"} {
+			content := strings.ReplaceAll(head+scalar+"\n        for: 1m\n", "\n", lineEnd)
+			_, problems := Parse("x.yaml", []byte(content))
+			before := content[:strings.Index(content, "severty")]
+			line := strings.Count(before, "\n") + 1
+			column := utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:]) + 1
+			if len(problems) != 1 || problems[0].Line != line || problems[0].Column != column || problems[0].Length != len("severty") {
+				t.Errorf("%q: want one problem at %d:%d\n%s", content, line, column, printed(problems))
+			}
+		}
 	}
 }
 

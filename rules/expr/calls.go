@@ -63,7 +63,7 @@ func (r *resolver) call(e ast.Expr, s side) {
 	for i, arg := range call.Args() {
 		if f.aggregate && f.args[i] == truth && (name == "count" || name == "rate") && r.bare(arg) {
 			text := r.sourceOf(arg)
-			hint := "did you mean " + name + "(has(" + text + "))?"
+			hint := "did you mean " + name + "(has(" + text + ")) or " + name + "(" + text + " == true)?"
 			if r.isKnown(text) && !r.isField(text) {
 				hint = r.constantHint(name, text)
 			}
