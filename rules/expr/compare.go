@@ -122,6 +122,9 @@ func same[T any](left, right operand[T]) func(*T) bool {
 		a, b := left.value, right.value
 		return func(t *T) bool { return equal(a(t), b(t)) }
 	case left.kind == text || right.kind == text:
+		if right.literal != nil && left.equals != nil {
+			return left.equals(right.str)
+		}
 		a := onlyString(left)
 		if right.literal != nil {
 			want := right.str

@@ -28,6 +28,9 @@ type operand[T any] struct {
 	truth func(*T) bool
 	value func(*T) ingest.Value
 
+	// equals, where it is set, gives the comparison with a text that is known: one closure in the place of two.
+	equals func(want string) func(*T) bool
+
 	literal ast.Expr // set for a literal or a constant
 	number  float64  // of a number literal
 	str     string   // of a text literal

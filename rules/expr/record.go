@@ -42,8 +42,38 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 	case toPresence:
 		return operand[ingest.Record]{kind: truth, truth: recordLeaf(to.of).present()}
 	default:
-		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) }}
+		return operand[ingest.Record]{
+			kind:  dynamic,
+			value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) },
+			num: func(r *ingest.Record) float64 {
+				if v := find(r, name); v != nil {
+					return numberOf(*v)
+				}
+				return missing()
+			},
+			equals: func(want string) func(*ingest.Record) bool {
+				return func(r *ingest.Record) bool {
+					v := find(r, name)
+					return v != nil && v.Kind == ingest.String && v.Str == want
+				}
+			},
+		}
 	}
+}
+
+// find is Record.Lookup without copying the value: names are looked up more often than anything else is done.
+func find(r *ingest.Record, name string) *ingest.Value {
+	for _, attrs := range [...]ingest.Attrs{r.Attributes, r.Scope.Attributes, r.Resource.Attributes} {
+		for i := len(attrs) - 1; i >= 0; i-- {
+			if a := &attrs[i]; a.Key == name {
+				if a.Value.Kind != ingest.Missing {
+					return &a.Value
+				}
+				break // as Attrs.Get: the last one counts, and a missing one is looked for further out
+			}
+		}
+	}
+	return nil
 }
 
 // label returns the label name that a `by` expression suggests.

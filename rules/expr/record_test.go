@@ -284,3 +284,26 @@ func BenchmarkCompileCondition(b *testing.B) {
 		}
 	}
 }
+
+func TestFindIsLookup(t *testing.T) {
+	one, two := ingest.IntValue(1), ingest.IntValue(2)
+	for _, r := range []*ingest.Record{
+		{Attributes: ingest.Attrs{{Key: "k", Value: one}, {Key: "k", Value: two}}},
+		{Attributes: ingest.Attrs{{Key: "k", Value: one}, {Key: "k"}}},
+		{Attributes: ingest.Attrs{{Key: "k"}}},
+		{Attributes: ingest.Attrs{{Key: "other", Value: one}}},
+		{},
+	} {
+		for _, outer := range []ingest.Attrs{nil, {{Key: "k", Value: two}}} {
+			r.Scope, r.Resource = &ingest.Scope{}, &ingest.Resource{Attributes: outer}
+			want := r.Lookup("k")
+			var got ingest.Value
+			if v := find(r, "k"); v != nil {
+				got = *v
+			}
+			if got != want {
+				t.Errorf("%v and %v: found %v, want %v", r.Attributes, outer, got, want)
+			}
+		}
+	}
+}
