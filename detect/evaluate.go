@@ -35,7 +35,8 @@ type Evaluator struct {
 	offset  int64
 	result  *Result
 	touched []ruleGroup // groups to look ahead at
-	orphans []orphan
+	// orphans are the keys of state of removed rules, with the finding that resolves the alert where there is one.
+	orphans map[string]*finding.Finding
 	// unsettled: records were restored since the last Apply.
 	unsettled bool
 	stats     EvaluatorStats
@@ -79,8 +80,11 @@ type ruleState struct {
 	list    []*group
 	alive   int      // groups with a life
 	changed []*group // for the next Changes
-	// restoredAt is the step up to which a restored group was evaluated, until all are settled.
-	restoredAt map[*group]int64
+	// tombstones delete the segments of lives that ended.
+	tombstones []Change
+	// restored groups, and segments by group key and number, until all are settled.
+	restored map[*group]restoredGroup
+	segments map[string]map[int64][]byte
 	// husks are the episodes of groups that were let go at the offset at which they were born.
 	husks   map[string]uint32
 	charted int
@@ -114,6 +118,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 	opts.PanePartitions = max(opts.PanePartitions, 1)
 	e := &Evaluator{
 		opts: opts, byID: map[uint64]*ruleState{}, numbers: map[Source]uint32{}, result: new(Result),
+		orphans: map[string]*finding.Finding{},
 	}
 	e.order = func(a, b uint32) int {
 		x, y := e.source(a), e.source(b)
@@ -134,7 +139,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		}
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), feed: f, groups: map[string]*group{}, overflowed: noStep,
-			restoredAt: map[*group]int64{},
+			restored: map[*group]restoredGroup{}, segments: map[string]map[int64][]byte{},
 		}
 		if r.MaxGroups > 0 && len(r.By) > 0 {
 			n := int(opts.PanePartitions)

@@ -58,6 +58,8 @@ type more struct {
 	// bases and models hold one number per step.
 	bases  []window.History
 	models []*model.ZScore
+	// The life up to the end of the segment before sealed stands in the state topic, from segment oldest on.
+	oldest, sealed int64
 }
 
 // alert is the state of an alert that is pending or firing.
@@ -70,13 +72,15 @@ type alert struct {
 	labels label.Set
 }
 
-// beginLife makes the group ready for its first closed pane.
-func (p *plan) beginLife() *life {
+// beginLife makes the group ready for its first closed pane, that of a step.
+func (p *plan) beginLife(step int64) *life {
 	l := &life{totals: p.newTotals()}
-	if len(p.lengths) == 1 && len(p.bases) == 0 && len(p.models) == 0 {
+	if len(p.lengths) == 1 && len(p.bases) == 0 && len(p.models) == 0 && !p.segmented() {
 		return l
 	}
 	l.more = &more{cursors: make([]window.Cursor, len(p.lengths)-1), bases: make([]window.History, len(p.bases))}
+	l.more.oldest = segmentOf(step)
+	l.more.sealed = l.more.oldest
 	for _, steps := range p.models {
 		l.more.models = append(l.more.models, model.NewZScore(steps))
 	}
@@ -249,8 +253,17 @@ func (p *plan) slide(l *life, step int64, s *scratch) error {
 	return nil
 }
 
-// rebuild fills the windows from the log, as they were at a step.
+// rebuild fills the windows from the log, as they were at a step. What segments hold beyond the longest window goes.
 func (p *plan) rebuild(l *life, step int64, s *scratch) error {
+	front := l.log.Front()
+	for {
+		index, _, after, ok := l.log.Next(front)
+		if !ok || index >= step-p.lengths[0] {
+			break
+		}
+		front = after
+	}
+	l.log.Trim(front)
 	l.startCursors()
 	for c := l.log.Front(); ; {
 		index, payload, after, ok := l.log.Next(c)

@@ -29,7 +29,7 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 		if !closing {
 			return false
 		}
-		g.life = p.beginLife()
+		g.life = p.beginLife(step)
 	}
 	l := g.life
 	if closing {
@@ -193,6 +193,7 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 		e.emit(r, g, step, finding.Resolved, reason)
 		g.alert = nil
 	}
+	r.dropSegments(g)
 	g.life = nil
 	r.touch(g)
 	return g.firstOpen() == noPane

@@ -2,20 +2,16 @@ package detect
 
 import (
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/rules/label"
 )
-
-// orphan is state of a rule that is no longer in the set.
-type orphan struct {
-	key []byte
-	// finding resolves the rule's alert, where one was active.
-	finding *finding.Finding
-}
 
 // Restore takes one record of the state topic, in any order; a later record of a key replaces an earlier one, and an
 // empty value removes it. An error wraps ErrState.
@@ -28,6 +24,8 @@ func (e *Evaluator) Restore(key, value []byte) error {
 		return e.restoreRule(key, value)
 	case len(key) >= 9 && key[0] == keyGroup:
 		return e.restoreGroup(key, value)
+	case len(key) >= 17 && key[0] == keySegment:
+		return e.restoreSegment(key, value)
 	default:
 		return stateFault("key of %d bytes is of no kind that is known", len(key))
 	}
@@ -117,7 +115,7 @@ func (e *Evaluator) restoreGroup(key, value []byte) error {
 		}
 		return nil
 	}
-	g, at, err := r.readGroup(name, value)
+	g, at, err := r.readGroup(name, value, nil)
 	if err != nil {
 		return err
 	}
@@ -127,12 +125,16 @@ func (e *Evaluator) restoreGroup(key, value []byte) error {
 		r.list = append(r.list, held)
 	}
 	*held = *g
-	r.restoredAt[held] = at
+	r.restored[held] = restoredGroup{at: at}
+	if r.plan.segmented() {
+		// The segments may come later; the group is put together when all are there.
+		r.restored[held] = restoredGroup{at, append([]byte(nil), value...)}
+	}
 	return nil
 }
 
-// readGroup decodes a group and the step up to which it was evaluated.
-func (r *ruleState) readGroup(name string, value []byte) (g *group, at int64, err error) {
+// readGroup decodes a group, with the segments of its past that are here, and the step up to which it was evaluated.
+func (r *ruleState) readGroup(name string, value []byte, segments map[int64][]byte) (g *group, at int64, err error) {
 	about := "group of rule " + r.rule.Name
 	in, err := openState(value, about)
 	if err != nil {
@@ -151,7 +153,7 @@ func (r *ruleState) readGroup(name string, value []byte) (g *group, at int64, er
 	}
 	g.open = append([]byte(nil), in.bytes("open panes")...)
 	if flags&groupAlive != 0 {
-		g.life = in.life(r.plan)
+		g.life = in.life(r.plan, segments)
 	}
 	if in.err == nil && len(in.b) > 0 {
 		return nil, 0, stateFault("%s: %d bytes too many", about, len(in.b))
@@ -160,6 +162,23 @@ func (r *ruleState) readGroup(name string, value []byte) (g *group, at int64, er
 		return nil, 0, err
 	}
 	return g, at, r.checkGroup(g, at)
+}
+
+// restoredGroup is what is kept of a restored group until it is settled: the step up to which it was evaluated and, of
+// a rule with segments, its record.
+type restoredGroup struct {
+	at  int64
+	raw []byte
+}
+
+// assemble puts a group together from its record and its segments. When they do not fit it goes on without the past.
+func (e *Evaluator) assemble(r *ruleState, g *group, raw []byte) {
+	whole, _, err := r.readGroup(g.key, raw, r.segments[g.key])
+	if err != nil {
+		e.warn(r, fmt.Errorf("a group starts without its past: %w", err))
+		return
+	}
+	*g = *whole
 }
 
 // checkGroup decodes what a restored group holds, so that nothing of it can fail later, and fills its windows.
@@ -230,17 +249,14 @@ func (e *Evaluator) restoreOrphan(key, value []byte) error {
 	return nil
 }
 
-// orphan notes the state of a rule that is gone; an empty value takes back what was noted.
+// orphan notes the state of a rule that is gone and the finding that resolves its alert; an empty value takes back what
+// was noted.
 func (e *Evaluator) orphan(key, value []byte, f *finding.Finding) {
-	for i := range e.orphans {
-		if string(e.orphans[i].key) == string(key) {
-			e.orphans = append(e.orphans[:i], e.orphans[i+1:]...)
-			break
-		}
+	if len(value) == 0 {
+		delete(e.orphans, string(key))
+		return
 	}
-	if len(value) > 0 {
-		e.orphans = append(e.orphans, orphan{append([]byte(nil), key...), f})
-	}
+	e.orphans[string(key)] = f
 }
 
 // settle completes a restoration: groups catch up with the steps that their rules have been evaluated to. A group's
@@ -250,10 +266,10 @@ func (e *Evaluator) settle() {
 		return
 	}
 	e.unsettled = false
-	for i := range e.orphans {
-		if f := e.orphans[i].finding; f != nil {
+	for _, key := range slices.Sorted(maps.Keys(e.orphans)) {
+		if f := e.orphans[key]; f != nil {
 			e.result.Findings = append(e.result.Findings, f)
-			e.orphans[i].finding = nil
+			e.orphans[key] = nil
 		}
 	}
 	for _, r := range e.rules {
@@ -271,8 +287,11 @@ func (e *Evaluator) settleRule(r *ruleState) {
 			delete(r.groups, g.key)
 			continue
 		}
+		if raw := r.restored[g].raw; raw != nil {
+			e.assemble(r, g, raw)
+		}
 		gone := false
-		for step := r.restoredAt[g]; r.started && step < r.step && !gone; {
+		for step := r.restored[g].at; r.started && step < r.step && !gone; {
 			step++
 			if g.life == nil {
 				if g.firstOpen() >= r.step {
@@ -293,7 +312,8 @@ func (e *Evaluator) settleRule(r *ruleState) {
 	}
 	clear(r.list[len(kept):])
 	r.list = kept
-	clear(r.restoredAt)
+	clear(r.restored)
+	clear(r.segments)
 	for _, f := range e.feeds {
 		f.dirty = true
 	}

@@ -56,6 +56,9 @@ func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *ex
 func randomProgram(rnd *rand.Rand, interval time.Duration) *expr.Program {
 	few := float64(1 + rnd.IntN(6))
 	long := time.Duration(1+rnd.IntN(20)) * interval
+	if rnd.IntN(4) == 0 {
+		long *= 10 // long enough for segments in the state
+	}
 	switch rnd.IntN(16) {
 	case 0, 1:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatCount}, true, few)
@@ -86,13 +89,13 @@ func randomProgram(rnd *rand.Rand, interval time.Duration) *expr.Program {
 	case 9:
 		return simple(valueOf(expr.Last, "v"), expr.Read{Stat: expr.StatLast, Window: long}, true, 5)
 	case 10:
-		return comparison(rnd, interval)
+		return comparison(rnd, interval, long)
 	case 11:
 		p := simple(countOf(nil), expr.Read{Stat: expr.StatAbsent}, true, 0.5)
 		p.Value, p.Threshold = nil, nil
 		return p
 	case 12:
-		return unusual(rnd, interval)
+		return unusual(rnd, interval, long)
 	case 13:
 		return ratio(rnd)
 	case 14:
@@ -107,10 +110,10 @@ func randomProgram(rnd *rand.Rand, interval time.Duration) *expr.Program {
 }
 
 // comparison compares a count with its own past.
-func comparison(rnd *rand.Rand, interval time.Duration) *expr.Program {
+func comparison(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	then := expr.Read{Stat: expr.StatCount, PreviousWindows: 1}
 	if rnd.IntN(2) == 0 {
-		then = expr.Read{Stat: expr.StatCount, Offset: time.Duration(1+rnd.IntN(30))*interval + interval/3, Window: 3 * interval}
+		then = expr.Read{Stat: expr.StatCount, Offset: long + interval/3, Window: 3 * interval}
 	}
 	return &expr.Program{
 		Source: "count() > 2 * count() then", Aggregates: []expr.Aggregate{countOf(nil)},
@@ -123,13 +126,13 @@ func comparison(rnd *rand.Rand, interval time.Duration) *expr.Program {
 }
 
 // unusual asks a model about a sum.
-func unusual(rnd *rand.Rand, interval time.Duration) *expr.Program {
+func unusual(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	limit := 1 + 2*rnd.Float64()
 	return &expr.Program{
 		Source: "zscore", Aggregates: []expr.Aggregate{valueOf(expr.Moments, "v"), countOf(nil)},
 		Reads: []expr.Read{{Stat: expr.StatAvg}, {Aggregate: 1, Stat: expr.StatCount}},
 		Models: []expr.Model{
-			{Kind: expr.ZScore, History: time.Duration(1+rnd.IntN(40)) * interval, Input: readAt(0)},
+			{Kind: expr.ZScore, History: 2 * long, Input: readAt(0)},
 			{Kind: expr.ZScore, History: 10 * interval, Input: readAt(1)},
 		},
 		Holds: func(f *expr.Frame) bool { return f.Models[0] > limit || f.Models[1] < -limit },

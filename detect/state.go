@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -22,9 +21,10 @@ func stateFault(format string, args ...any) error {
 
 // The first byte of a state record's key says what it is about.
 const (
-	keyGroup  = 'g' // then the rule's id (8 bytes) and the group's key
-	keyRule   = 'r' // then the rule's id (8 bytes)
-	keySource = 's' // then the source's number (4 bytes)
+	keyGroup   = 'g' // then the rule's id (8 bytes) and the group's key
+	keySegment = 'h' // then the rule's id (8 bytes), the segment's number (8 bytes) and the group's key
+	keyRule    = 'r' // then the rule's id (8 bytes)
+	keySource  = 's' // then the source's number (4 bytes)
 )
 
 func groupKey(rule uint64, key string) []byte {
@@ -57,20 +57,23 @@ func (e *Evaluator) Changes() []Change {
 		}
 		changes = r.appendChanges(changes)
 	}
-	for _, o := range e.orphans {
-		changes = append(changes, Change{Key: o.key})
+	for key := range e.orphans {
+		changes = append(changes, Change{Key: []byte(key)})
 	}
-	e.orphans = nil
+	clear(e.orphans)
 	return changes
 }
 
 // appendChanges appends the records of the groups that changed.
 func (r *ruleState) appendChanges(changes []Change) []Change {
+	changes = append(changes, r.tombstones...)
+	r.tombstones = nil
 	for _, g := range r.changed {
 		g.dirty = false
 		switch {
 		case !g.gone:
 			g.stored = true
+			changes = r.seal(changes, g)
 			changes = append(changes, Change{groupKey(r.rule.ID, g.key), r.appendGroup(nil, g)})
 		case g.stored:
 			changes = append(changes, Change{Key: groupKey(r.rule.ID, g.key)})
@@ -182,22 +185,6 @@ func (r *ruleState) appendAlert(b []byte, a *alert) []byte {
 	return appendSized(b, []byte(r.rule.Group))
 }
 
-func (r *ruleState) appendLife(b []byte, l *life) []byte {
-	b = binary.AppendVarint(b, l.log.Last())
-	b = l.log.Append(b, math.MinInt64)
-	b = appendSized(b, l.trail)
-	if l.more == nil {
-		return b
-	}
-	for i := range l.more.bases {
-		b = l.more.bases[i].Append(b)
-	}
-	for _, m := range l.more.models {
-		b = m.Append(b)
-	}
-	return b
-}
-
 func appendSized(b, content []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
 }
@@ -261,25 +248,4 @@ func (r *stateReader) decode(decode func(b []byte) ([]byte, error)) {
 		return
 	}
 	r.b = rest
-}
-
-func (r *stateReader) life(p *plan) *life {
-	l := p.beginLife()
-	newest := r.varint("newest pane")
-	r.decode(l.log.Decode)
-	if r.err == nil && l.log.Len() == 0 {
-		// The newest pane has left the windows; its number still tells how long the group has been quiet.
-		l.log.Skip(newest)
-	}
-	l.trail = append([]byte(nil), r.bytes("trail")...)
-	if l.more == nil {
-		return l
-	}
-	for i := range l.more.bases {
-		r.decode(l.more.bases[i].Decode)
-	}
-	for _, m := range l.more.models {
-		r.decode(m.Decode)
-	}
-	return l
 }

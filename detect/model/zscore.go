@@ -30,6 +30,7 @@ type ZScore struct {
 	ring   []float64 // the last steps in order of time, NaN where missing; once full, the oldest stands at next
 	next   int
 	sorted []float64 // the numbers among them
+	stale  bool      // sorted is not up to date
 }
 
 // NewZScore returns a model with a history of that many steps, at least 1 and at most MaxPoints.
@@ -43,15 +44,9 @@ func (z *ZScore) Observe(x float64) (score float64) {
 	if math.IsInf(x, 0) {
 		x = math.NaN()
 	}
-	if len(z.ring) < z.length {
-		z.ring = append(z.ring, x)
-	} else {
-		if old := z.ring[z.next]; !math.IsNaN(old) {
-			i, _ := slices.BinarySearch(z.sorted, old)
-			z.sorted = slices.Delete(z.sorted, i, i+1)
-		}
-		z.ring[z.next] = x
-		z.next = (z.next + 1) % z.length
+	if old, full := z.push(x); full && !math.IsNaN(old) {
+		i, _ := slices.BinarySearch(z.sorted, old)
+		z.sorted = slices.Delete(z.sorted, i, i+1)
 	}
 	if !math.IsNaN(x) {
 		i, _ := slices.BinarySearch(z.sorted, x)
@@ -60,8 +55,23 @@ func (z *ZScore) Observe(x float64) (score float64) {
 	return score
 }
 
+// push adds the number of a step to the ring; when it was full it returns the one that fell out.
+func (z *ZScore) push(x float64) (old float64, full bool) {
+	if len(z.ring) < z.length {
+		z.ring = append(z.ring, x)
+		return 0, false
+	}
+	old = z.ring[z.next]
+	z.ring[z.next] = x
+	z.next = (z.next + 1) % z.length
+	return old, true
+}
+
 // Score returns the score of a number against the history, without remembering it.
 func (z *ZScore) Score(x float64) float64 {
+	if z.stale {
+		z.refresh()
+	}
 	if math.IsNaN(x) || math.IsInf(x, 0) || len(z.sorted) < min(MinPoints, z.length) {
 		return math.NaN()
 	}

@@ -52,27 +52,30 @@ func (h *History) At(step int64) (x float64, ok bool) {
 	return h.ring[i], true
 }
 
-// Append appends the encoding. A number that equals the one before it takes one byte, a small whole one two or three.
-func (h *History) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(h.ring)))
-	if len(h.ring) == 0 {
-		return b
+// Append appends the encoding of the numbers of the steps after one and up to another, as far as they are held. A
+// number that equals the one before it takes one byte, a small whole one two or three.
+func (h *History) Append(b []byte, after, to int64) []byte {
+	first := max(after+1, h.last-int64(len(h.ring))+1)
+	to = min(to, h.last)
+	if first > to || len(h.ring) == 0 {
+		return append(b, 0)
 	}
-	b = binary.AppendVarint(b, h.last)
+	b = binary.AppendUvarint(b, uint64(to-first+1))
+	b = binary.AppendVarint(b, first)
 	before := uint64(0)
-	for i := range h.ring {
-		now := math.Float64bits(h.ring[(h.next+i)%len(h.ring)])
+	for step := first; step <= to; step++ {
+		x, _ := h.At(step)
+		now := math.Float64bits(x)
 		b = binary.AppendUvarint(b, bits.ReverseBytes64(now^before))
 		before = now
 	}
 	return b
 }
 
-// Decode replaces the content by an encoding at the start of b and returns the bytes after it.
-func (h *History) Decode(b []byte) ([]byte, error) {
-	*h = History{ring: h.ring[:0]}
+// Decode pushes the numbers of an encoding at the start of b, keeping length steps, and returns the bytes after it.
+func (h *History) Decode(b []byte, length int) ([]byte, error) {
 	n, size := binary.Uvarint(b)
-	// Each number takes a byte at least, so a count beyond that is no history, and nothing large is allocated for it.
+	// Each number takes a byte at least, so a count beyond that is no history.
 	if size <= 0 || n > uint64(len(b)-size) {
 		return nil, fmt.Errorf("%w: history ends within its count", ErrLog)
 	}
@@ -80,22 +83,20 @@ func (h *History) Decode(b []byte) ([]byte, error) {
 	if n == 0 {
 		return b, nil
 	}
-	last, size := binary.Varint(b)
+	first, size := binary.Varint(b)
 	if size <= 0 {
 		return nil, fmt.Errorf("%w: history ends within its step", ErrLog)
 	}
 	b = b[size:]
 	before := uint64(0)
-	for range n {
+	for i := range int64(n) {
 		x, size := binary.Uvarint(b)
 		if size <= 0 {
-			*h = History{}
 			return nil, fmt.Errorf("%w: history ends within a number", ErrLog)
 		}
 		b = b[size:]
 		before ^= bits.ReverseBytes64(x)
-		h.ring = append(h.ring, math.Float64frombits(before))
+		h.Push(first+i, math.Float64frombits(before), length)
 	}
-	h.last = last
 	return b, nil
 }

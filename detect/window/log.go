@@ -93,23 +93,31 @@ func (l *Log) Trim(c Cursor) (moved int) {
 // Moved returns the cursor after a Trim that moved the panes by that many bytes.
 func (c Cursor) Moved(by int) Cursor { return Cursor{c.pos - by, c.base} }
 
-// Append appends the encoding of the panes from a number on.
-func (l *Log) Append(b []byte, from int64) []byte {
-	c, n := l.Front(), int(l.count)
+// Append appends the encoding of the panes from a number on and before another.
+func (l *Log) Append(b []byte, from, to int64) []byte {
+	start := l.Front()
 	for {
-		index, _, after, ok := l.Next(c)
+		index, _, after, ok := l.Next(start)
 		if !ok || index >= from {
 			break
 		}
-		c, n = after, n-1
+		start = after
+	}
+	end, n := start, 0
+	for {
+		index, _, after, ok := l.Next(end)
+		if !ok || index >= to {
+			break
+		}
+		end, n = after, n+1
 	}
 	b = binary.AppendUvarint(b, uint64(n))
 	if n == 0 {
 		return b
 	}
-	b = binary.AppendVarint(b, c.base)
-	b = binary.AppendUvarint(b, uint64(len(l.buf)-c.pos))
-	return append(b, l.buf[c.pos:]...)
+	b = binary.AppendVarint(b, start.base)
+	b = binary.AppendUvarint(b, uint64(end.pos-start.pos))
+	return append(b, l.buf[start.pos:end.pos]...)
 }
 
 // Decode appends the panes of an encoding at the start of b, all of which must be newer than Last, and returns the
