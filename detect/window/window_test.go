@@ -1,0 +1,291 @@
+package window
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/freshet-dev/freshet/detect/pane"
+)
+
+// oracle keeps all panes and merges those of a window anew.
+type oracle map[int64][]float64
+
+func (o oracle) window(tb testing.TB, k pane.Kind, from, to int64) pane.Aggregate {
+	tb.Helper()
+	a, err := pane.New(k)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := from; i < to; i++ {
+		a.Merge(aggregateOf(tb, k, i, o[i]))
+	}
+	return a
+}
+
+func aggregateOf(tb testing.TB, k pane.Kind, index int64, values []float64) pane.Aggregate {
+	tb.Helper()
+	a, err := pane.New(k)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for j, x := range values {
+		switch a := a.(type) {
+		case *pane.Count:
+			a.Add()
+		case *pane.Moments:
+			a.Add(x)
+		case *pane.Min:
+			a.Add(x)
+		case *pane.Max:
+			a.Add(x)
+		case *pane.Sketch:
+			a.Add(x)
+		case *pane.Distinct:
+			a.Add(uint64(x*1000) * 0x9e3779b97f4a7c15)
+		case *pane.Last:
+			a.Add(pane.Place{Time: index, Offset: int64(j)}, x)
+		}
+	}
+	return a
+}
+
+// TestTotalsSlideLikeTheOracle pushes random panes with gaps through a log and slides three windows of different
+// lengths over it, looking at the whole window and at later parts of it.
+func TestTotalsSlideLikeTheOracle(t *testing.T) {
+	for k := pane.KindCount; k <= pane.KindSketch; k++ {
+		for seed := range uint64(40) {
+			slideLikeTheOracle(t, k, rand.New(rand.NewPCG(seed, uint64(k))))
+			if t.Failed() {
+				t.Fatalf("kind %d, seed %d", k, seed)
+			}
+		}
+	}
+}
+
+func slideLikeTheOracle(t *testing.T, k pane.Kind, rnd *rand.Rand) {
+	t.Helper()
+	lengths := []int64{20 + rnd.Int64N(20), 1 + rnd.Int64N(19), 1}
+	log, all := new(Log), oracle{}
+	totals, cursors := make([]Total, 3), make([]Cursor, 3)
+	for i := range totals {
+		var err error
+		if totals[i], err = NewTotal(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := rnd.Int64N(1000) - 500
+	for range 150 {
+		step++
+		if rnd.IntN(10) == 0 {
+			step += rnd.Int64N(2 * lengths[0]) // a gap: the window slides over nothing
+		}
+		if rnd.IntN(3) > 0 {
+			for range 1 + rnd.IntN(4) {
+				all[step-1] = append(all[step-1], rnd.NormFloat64()*9)
+			}
+			a := aggregateOf(t, k, step-1, all[step-1])
+			empty := log.Len() == 0
+			log.Push(step-1, a.Append(nil))
+			for i := range totals {
+				if empty {
+					cursors[i] = log.Front()
+				}
+				totals[i].Push(step-1, a)
+			}
+		}
+		for i, length := range lengths {
+			cursors[i] = slideOne(t, log, cursors[i], totals[i], k, step-length)
+		}
+		if moved := log.Trim(cursors[0]); moved > 0 {
+			for i := range cursors {
+				cursors[i] = cursors[i].Moved(moved)
+			}
+		}
+		for i, length := range lengths {
+			compareTotals(t, k, totals[i], all.window(t, k, step-length, step), step-length)
+		}
+		// A later start of the longest window.
+		if start := step - rnd.Int64N(lengths[0]); k == pane.KindMin || k == pane.KindMax || k == pane.KindDistinct {
+			compareTotals(t, k, totals[0], all.window(t, k, start, step), start)
+		}
+	}
+}
+
+func slideOne(t *testing.T, log *Log, c Cursor, total Total, k pane.Kind, start int64) Cursor {
+	t.Helper()
+	for {
+		index, payload, after, ok := log.Next(c)
+		if !ok || index >= start {
+			return c
+		}
+		leaving, _ := pane.New(k)
+		if _, err := leaving.Decode(payload); err != nil {
+			t.Fatal(err)
+		}
+		total.Pop(index, leaving)
+		c = after
+	}
+}
+
+func compareTotals(t *testing.T, k pane.Kind, total Total, want pane.Aggregate, start int64) {
+	t.Helper()
+	got, _ := pane.New(k)
+	total.From(start, got)
+	if !bytes.Equal(got.Append(nil), want.Append(nil)) {
+		t.Fatalf("from %d on: %x, expected %x", start, got.Append(nil), want.Append(nil))
+	}
+}
+
+// TestStacksCostPerValueIsConstant counts the merges of a long window: about two per value, not one per value held.
+func TestStacksCostPerValueIsConstant(t *testing.T) {
+	merges := 0
+	add := func(a, b int) int { merges++; return a + b }
+	var s Stacks[int]
+	const n, length = 50_000, 10_000
+	for i := range int64(n) {
+		s.Push(i, 1, add)
+		s.Evict(i-length+1, add)
+		if got, _ := s.From(0, add); got != min(int(i)+1, length) {
+			t.Fatalf("sum %d after %d values", got, i+1)
+		}
+	}
+	if merges > 3*n {
+		t.Errorf("%d merges for %d values in a window of %d, expected at most %d", merges, n, length, 3*n)
+	}
+}
+
+func TestLogEncodesParts(t *testing.T) {
+	var l Log
+	for i := int64(-70); i < 70; i += 7 {
+		l.Push(i, fmt.Appendf(nil, "pane %d", i))
+	}
+	var copied Log
+	for _, part := range [][2]int64{{-1000, -10}, {-10, -9}, {-9, 30}, {30, 1000}} {
+		rest, err := copied.Decode(append(l.Append(nil, part[0], part[1]), 1, 2))
+		if err != nil || len(rest) != 2 {
+			t.Fatalf("part %v: %v, %d bytes left", part, err, len(rest))
+		}
+	}
+	if want, got := l.Append(nil, -1000, 1000), copied.Append(nil, -1000, 1000); !bytes.Equal(want, got) {
+		t.Errorf("put together from parts: %q, expected %q", got, want)
+	}
+	if _, err := copied.Decode(l.Append(nil, 0, 20)); !errors.Is(err, ErrLog) {
+		t.Errorf("panes that are not newer: %v, expected ErrLog", err)
+	}
+}
+
+func TestHistoryKeepsTheNewest(t *testing.T) {
+	for seed := range uint64(100) {
+		rnd := rand.New(rand.NewPCG(seed, 9))
+		var h History
+		length, first := 1+rnd.IntN(20), rnd.Int64N(100)-50
+		var all []float64
+		for i := range int64(60) {
+			x := float64(rnd.IntN(3))
+			if rnd.IntN(5) == 0 {
+				x = math.NaN()
+			}
+			all = append(all, x)
+			h.Push(first+i, x, length)
+			for back := range int64(25) {
+				got, ok := h.At(first + i - back)
+				held := back <= i && back < int64(length)
+				if ok != held || (ok && !sameNumber(got, all[i-back])) {
+					t.Fatalf("seed %d: %d steps back: %v, %v", seed, back, got, ok)
+				}
+			}
+		}
+		// Written in two parts and read again it is the same.
+		var copied History
+		middle := first + rnd.Int64N(60)
+		for _, b := range [][]byte{h.Append(nil, math.MinInt64, middle), h.Append(nil, middle, math.MaxInt64)} {
+			if rest, err := copied.Decode(b, length); err != nil || len(rest) > 0 {
+				t.Fatal(err, rest)
+			}
+		}
+		if !slices.Equal(h.Append(nil, math.MinInt64, math.MaxInt64), copied.Append(nil, math.MinInt64, math.MaxInt64)) {
+			t.Fatalf("seed %d: the history differs after a trip through its encoding", seed)
+		}
+		h.Push(first+100, 1, length)
+		if h.Len() != 1 {
+			t.Error("a step that does not follow the last one does not start the history anew")
+		}
+	}
+}
+
+func sameNumber(a, b float64) bool { return a == b || (a != a && b != b) }
+
+func TestMarksWaitForEveryPartition(t *testing.T) {
+	var m Marks
+	topics := []string{"a", "b"}
+	see := func(topic string, partition int32, mark Mark) { m.Observe(topic, partition, mark) }
+	expect := func(want int64, ok bool) {
+		t.Helper()
+		if at, known := m.Complete(topics); known != ok || at != want {
+			t.Errorf("complete up to %d (%v), expected %d (%v)", at, known, want, ok)
+		}
+	}
+	expect(0, false)
+	see("a", 0, Mark{Partitions: 2, Time: 100, Start: 10, Version: 1})
+	see("b", 0, Mark{Partitions: 1, Time: 70, Start: 40, Version: 1})
+	expect(0, false) // a/1 has not been heard of
+	see("a", 1, Mark{Partitions: 2, Time: 90, Start: 30, Version: 2})
+	expect(70, true)
+	if _, ok := m.Start(topics, 1); ok {
+		t.Error("a/1 is read under other rules, and yet all are said to be read under these")
+	}
+	see("a", 1, Mark{Partitions: 2, Time: 80, Start: 50, Version: 1})
+	expect(70, true)
+	if at, ok := m.Start(topics, 1); !ok || at != 50 {
+		t.Errorf("all are read from %d (%v) on, expected 50", at, ok)
+	}
+	if held, _ := m.Get("a", 1); held.Time != 90 {
+		t.Errorf("the time of a/1 went back to %d", held.Time)
+	}
+	see("b", 0, Mark{Partitions: 1, Time: 200, Version: 1})
+	expect(90, true)
+	see("a", 0, Mark{Partitions: 3, Time: 100, Version: 1})
+	expect(0, false) // the topic has grown by a partition
+	if _, ok := m.Complete(nil); ok {
+		t.Error("no topics are said to be complete")
+	}
+}
+
+func FuzzLog(f *testing.F) {
+	var l Log
+	for i := range int64(5) {
+		l.Push(i*3, []byte{byte(i), 2, 3})
+	}
+	f.Add(l.Append(nil, 0, 100))
+	f.Add([]byte{0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var l Log
+		if _, err := l.Decode(b); err != nil {
+			if l.Len() != 0 || !errors.Is(err, ErrLog) {
+				t.Fatalf("after %v the log holds %d panes", err, l.Len())
+			}
+		} else {
+			n := 0
+			for c := l.Front(); ; n++ {
+				_, _, after, ok := l.Next(c)
+				if !ok {
+					break
+				}
+				c = after
+			}
+			if n != l.Len() {
+				t.Fatalf("%d panes are read, %d are held", n, l.Len())
+			}
+		}
+		var h History
+		_, _ = h.Decode(b, 100)
+		if h.Len() > 100 {
+			t.Fatal("the history is too long")
+		}
+	})
+}
