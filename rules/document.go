@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ type document struct {
 }
 
 func newDocument(file string, content []byte) *document {
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // some editors begin a file with a byte order mark
 	d := &document{file: file, content: string(content), starts: []int{0}, anchors: map[string]ast.Node{}}
 	for i := range d.content {
 		if d.content[i] == '\n' {

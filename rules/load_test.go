@@ -232,6 +232,20 @@ func TestIDIsTheMeaning(t *testing.T) {
 	}
 }
 
+// State is kept under the ID: it may change only with a good reason.
+func TestIDIsStable(t *testing.T) {
+	r := rule(t, `{alert: A, from: spans, by: [service.name], where: kind == SERVER, when: 'count() >= 5 && p95(duration).over("1h") > 1.5'}`)
+	if want := uint64(12090100009771678615); r.ID != want {
+		t.Errorf("the ID is %d, want %d", r.ID, want)
+	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	if set, problems := Parse("x.yaml", []byte("\ufeffgroups: [{name: g, rules: [{alert: A, from: logs, when: count() > 1}]}]")); set == nil {
+		t.Error(printed(problems))
+	}
+}
+
 func TestIDsOfASetDiffer(t *testing.T) {
 	set, problems := Parse("x.yaml", []byte(`groups:
   - name: g

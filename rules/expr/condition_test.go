@@ -358,6 +358,22 @@ func alike(a, b float64) bool {
 	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-12
 }
 
+func TestNamesOfBy(t *testing.T) {
+	for _, by := range []string{"service.name", "a.`b-c`", `attributes["x.y"]`, `resource["service.name"]`, "name"} {
+		k := mustKey(t, by, ingest.Spans)
+		for _, name := range []string{by, k.Label} {
+			p, faults := CompileCondition(name+` == "x" && count() > 1`, Options{Signal: ingest.Spans, By: []Key{k}})
+			if faults != nil {
+				t.Errorf("by %s: %v", by, faults)
+				continue
+			}
+			if !p.Holds(&Frame{Reads: []float64{2}, By: []ingest.Value{ingest.StringValue("x")}}) {
+				t.Errorf("by %s: %s does not read the key", by, p.Text)
+			}
+		}
+	}
+}
+
 func TestModelInput(t *testing.T) {
 	p, faults := CompileCondition(`(count(status == ERROR) / count()).zscore("2h") > 3`, Options{Signal: ingest.Spans})
 	if faults != nil {

@@ -270,7 +270,7 @@ func (r *resolver) meaning(name string, parts []string, offset int, s side) (*re
 // keyMeaning finds a name outside aggregates: only the rule's keys can stand there.
 func (r *resolver) keyMeaning(name string, offset int) (*ref, kind) {
 	for i, k := range r.keys {
-		if name == k.Text || name == k.Label {
+		if name == k.Text || name == k.Label || escapeName(name) == k.Text {
 			return &ref{kind: toKey, name: k.Text, index: i}, dynamic
 		}
 	}
