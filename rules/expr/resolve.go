@@ -175,10 +175,8 @@ func (r *resolver) literal(e ast.Expr) {
 		r.fault(r.at(e), 1, "write the text without b", "bytes have no place in an expression")
 		return
 	}
-	if f := float64(whole); whole >= 1<<53 || whole <= -1<<53 {
+	if whole >= 1<<53 || whole <= -1<<53 {
 		r.whole[e.ID()] = whole
-		e.SetKindCase(r.factory.NewLiteral(e.ID(), types.Double(f)))
-		return
 	}
 	e.SetKindCase(r.factory.NewLiteral(e.ID(), types.Double(float64(whole))))
 }
