@@ -112,7 +112,7 @@ func randomProgram(rnd *rand.Rand, interval time.Duration) *expr.Program {
 // comparison compares a count with its own past.
 func comparison(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	then := expr.Read{Stat: expr.StatCount, PreviousWindows: 1}
-	if rnd.IntN(2) == 0 {
+	if rnd == nil || rnd.IntN(2) == 0 {
 		then = expr.Read{Stat: expr.StatCount, Offset: long + interval/3, Window: 3 * interval}
 	}
 	return &expr.Program{
