@@ -3,7 +3,7 @@ package detect
 import (
 	"cmp"
 	"errors"
-	"math"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -52,44 +52,6 @@ type sourceState struct {
 	dirty bool
 }
 
-// feed is a list of topics that rules read; they share a watermark.
-type feed struct {
-	topics []string
-	rules  []*ruleState
-	dirty  bool
-}
-
-// ruleState is what stage 2 holds of one rule.
-type ruleState struct {
-	rule    *rules.Rule
-	plan    *plan
-	scratch *scratch
-	feed    *feed
-	share   int // how many groups this partition may hold, 0 for any number
-
-	// started: all sources have a marker. step is the last step that was evaluated: panes below it are closed. first is
-	// the first step from which on everything was read, complete the first at which the rule's window lies after that.
-	started         bool
-	step            int64
-	first, complete int64
-	// overflowed is the step at which the overflow group was made, or noStep.
-	overflowed int64
-	dirty      bool
-
-	groups  map[string]*group
-	list    []*group
-	alive   int      // groups with a life
-	changed []*group // for the next Changes
-	// tombstones delete the segments of lives that ended.
-	tombstones []Change
-	// restored groups, and segments by group key and number, until all are settled.
-	restored map[*group]restoredGroup
-	segments map[string]map[int64][]byte
-	// husks are the episodes of groups that were let go at the offset at which they were born.
-	husks   map[string]uint32
-	charted int
-}
-
 // EvaluatorStats is what an Evaluator has counted since it was made.
 type EvaluatorStats struct {
 	// Sections were read; LatePanes came for a step that was over, UnknownPanes for a rule that is not in the set,
@@ -130,6 +92,9 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		if err != nil {
 			return nil, err
 		}
+		if other := e.byID[r.ID]; other != nil {
+			return nil, fmt.Errorf("rules %s and %s have the same id %d", other.rule.Name, r.Name, r.ID)
+		}
 		topics := topicsOf(r, opts.Topics)
 		f := feeds[strings.Join(topics, "\x00")]
 		if f == nil {
@@ -138,7 +103,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 			e.feeds = append(e.feeds, f)
 		}
 		state := &ruleState{
-			rule: r, plan: p, scratch: newScratch(p), feed: f, groups: map[string]*group{}, overflowed: noStep,
+			rule: r, plan: p, scratch: newScratch(p), groups: map[string]*group{}, overflowed: noStep,
 			restored: map[*group]restoredGroup{}, segments: map[string]map[int64][]byte{},
 		}
 		if r.MaxGroups > 0 && len(r.By) > 0 {
@@ -303,114 +268,6 @@ func (e *Evaluator) observe(number uint32, src Source, m Marker) {
 		if slices.Contains(f.topics, src.Topic) {
 			f.dirty = true
 		}
-	}
-}
-
-// advanceFeed evaluates the steps of the feed's rules that have become complete.
-func (e *Evaluator) advanceFeed(f *feed) {
-	at, ok := e.marks.Complete(f.topics)
-	if !ok {
-		return
-	}
-	start, all := e.marks.Start(f.topics, e.opts.Rules.Version)
-	for _, r := range f.rules {
-		if !r.started {
-			if !all {
-				continue
-			}
-			r.start(start, floorDiv(at-r.plan.lateness, r.plan.interval))
-		}
-		e.advance(r, floorDiv(at-r.plan.lateness, r.plan.interval))
-	}
-}
-
-// start begins the evaluation: every source is being read under the present rules, and was from the event time given.
-func (r *ruleState) start(from, watermark int64) {
-	r.started, r.dirty = true, true
-	r.setStart(from)
-	// Every pane that is here, or will be, is still to be evaluated.
-	r.step = watermark
-	for _, g := range r.list {
-		r.step = min(r.step, g.firstOpen())
-	}
-}
-
-func (r *ruleState) setStart(from int64) {
-	if from == math.MinInt64 {
-		r.first, r.complete = math.MinInt64/2, math.MinInt64/2
-		return
-	}
-	r.first = -floorDiv(-from, r.plan.interval)
-	r.complete = r.first + r.plan.window
-}
-
-// advance evaluates all steps up to the watermark. Where no group has a life it goes to the next open pane at once.
-func (e *Evaluator) advance(r *ruleState, watermark int64) {
-	for r.step < watermark {
-		next := r.step + 1
-		if r.alive == 0 {
-			next = watermark
-			for _, g := range r.list {
-				if first := g.firstOpen(); first != noPane {
-					next = min(next, first+1)
-				}
-			}
-		}
-		r.step, r.dirty = next, true
-		e.evaluate(r, next)
-	}
-}
-
-// evaluate evaluates one step of all groups.
-func (e *Evaluator) evaluate(r *ruleState, step int64) {
-	r.charted = 0
-	for i := 0; i < len(r.list); {
-		g := r.list[i]
-		before := g.life != nil
-		gone := e.step(r, g, step)
-		r.countLife(before, g.life != nil)
-		if !gone {
-			i++
-			continue
-		}
-		last := len(r.list) - 1
-		r.list[i], r.list[last] = r.list[last], nil
-		r.list = r.list[:last]
-		e.drop(r, g, step)
-	}
-}
-
-func (r *ruleState) countLife(before, now bool) {
-	switch {
-	case now && !before:
-		r.alive++
-	case before && !now:
-		r.alive--
-	}
-}
-
-// drop lets a group go that is no longer in the list.
-func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
-	delete(r.groups, g.key)
-	r.touch(g)
-	g.gone = true
-	if g.birth == e.offset {
-		if r.husks == nil {
-			r.husks = map[string]uint32{}
-		}
-		r.husks[g.key] = g.episode
-	}
-	if g.key == overflowKey {
-		e.emitOverflow(r, g, step-1, finding.Resolved)
-		r.overflowed = noStep
-	}
-}
-
-// touch lists a group for the next Changes.
-func (r *ruleState) touch(g *group) {
-	if !g.dirty {
-		g.dirty = true
-		r.changed = append(r.changed, g)
 	}
 }
 

@@ -1,21 +1,16 @@
 package detect
 
 import (
-	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/freshet-dev/freshet/detect/finding"
-	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
-	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // The oracle is the same detector written as simply as can be: all records in memory, every window of every step added
@@ -105,7 +100,7 @@ func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, key string, ok bool) 
 		return s, "", false
 	}
 	s.r = rec
-	any, chooses := false, false
+	counted, chooses := false, false
 	for _, a := range r.When.Aggregates {
 		taken := a.Filter == nil || a.Filter(rec)
 		if a.Arg != nil && taken {
@@ -114,13 +109,13 @@ func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, key string, ok bool) 
 			taken = isNumber || (v.Kind != ingest.Missing && (a.Func == expr.Last || a.Func == expr.Distinct))
 		}
 		s.taken = append(s.taken, taken)
-		any = any || taken
+		counted = counted || taken
 		chooses = chooses || a.Filter != nil || a.Arg != nil
 	}
 	for i, a := range r.When.Aggregates {
 		s.evidence = s.evidence || (s.taken[i] && (!chooses || a.Filter != nil || a.Arg != nil))
 	}
-	if !any && !r.When.ZeroOnEmpty {
+	if !counted && !r.When.ZeroOnEmpty {
 		return s, "", false
 	}
 	var texts []string
@@ -256,16 +251,6 @@ func (g *oracleGroup) takeSamples(step int64) {
 	g.samples = g.samples[:min(len(g.samples), 3)]
 }
 
-func comparePlaces(a, b seen) int {
-	for _, c := range []int64{a.at - b.at, int64(strings.Compare(a.source.Topic, b.source.Topic)),
-		int64(a.source.Partition - b.source.Partition), a.offset - b.offset, int64(a.r.Index - b.r.Index)} {
-		if c != 0 {
-			return int(min(max(c, -1), 1))
-		}
-	}
-	return 0
-}
-
 func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) {
 	when := g.rule.When
 	f = &expr.Frame{Models: make([]float64, len(when.Models))}
@@ -280,7 +265,7 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 		f.Reads = append(f.Reads, x)
 		missing = missing && (back > 0 || n == 0)
 	}
-	for _, text := range strings.Split(g.key, "\x00") {
+	for text := range strings.SplitSeq(g.key, "\x00") {
 		f.By = append(f.By, ingest.StringValue(text))
 	}
 	f.By = f.By[:len(g.rule.By)]
@@ -293,137 +278,6 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 		g.inputs[i] = append(g.inputs[i], x)
 	}
 	return f, missing
-}
-
-func oracleScore(past []float64, x float64, history int) float64 {
-	past = past[max(0, len(past)-history):]
-	var known []float64
-	for _, p := range past {
-		if !math.IsNaN(p) && !math.IsInf(p, 0) {
-			known = append(known, p)
-		}
-	}
-	if len(known) < min(30, history) || math.IsNaN(x) || math.IsInf(x, 0) {
-		return math.NaN()
-	}
-	med := sortedMedian(known)
-	var distances []float64
-	slices.Sort(known)
-	sum := 0.0
-	for _, k := range known {
-		distances = append(distances, math.Abs(k-med))
-		sum += math.Abs(k - med)
-	}
-	scale := 1.4826 * sortedMedian(distances)
-	if scale == 0 {
-		scale = 1.2533 * (sum / float64(len(known)))
-	}
-	switch {
-	case x == med:
-		return 0
-	case scale == 0:
-		return math.NaN()
-	}
-	return (x - med) / scale
-}
-
-func sortedMedian(xs []float64) float64 {
-	s := slices.Sorted(slices.Values(xs))
-	if len(s)%2 == 1 {
-		return s[len(s)/2]
-	}
-	return s[len(s)/2-1]/2 + s[len(s)/2]/2
-}
-
-// read computes one number from the records of a window.
-func (g *oracleGroup) read(read expr.Read, window []seen) (x float64, taken int) {
-	a := g.rule.When.Aggregates[read.Aggregate]
-	var values []float64
-	var latest *seen
-	distinct := new(pane.Distinct)
-	for _, s := range window {
-		if !s.taken[read.Aggregate] {
-			continue
-		}
-		taken++
-		if latest == nil || comparePlaces(*latest, s) < 0 {
-			latest = &s
-		}
-		if a.Arg == nil {
-			continue
-		}
-		v := a.Arg(s.r)
-		if n, ok := v.Number(); ok {
-			values = append(values, n)
-		}
-		distinct.Add(xxhash.Sum64String(v.Text()))
-	}
-	seconds := float64(g.window(read)) * g.rule.Interval.Seconds()
-	switch read.Stat {
-	case expr.StatCount:
-		return float64(taken), taken
-	case expr.StatRate:
-		return float64(taken) / seconds, taken
-	case expr.StatAbsent:
-		if taken == 0 {
-			return 1, taken
-		}
-		return 0, taken
-	case expr.StatSum:
-		return bigSum(values), taken
-	case expr.StatDistinct:
-		return float64(distinct.Value()), taken
-	case expr.StatLast:
-		if latest == nil {
-			return math.NaN(), taken
-		}
-		n, _ := a.Arg(latest.r).Number()
-		return n, taken
-	default:
-	}
-	if len(values) == 0 {
-		return math.NaN(), taken
-	}
-	n := float64(len(values))
-	switch read.Stat {
-	case expr.StatAvg:
-		return bigSum(values) / n, taken
-	case expr.StatStddev:
-		return bigDeviation(values), taken
-	case expr.StatMin:
-		return slices.Min(values), taken
-	case expr.StatMax:
-		return slices.Max(values), taken
-	case expr.StatQuantile:
-		slices.Sort(values)
-		one := new(pane.Sketch)
-		one.Add(values[int(read.Quantile*float64(len(values)-1))])
-		return one.Quantile(0.5), taken
-	default:
-		panic(fmt.Sprintf("no such statistic: %d", read.Stat))
-	}
-}
-
-func bigSum(values []float64) float64 {
-	sum := new(big.Rat)
-	for _, v := range values {
-		sum.Add(sum, new(big.Rat).SetFloat64(v))
-	}
-	f, _ := sum.Float64()
-	return f
-}
-
-func bigDeviation(values []float64) float64 {
-	sum, squares := new(big.Rat), new(big.Rat)
-	for _, v := range values {
-		x := new(big.Rat).SetFloat64(v)
-		sum.Add(sum, x)
-		squares.Add(squares, new(big.Rat).Mul(x, x))
-	}
-	n := new(big.Rat).SetInt64(int64(len(values)))
-	diff := new(big.Rat).Sub(n.Mul(n, squares), sum.Mul(sum, sum))
-	f, _ := diff.Float64()
-	return math.Sqrt(f) / float64(len(values))
 }
 
 func (g *oracleGroup) judge(step int64, f *expr.Frame) {
@@ -463,114 +317,4 @@ func (g *oracleGroup) judge(step int64, f *expr.Frame) {
 		}
 		g.emit(step, g.state, f, "")
 	}
-}
-
-func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reason string) {
-	r := g.rule
-	at := func(s int64) time.Time { return time.Unix(0, s*int64(r.Interval)).UTC() }
-	w := g.steps(r.Window)
-	out := finding.Finding{
-		Rule: r.Name, Group: r.Group, State: state, Settled: true, Condition: r.When.Source, Reason: reason,
-		WindowStart: at(step - w), WindowEnd: at(step), StartsAt: at(g.since),
-	}
-	m := map[string]string{label.AlertName: r.Name}
-	for i, text := range strings.Split(g.key, "\x00") {
-		if i < len(r.By) {
-			m[r.By[i].Label] = text
-		}
-	}
-	for _, t := range r.Labels {
-		m[t.Name] = t.Text
-	}
-	out.Labels = label.FromMap(m)
-	out.Fingerprint = out.Labels.Fingerprint()
-	if state == finding.Resolved {
-		out.EndsAt = at(step)
-	}
-	if r.When.Value != nil {
-		out.Value = number64(r.When.Value(f))
-	}
-	if r.When.Threshold != nil {
-		out.Threshold = number64(r.When.Threshold(f))
-	}
-	for _, s := range g.samples {
-		if g.pane(s) >= step-w {
-			out.Samples = append(out.Samples, finding.Sample{
-				Topic: s.source.Topic, Partition: s.source.Partition, Offset: s.offset, Index: s.r.Index,
-				Time: time.Unix(0, s.at).UTC(), Text: s.r.Body.Str,
-			})
-		}
-	}
-	out.Offsets = g.offsets(step, w)
-	for _, s := range g.between(step-w, step) {
-		if s.evidence && (out.FirstRecord.IsZero() || s.at < out.FirstRecord.UnixNano()) {
-			out.FirstRecord = time.Unix(0, s.at).UTC()
-		}
-	}
-	g.out = append(g.out, findingText(&out))
-	if leavesOut(r) {
-		out.Offsets = nil
-		g.out[len(g.out)-1] = findingText(&out)
-	}
-}
-
-// leavesOut says whether stage 1 leaves out records that no aggregate takes. Nothing shows that but ranges of offsets,
-// which begin up to a window before the first record and then do so less often.
-func leavesOut(r *rules.Rule) bool { return r.When.Monotone && r.When.ZeroOnEmpty }
-
-// offsets covers the aligned blocks of the window's length in which the newest evidence lies, and the one before.
-func (g *oracleGroup) offsets(step, w int64) []finding.OffsetRange {
-	newest, found := int64(0), false
-	var mine []seen
-	for _, s := range g.between(g.lifeFrom-1, step) {
-		if s.evidence {
-			mine = append(mine, s)
-			newest, found = max(newest, floorDivision(g.pane(s), w)), true
-		}
-	}
-	if !found {
-		return nil
-	}
-	ranges := map[Source]*finding.OffsetRange{}
-	for _, s := range mine {
-		block := floorDivision(g.pane(s), w)
-		if block < newest-1 || (block+1)*w <= step-w {
-			continue
-		}
-		rg := ranges[s.source]
-		if rg == nil {
-			rg = &finding.OffsetRange{Topic: s.source.Topic, Partition: s.source.Partition, First: s.offset, Last: s.offset}
-			ranges[s.source] = rg
-		}
-		rg.First, rg.Last = min(rg.First, s.offset), max(rg.Last, s.offset)
-	}
-	var out []finding.OffsetRange
-	for _, rg := range ranges {
-		out = append(out, *rg)
-	}
-	slices.SortFunc(out, func(a, b finding.OffsetRange) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		return int(a.Partition - b.Partition)
-	})
-	return out
-}
-
-func number64(x float64) *float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
-	}
-	return &x
-}
-
-// findingText writes a finding without what depends on births.
-func findingText(f *finding.Finding) string {
-	c := *f
-	c.ID, c.Birth, c.Episode, c.Transition = "x", 0, 0, 0
-	b, err := finding.Encode(&c)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
 }

@@ -8,16 +8,18 @@ import (
 	"testing"
 )
 
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
 // byMedian computes the score by sorting, from the numbers of the last steps.
 func byMedian(past []float64, x float64, length int) float64 {
 	past = past[max(0, len(past)-length):]
 	var known []float64
 	for _, p := range past {
-		if p-p == 0 { // neither NaN nor infinite
+		if isFinite(p) {
 			known = append(known, p)
 		}
 	}
-	if len(known) < min(MinPoints, length) || x-x != 0 {
+	if len(known) < min(MinPoints, length) || !isFinite(x) {
 		return math.NaN()
 	}
 	slices.Sort(known)
