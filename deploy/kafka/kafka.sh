@@ -249,6 +249,7 @@ launch() { # ID
       >>"$dir/$1.log" 2>&1 </dev/null
   ) &
   echo $! >"$dir/$1.pid"
+  disown # a node that is killed is no news to the shell
 }
 
 # A metadata request (key 3, version 1, no topics); the third word of the answer is the number of live brokers.

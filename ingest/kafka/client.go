@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -106,7 +107,7 @@ func (c *Client) probe(ctx context.Context) error {
 	}
 	defer disconnect(cl)
 	err = cl.RefreshMetadata("__consumer_offsets")
-	if answered(err) && !errors.Is(err, sarama.ErrSASLAuthenticationFailed) && !errors.Is(err, sarama.ErrUnsupportedSASLMechanism) {
+	if answered(err) && !stranger(err) {
 		return nil
 	}
 	return err
@@ -120,10 +121,22 @@ func (c *Client) Ready() error { return c.health.ready() }
 func (c *Client) failed(err error) class {
 	k := classify(err)
 	c.m.failed(k)
-	if k == connection && !answered(err) || k == authorization {
+	if k == connection && !answered(err) || stranger(err) {
 		c.health.bad(err)
 	}
 	return k
+}
+
+// puzzle is a request about a partition that fails again and again though a broker answers.
+type puzzle struct{ times int }
+
+// failed reports an error as Client.failed does, and says once what a person may have to mend.
+func (p *puzzle) failed(c *Client, tp topicPartition, err error) {
+	k := c.failed(err)
+	p.times++
+	if p.times == 3 && (k == authorization || k == data || errors.Is(err, sarama.ErrUnknownTopicOrPartition)) {
+		c.log.Warn("Kafka refuses a request, trying again until it does not", "topic", tp.topic, "partition", tp.id, "err", err)
+	}
 }
 
 // health decides whether the brokers count as reachable. Single failures do not change it while others succeed, as when
@@ -169,15 +182,18 @@ func (h *health) bad(err error) {
 	if h.err == nil {
 		h.since = now
 	}
-	changed := h.down && (classify(err) == authorization) != (classify(h.err) == authorization)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the broker closed the connection (if that does not pass, check tls and sasl): %w", err)
+	}
+	changed := h.down && stranger(err) != stranger(h.err)
 	h.err = err
 	if h.down && !changed || h.seen && now.Sub(h.lastGood) < grace {
 		return
 	}
 	h.down = true
 	h.connected.Set(0)
-	if classify(err) == authorization {
-		h.log.Error("Kafka refuses the credentials or a permission is missing, waiting until that is changed", "brokers", h.brokers, "err", err)
+	if stranger(err) {
+		h.log.Error("Kafka refuses the credentials, waiting until that is changed; check sasl", "brokers", h.brokers, "err", err)
 		return
 	}
 	h.log.Warn("Kafka cannot be reached, waiting for it", "brokers", h.brokers, "err", err)

@@ -41,7 +41,7 @@ func classify(err error) class {
 		return membership
 	case errors.Is(err, sarama.ErrOutOfOrderSequenceNumber), errors.Is(err, sarama.ErrUnknownProducerID),
 		errors.Is(err, sarama.ErrInvalidProducerIDMapping), errors.Is(err, sarama.ErrInvalidTxnState),
-		errors.Is(err, sarama.ErrOperationNotAttempted), errors.Is(err, sarama.ErrInvalidTimestamp):
+		errors.Is(err, sarama.ErrOperationNotAttempted):
 		return abortable
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrGroupAuthorizationFailed),
 		errors.Is(err, sarama.ErrClusterAuthorizationFailed), errors.Is(err, sarama.ErrTransactionalIDAuthorizationFailed),
@@ -50,7 +50,7 @@ func classify(err error) class {
 	case errors.Is(err, sarama.ErrMessageSizeTooLarge), errors.Is(err, sarama.ErrMessageSetSizeTooLarge),
 		errors.Is(err, sarama.ErrInvalidRecord), errors.Is(err, sarama.ErrInvalidTopic),
 		errors.Is(err, sarama.ErrInvalidRequest), errors.Is(err, sarama.ErrUnsupportedVersion),
-		errors.Is(err, sarama.ErrInvalidRequiredAcks):
+		errors.Is(err, sarama.ErrInvalidRequiredAcks), errors.Is(err, sarama.ErrInvalidTimestamp):
 		return data
 	default:
 		return connection
@@ -61,6 +61,11 @@ func classify(err error) class {
 func answered(err error) bool {
 	_, ok := errors.AsType[sarama.KError](err)
 	return ok
+}
+
+// stranger says whether a broker did not let us in.
+func stranger(err error) bool {
+	return errors.Is(err, sarama.ErrSASLAuthenticationFailed) || errors.Is(err, sarama.ErrUnsupportedSASLMechanism)
 }
 
 // check makes an error of a code in an answer.

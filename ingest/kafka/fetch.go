@@ -75,6 +75,7 @@ type source struct {
 	answers  chan fetched
 	waiting  atomic.Int64 // bytes in answers
 	stopped  atomic.Bool  // after an err, until it is added anew
+	why      puzzle
 }
 
 // fetcher reads partitions, read committed, each into a channel.
@@ -127,6 +128,7 @@ func (f *fetcher) serve(ctx context.Context, b *sarama.Broker, rs []*routed[*sou
 		a, err := r.state.read(res.GetBlock(r.topic, r.id))
 		switch {
 		case err == nil:
+			r.state.why = puzzle{}
 			f.router.served(r)
 		case errors.Is(err, errPosition):
 			r.state.stopped.Store(true)
@@ -134,7 +136,7 @@ func (f *fetcher) serve(ctx context.Context, b *sarama.Broker, rs []*routed[*sou
 			continue // the answer was full before it came to this partition
 		default:
 			if ctx.Err() == nil {
-				f.c.failed(err)
+				r.state.why.failed(f.c, r.topicPartition, err)
 			}
 			f.router.moved(r)
 			continue

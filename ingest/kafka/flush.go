@@ -108,31 +108,36 @@ func (r *run) decide(life context.Context, w *worker, mark string, why error) (o
 	return committed, nil
 }
 
-// trouble holds the workers and sets when the next try is. It says what is wrong once.
+// trouble holds the workers and sets when the next try is. What a person may have to mend, or what lasts though the
+// brokers answer, is said once.
 func (r *run) trouble(err error) {
 	r.gate.set(false)
-	k := classify(err)
-	if k == authorization || k == data {
-		r.pause.next = r.pause.longest
-		if text := err.Error(); text != r.complain {
-			r.complain = text
-			r.log.Error("output cannot be written, trying again until it can", "err", err)
-		}
-	} else {
-		r.log.Debug("a transaction was aborted, its output goes out again", "class", string(k), "err", err)
+	now := time.Now()
+	if r.troubled.IsZero() {
+		r.troubled = now
 	}
-	r.retry = time.Now().Add(r.pause.next)
+	k := classify(err)
+	mend := k == authorization || k == data
+	if mend {
+		r.pause.next = r.pause.longest
+	}
+	if text := err.Error(); (mend || now.Sub(r.troubled) > r.c.cfg.TransactionTimeout && r.c.Ready() == nil) && text != r.complaint {
+		r.complaint = text
+		r.log.Error("output cannot be written, trying again until it can", "err", err)
+	}
+	r.log.Debug("a transaction was aborted, its output goes out again", "class", string(k), "err", err)
+	r.retry = now.Add(r.pause.next)
 	r.pause.next = min(2*r.pause.next, r.pause.longest)
 }
 
 // fine undoes trouble.
 func (r *run) fine() {
 	r.gate.set(true)
-	if r.complain != "" {
-		r.complain = ""
+	if r.complaint != "" {
+		r.complaint = ""
 		r.log.Info("output is written again")
 	}
-	r.retry = time.Time{}
+	r.retry, r.troubled = time.Time{}, time.Time{}
 	r.pause.reset()
 }
 

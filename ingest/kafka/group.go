@@ -80,11 +80,12 @@ type run struct {
 	flushNow, failed chan struct{}
 	uncommitted      atomic.Int64 // bytes processed since the last flush
 
-	nonce    string // with flushes, the mark of a flush
-	flushes  int64
-	complain string    // the trouble that was said last
-	retry    time.Time // no flush before, after one that failed
-	pause    *backoff
+	nonce     string // with flushes, the mark of a flush
+	flushes   int64
+	troubled  time.Time // when the first of the flushes failed that failed since
+	complaint string    // the trouble that was said last
+	retry     time.Time // no flush before
+	pause     *backoff
 }
 
 // processed counts what waits to be committed.

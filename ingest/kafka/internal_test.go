@@ -233,3 +233,15 @@ func TestGate(t *testing.T) {
 	g.set(true)
 	<-passed
 }
+
+func TestUnbroken(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		before, now int32
+		want        bool
+	}{{-1, 1, false}, {-1, 0, false}, {3, 3, true}, {3, 4, true}, {3, 5, false}, {3, 2, false}} {
+		if got := unbroken(test.before, test.now); got != test.want {
+			t.Errorf("from generation %d to %d: %t", test.before, test.now, got)
+		}
+	}
+}

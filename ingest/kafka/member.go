@@ -49,7 +49,7 @@ func (m *member) join(ctx context.Context) (kept bool, err error) {
 		case err == nil:
 			m.c.health.good()
 			m.claims, m.generation = claims, current
-			return id != "" && m.id == id && (current == before || current == before+1), nil
+			return id == m.id && unbroken(before, current), nil
 		case ctx.Err() != nil:
 			return false, ctx.Err()
 		case errors.Is(err, sarama.ErrMemberIdRequired):
@@ -84,8 +84,12 @@ func (m *member) join(ctx context.Context) (kept bool, err error) {
 	}
 }
 
+// unbroken says whether what was owned in one generation and is owned in another was so all the time: no generation
+// passed between them, in which others may have owned it.
+func unbroken(before, now int32) bool { return before >= 0 && (now == before || now == before+1) }
+
 // forget gives up the membership: what was owned may belong to others.
-func (m *member) forget() { m.id, m.claims = "", nil }
+func (m *member) forget() { m.id, m.claims, m.generation = "", nil, -1 }
 
 func (m *member) instanceID() *string {
 	if m.instance == "" {

@@ -49,6 +49,7 @@ func offsetAt(cl sarama.Client, tp topicPartition, at int64) (int64, error) {
 
 // offset is offsetAt until it succeeds or ctx ends.
 func (c *Client) offset(ctx context.Context, cl sarama.Client, tp topicPartition, at int64) (int64, error) {
+	var why puzzle
 	for wait := newBackoff(20*time.Millisecond, time.Second); ; {
 		o, err := offsetAt(cl, tp, at)
 		if err == nil {
@@ -58,7 +59,7 @@ func (c *Client) offset(ctx context.Context, cl sarama.Client, tp topicPartition
 		if over(ctx, err) {
 			return 0, ctx.Err()
 		}
-		c.failed(err)
+		why.failed(c, tp, err)
 		if !wait.sleep(ctx) {
 			return 0, ctx.Err()
 		}
@@ -95,6 +96,7 @@ type committedOffset struct {
 // committed asks the coordinator of a group for a partition's committed offset until it answers; the offsets of open
 // transactions are waited for.
 func (c *Client) committed(ctx context.Context, cl sarama.Client, group string, tp topicPartition) (committedOffset, error) {
+	var why puzzle
 	for wait := newBackoff(10*time.Millisecond, 500*time.Millisecond); ; {
 		o, err := committedOnce(cl, group, tp)
 		if err == nil {
@@ -105,7 +107,7 @@ func (c *Client) committed(ctx context.Context, cl sarama.Client, group string, 
 			return o, ctx.Err()
 		}
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
-			c.failed(err)
+			why.failed(c, tp, err)
 			_ = cl.RefreshCoordinator(group)
 		}
 		if !wait.sleep(ctx) {

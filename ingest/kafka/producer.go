@@ -45,6 +45,7 @@ type producer struct {
 	queues   map[topicPartition]*routed[*queue]
 	identity identity
 	known    bool // identity is set
+	refused  bool // and that was said
 	counts   map[string]int32
 	asked    map[string]time.Time
 	keyless  map[string]*spot // where messages without a key go now, by topic
@@ -185,8 +186,8 @@ func (p *producer) partitions(ctx context.Context, topic string, want int32) (in
 }
 
 // serve writes one batch for each of a broker's partitions.
-func (p *producer) serve(ctx context.Context, b *sarama.Broker, rs []*routed[*queue], _ bool) error {
-	if err := p.identify(ctx, b); err != nil {
+func (p *producer) serve(_ context.Context, b *sarama.Broker, rs []*routed[*queue], _ bool) error {
+	if err := p.identify(b); err != nil {
 		return err
 	}
 	var batches []*batch
@@ -233,7 +234,7 @@ func (p *producer) spot(topic string) *spot {
 }
 
 // identify asks for a producer id if there is none.
-func (p *producer) identify(ctx context.Context, b *sarama.Broker) error {
+func (p *producer) identify(b *sarama.Broker) error {
 	p.mu.Lock()
 	known := p.known
 	p.mu.Unlock()
@@ -245,12 +246,19 @@ func (p *producer) identify(ctx context.Context, b *sarama.Broker) error {
 		return err
 	}
 	if err := check(res.Err); err != nil {
-		p.c.failed(err)
-		sleep(ctx, 100*time.Millisecond)
+		k := classify(err)
+		p.mu.Lock()
+		say := !p.refused && (k == authorization || k == data)
+		p.refused = p.refused || say
+		p.mu.Unlock()
+		if say {
+			p.c.log.Error("Kafka refuses to give the producer an id, trying again until it does", "err", err)
+		}
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.refused = false
 	if !p.known {
 		p.identity, p.known = identity{res.ProducerID, res.ProducerEpoch}, true
 	}

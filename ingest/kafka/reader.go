@@ -76,7 +76,7 @@ func (c *Client) pump(ctx context.Context, cl sarama.Client, tp topicPartition, 
 		case over(ctx, err):
 			return ctx.Err()
 		case err != nil:
-			c.failed(err)
+			s.why.failed(c, tp, err)
 			_ = cl.RefreshMetadata(tp.topic)
 			if !wait.sleep(ctx) {
 				return ctx.Err()

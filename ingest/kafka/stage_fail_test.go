@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,10 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/freshet-dev/freshet/ingest/kafka"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
@@ -195,4 +200,142 @@ func TestLargeMessages(t *testing.T) {
 			t.Errorf("a message over the limit: %v", err)
 		}
 	})
+}
+
+// A partition is taken up again in the middle of a batch of records, where its commit was: a slow task commits parts of
+// a batch, then fails.
+func TestTaskFailsInsideBatch(t *testing.T) {
+	t.Parallel()
+	cluster := kafkatest.Embedded(t, broker.Options{})
+	client := cluster.Client(t)
+	in, out := cluster.Topic(t, client, 1, nil), cluster.Topic(t, client, 1, nil)
+	var want []string
+	for i := range 60 {
+		want = append(want, fmt.Sprint(i))
+	}
+	produce(t, client, in, 0, want...)
+	var claims list[int64]
+	failed := false
+	runStage(t, client, kafka.Stage{
+		Group: "g", Instance: "a", Topics: []string{in}, FlushInterval: 10 * time.Millisecond,
+		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
+			claims.add(c.Offset)
+			var held []kafka.Message
+			return &fake{
+				process: func(m *kafka.Message) error {
+					if string(m.Value) == "50" && !failed {
+						failed = true
+						return errors.New("a fault of the task")
+					}
+					time.Sleep(3 * time.Millisecond) // so that flushes come in between
+					held = append(held, kafka.Message{Topic: out, Value: m.Value})
+					return nil
+				},
+				take: func() (kafka.Output, error) {
+					o := kafka.Output{Messages: held}
+					held = nil
+					return o, nil
+				},
+			}, nil
+		},
+	})
+	within(t, 10*time.Second, "all output", func() bool { return len(read(t, client, out, 0)) >= len(want) })
+	if got := read(t, client, out, 0); !slices.Equal(got, want) {
+		t.Errorf("found %q", got)
+	}
+	if all := claims.all(); len(all) != 2 || all[1] == 0 || all[1] > 50 {
+		t.Errorf("the partition was opened at %v", all)
+	}
+}
+
+// What could not be committed goes out again, before what came later.
+func TestAbortedOutputGoesFirst(t *testing.T) {
+	t.Parallel()
+	cluster := kafkatest.Embedded(t, broker.Options{})
+	client := cluster.Client(t)
+	in, out := cluster.Topic(t, client, 1, nil), cluster.Topic(t, client, 1, nil)
+	var mu sync.Mutex
+	var messages []kafka.Message
+	say := func(v string) {
+		mu.Lock()
+		defer mu.Unlock()
+		messages = append(messages, kafka.Message{Topic: out, Value: []byte(v)})
+	}
+	opened := make(chan kafka.Claim, 1)
+	runStage(t, client, kafka.Stage{
+		Group: "g", Instance: "a", Topics: []string{in}, FlushInterval: 5 * time.Millisecond,
+		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
+			opened <- c
+			return &fake{take: func() (kafka.Output, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				o := kafka.Output{Messages: messages}
+				messages = nil
+				return o, nil
+			}}, nil
+		},
+	})
+	<-opened
+	var want []string
+	for i := range 5 {
+		fault := cluster.Embedded.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.InvalidProducerEpoch})
+		first, second := fmt.Sprint("first ", i), fmt.Sprint("second ", i)
+		want = append(want, first, second)
+		say(first)
+		if err := fault.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		say(second)
+		within(t, 10*time.Second, "the output", func() bool { return len(read(t, client, out, 0)) >= len(want) })
+	}
+	if got := read(t, client, out, 0); !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+// A missing permission and a missing topic do not end a stage: they are told, and the output waits for them.
+func TestOutputRefused(t *testing.T) {
+	t.Parallel()
+	cluster := kafkatest.Embedded(t, broker.Options{})
+	client := cluster.Client(t)
+	in, out := cluster.Topic(t, client, 1, nil), kafkatest.Name("later")
+	log := &logBook{}
+	member := kafkatest.NewClientWith(t, kafka.Config{Brokers: cluster.Brokers, TransactionTimeout: time.Second}, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	var held []kafka.Message
+	var mu sync.Mutex
+	runStage(t, member, kafka.Stage{
+		Group: "g", Instance: "a", Topics: []string{in},
+		Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
+			return &fake{
+				process: func(m *kafka.Message) error {
+					mu.Lock()
+					defer mu.Unlock()
+					held = append(held, kafka.Message{Topic: out, Value: m.Value})
+					return nil
+				},
+				take: func() (kafka.Output, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					o := kafka.Output{Messages: held}
+					held = nil
+					return o, nil
+				},
+			}, nil
+		},
+	})
+	fault := cluster.Embedded.Cluster().Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1,
+		When: func(r kmsg.Request) bool { return r.(*kmsg.InitProducerIDRequest).TransactionalID != nil },
+	})
+	produce(t, client, in, 0, "a")
+	within(t, 10*time.Second, "the permission is missed", func() bool { return log.count("output cannot be written") == 1 })
+	fault.Remove()
+	within(t, 15*time.Second, "the topic is missed", func() bool { return strings.Contains(log.String(), out) })
+	if _, err := client.CreateTopics(t.Context(), []kafka.TopicSpec{{Name: out, Partitions: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 10*time.Second, "the output", func() bool { return log.count("output is written again") == 1 })
+	if got := read(t, client, out, 0); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("found %q", got)
+	}
 }
