@@ -21,7 +21,7 @@ const (
 	membership class = "generation"
 	// authorization: a person has to give a permission.
 	authorization class = "authorization"
-	// data: the broker refuses what is written; a person has to change a setting.
+	// data: the broker refuses what is asked of it as such; a person has to change a setting.
 	data class = "data"
 	// task: a task failed; its partition is opened anew.
 	task class = "task"
@@ -50,7 +50,11 @@ func classify(err error) class {
 	case errors.Is(err, sarama.ErrMessageSizeTooLarge), errors.Is(err, sarama.ErrMessageSetSizeTooLarge),
 		errors.Is(err, sarama.ErrInvalidRecord), errors.Is(err, sarama.ErrInvalidTopic),
 		errors.Is(err, sarama.ErrInvalidRequest), errors.Is(err, sarama.ErrUnsupportedVersion),
-		errors.Is(err, sarama.ErrInvalidRequiredAcks), errors.Is(err, sarama.ErrInvalidTimestamp):
+		errors.Is(err, sarama.ErrInvalidRequiredAcks), errors.Is(err, sarama.ErrInvalidTimestamp),
+		errors.Is(err, sarama.ErrInvalidSessionTimeout), errors.Is(err, sarama.ErrInvalidTransactionTimeout),
+		errors.Is(err, sarama.ErrInconsistentGroupProtocol), errors.Is(err, sarama.ErrInvalidGroupId),
+		errors.Is(err, sarama.ErrGroupMaxSizeReached), errors.Is(err, sarama.ErrOffsetMetadataTooLarge),
+		errors.Is(err, sarama.ErrInvalidCommitOffsetSize):
 		return data
 	default:
 		return connection

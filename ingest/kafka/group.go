@@ -31,8 +31,8 @@ func (s Stage) validate() error {
 	if s.Group == "" {
 		errs = append(errs, errors.New("group is missing"))
 	}
-	if s.Instance == "" {
-		errs = append(errs, errors.New("instance is missing"))
+	if !validInstance(s.Instance) {
+		errs = append(errs, fmt.Errorf("instance: expected 1 to 249 letters, digits, dots, dashes and underscores, found %q", s.Instance))
 	}
 	if len(s.Topics) == 0 {
 		errs = append(errs, errors.New("topics are missing"))
@@ -41,6 +41,11 @@ func (s Stage) validate() error {
 		errs = append(errs, errors.New("open is missing"))
 	}
 	return errors.Join(errs...)
+}
+
+// validInstance says whether Kafka takes a name for a static member.
+func validInstance(name string) bool {
+	return len(name) > 0 && len(name) <= 249 && clientID(name) == name
 }
 
 // Run takes part in a stage until ctx ends, then makes a last transaction and returns nil. Only a Stage that is not
@@ -55,7 +60,7 @@ func (c *Client) Run(ctx context.Context, s Stage) error {
 	}
 	r := &run{
 		c: c, s: s, log: c.log.With("group", s.Group),
-		workers: map[topicPartition]*worker{}, gate: newGate(),
+		workers: map[topicPartition]*worker{}, gate: newGate(), slots: newSlots(),
 		flushNow: make(chan struct{}, 1), failed: make(chan struct{}, 1), nonce: rand.Text()[:10],
 	}
 	if err := r.run(ctx); err != nil {
@@ -76,6 +81,7 @@ type run struct {
 	txn     *txn
 	workers map[topicPartition]*worker
 	gate    *gate
+	slots   slots
 
 	flushNow, failed chan struct{}
 	uncommitted      atomic.Int64 // bytes processed since the last flush

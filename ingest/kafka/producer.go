@@ -27,6 +27,7 @@ type queue struct {
 	waiting  []pending
 	flight   *batch    // to be sent again unchanged until it is acknowledged
 	owners   []pending // of the flight
+	limit    int       // bytes of a batch of several messages
 	sequence int32
 	identity identity     // that the sequence belongs to
 	lost     bool         // the flight needs a new identity
@@ -128,7 +129,7 @@ func (p *producer) put(ctx context.Context, m Message, done func(error)) error {
 	p.messages++
 	r := p.queues[tp]
 	if r == nil {
-		r = p.router.add(tp, &queue{})
+		r = p.router.add(tp, &queue{limit: maxBatchBytes})
 		p.queues[tp] = r
 	}
 	r.state.waiting = append(r.state.waiting, pending{m, ctx, done})
@@ -277,7 +278,7 @@ func (p *producer) load(r *routed[*queue]) {
 			continue
 		}
 		s := size(&w.msg)
-		if len(msgs) > 0 && bytes+s > maxBatchBytes {
+		if len(msgs) > 0 && bytes+s > q.limit {
 			break
 		}
 		n++
@@ -339,6 +340,9 @@ func (p *producer) settle(r *routed[*queue], x *batch) {
 			p.mu.Unlock()
 			return
 		default:
+			if errors.Is(err, sarama.ErrMessageSizeTooLarge) && p.split(r.state) {
+				return
+			}
 			err = fmt.Errorf("topic %s partition %d: %w", r.topic, r.id, err)
 		}
 	} else {
@@ -356,6 +360,20 @@ func (p *producer) settle(r *routed[*queue], x *batch) {
 		p.release(q, w, err)
 	}
 	p.mu.Unlock()
+}
+
+// split takes back a batch that is larger than its topic allows, so that its messages go in smaller ones. It returns false
+// for a single message.
+func (p *producer) split(q *queue) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(q.owners) < 2 {
+		return false
+	}
+	q.limit = min(q.limit, q.flight.bytes) / 2
+	q.waiting = append(q.owners, q.waiting...)
+	q.flight, q.owners = nil, nil
+	return true
 }
 
 // release tells the owner of a message its fate and makes room. p.mu is held; done must not block.

@@ -208,3 +208,46 @@ func TestProduceTime(t *testing.T) {
 		}
 	})
 }
+
+// A topic that allows less than a batch usually holds gets smaller ones, from the producer and from stages.
+func TestSmallTopicLimit(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		client := kafkatest.NewClient(t, kafka.Config{Brokers: cluster.Brokers, Compression: "none"})
+		config := map[string]string{"max.message.bytes": "5000"}
+		in, out := cluster.Topic(t, client, 1, config), cluster.Topic(t, client, 1, config)
+		var want []string
+		for i := range 60 {
+			want = append(want, fmt.Sprint(i, strings.Repeat("x", 900)))
+		}
+		produce(t, client, in, 0, want...)
+		if got := read(t, client, in, 0); !slices.Equal(got, want) {
+			t.Errorf("%d of %d messages", len(got), len(want))
+		}
+		err := client.Produce(t.Context(), kafka.Message{Topic: in, Value: make([]byte, 6000)})
+		if err == nil || !strings.Contains(err.Error(), in) {
+			t.Errorf("a message that is too large: %v", err)
+		}
+		var held []kafka.Message
+		runStage(t, client, kafka.Stage{
+			Group: kafkatest.Name("small"), Instance: "a", Topics: []string{in},
+			Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
+				return &fake{
+					process: func(m *kafka.Message) error {
+						held = append(held, kafka.Message{Topic: out, Value: m.Value})
+						return nil
+					},
+					take: func() (kafka.Output, error) {
+						o := kafka.Output{Messages: held}
+						held = nil
+						return o, nil
+					},
+				}, nil
+			},
+		})
+		within(t, 30*time.Second, "the output", func() bool { return len(read(t, client, out, 0)) >= len(want) })
+		if got := read(t, client, out, 0); !slices.Equal(got, want) {
+			t.Errorf("stage: %d of %d messages", len(got), len(want))
+		}
+	})
+}

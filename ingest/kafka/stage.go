@@ -56,7 +56,8 @@ type Claim struct {
 
 // Task owns one partition. The loop never calls its methods concurrently.
 type Task interface {
-	// Process takes the next record. An error means that the partition cannot go on: it is logged and the partition is
+	// Process takes the next record. The Message is valid during the call only; its Key, Value and Headers may be kept, and
+	// keep the memory of the fetch that they came with. An error means that the partition cannot go on: it is logged and the partition is
 	// opened anew from its committed offset after a pause. A bad record is no such error; it is written to a
 	// dead-letter topic.
 	Process(m *Message) error

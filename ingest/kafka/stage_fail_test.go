@@ -126,16 +126,22 @@ func TestNewTopicsAndPartitions(t *testing.T) {
 
 func grow(t *testing.T, cluster kafkatest.Cluster, topic string, partitions int32) {
 	t.Helper()
+	if err := admin(t, cluster).CreatePartitions(topic, partitions, nil, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// admin returns what does to a cluster what the client does not.
+func admin(t *testing.T, cluster kafkatest.Cluster) sarama.ClusterAdmin {
+	t.Helper()
 	conf := sarama.NewConfig()
 	conf.Version = sarama.V4_0_0_0
-	admin, err := sarama.NewClusterAdmin(cluster.Brokers, conf)
+	a, err := sarama.NewClusterAdmin(cluster.Brokers, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
-	if err := admin.CreatePartitions(topic, partitions, nil, false); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = a.Close() })
+	return a
 }
 
 // Messages larger than a fetch, a batch and Kafka's default limit pass through a stage unharmed.
@@ -338,4 +344,46 @@ func TestOutputRefused(t *testing.T) {
 	if got := read(t, client, out, 0); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("found %q", got)
 	}
+}
+
+// The committed offset is not in the partition any more: what retention deleted meanwhile is passed over, and a topic
+// that was made anew is read from where a new group would read it, also while the stage runs.
+func TestPositionIsGone(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		client := cluster.Client(t)
+		topic := cluster.Topic(t, client, 1, nil)
+		var got list[string]
+		stage := kafka.Stage{
+			Group: kafkatest.Name("gone"), Instance: "a", Topics: []string{topic}, LeaveOnStop: true,
+			Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
+				return &fake{process: func(m *kafka.Message) error { got.add(string(m.Value)); return nil }}, nil
+			},
+		}
+		expect := func(what string, values ...string) {
+			t.Helper()
+			within(t, 20*time.Second, what, func() bool { return slices.Equal(got.all(), values) })
+		}
+		stop := runStage(t, client, stage)
+		produce(t, client, topic, 0, "a", "b")
+		expect("the first records", "a", "b")
+		stop()
+		produce(t, client, topic, 0, "deleted", "deleted", "c")
+		admin := admin(t, cluster)
+		if err := admin.DeleteRecords(topic, map[int32]int64{0: 4}); err != nil {
+			t.Fatal(err)
+		}
+		runStage(t, client, stage)
+		expect("the record after the gap", "a", "b", "c")
+		time.Sleep(300 * time.Millisecond) // it is committed
+		if err := admin.DeleteTopic(topic); err != nil {
+			t.Fatal(err)
+		}
+		within(t, 20*time.Second, "the topic is gone and made anew", func() bool {
+			r, err := client.CreateTopics(t.Context(), []kafka.TopicSpec{{Name: topic, Partitions: 1}})
+			return err == nil && r[0].Created
+		})
+		produce(t, client, topic, 0, "new")
+		expect("the record of the new topic", "a", "b", "c", "new")
+	})
 }

@@ -64,7 +64,7 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	}
 	t.ready = false
 	if err := t.write(try, own, msgs, offsets); err != nil {
-		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && t.limit > 16<<10 {
+		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && t.limit > 1<<10 {
 			t.limit /= 2 // the topic allows less than Kafka's default
 		}
 		return aborted, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -111,7 +112,15 @@ func (w *worker) run(ctx context.Context) error {
 // process gives the records of an answer to the task.
 func (w *worker) process(ctx context.Context, a *fetched) error {
 	records := 0
+	if !w.r.slots.take(ctx) {
+		return nil
+	}
+	defer w.r.slots.give()
 	err := a.each(w.tp, 0, func(m *Message) error {
+		if records%turn == turn-1 {
+			w.r.slots.give()
+			w.r.slots <- struct{}{} // not for long, and the lock is not held
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -225,6 +234,27 @@ func (r *run) inside(ctx context.Context, tp topicPartition, c *Claim) error {
 	return nil
 }
 
+// slots are how many workers process at the same time. More than there are processors would only be preempted inside
+// their tasks, and a flush would have to wait for each of them to come round again.
+type slots chan struct{}
+
+// turn is after how many records a worker lets others have its slot.
+const turn = 64
+
+func newSlots() slots { return make(slots, max(4, runtime.GOMAXPROCS(0))) }
+
+// take returns false if ctx ended before there was a slot.
+func (s slots) take(ctx context.Context) bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s slots) give() { <-s }
+
 // gate holds the workers while output cannot be committed, so that it does not pile up.
 type gate struct {
 	mu   sync.Mutex
@@ -283,12 +313,9 @@ func (r *run) reopen(ctx context.Context) {
 
 func (r *run) renew(ctx context.Context, tp topicPartition, w *worker, why error) {
 	w.close()
-	failures := w.failures + 1
-	if errors.Is(why, errPosition) {
-		failures = 0 // opening it anew finds the right position
-	} else {
+	if !errors.Is(why, errPosition) { // else opening it anew finds the right position and says what was wrong
 		r.c.m.failed(task)
 		r.log.Error("a partition cannot go on, opening it anew from its committed offset", "topic", tp.topic, "partition", tp.id, "err", why)
 	}
-	r.workers[tp] = r.open(ctx, tp, failures)
+	r.workers[tp] = r.open(ctx, tp, w.failures+1)
 }
