@@ -30,6 +30,9 @@ const (
 // errClosed is returned when a client is used after Close.
 var errClosed = errors.New("the Kafka client is closed")
 
+// errSmaller says that a topic refuses a batch of several messages for its size; smaller ones are made at the next try.
+var errSmaller = errors.New("the batch is larger than its topic allows")
+
 // classify tells the class of an error; everything unknown is a connection error, to be tried again.
 func classify(err error) class {
 	switch {
@@ -39,7 +42,7 @@ func classify(err error) class {
 		errors.Is(err, sarama.ErrRebalanceInProgress), errors.Is(err, sarama.ErrFencedInstancedId),
 		errors.Is(err, sarama.ErrMemberIdRequired):
 		return membership
-	case errors.Is(err, sarama.ErrOutOfOrderSequenceNumber), errors.Is(err, sarama.ErrUnknownProducerID),
+	case errors.Is(err, errSmaller), errors.Is(err, sarama.ErrOutOfOrderSequenceNumber), errors.Is(err, sarama.ErrUnknownProducerID),
 		errors.Is(err, sarama.ErrInvalidProducerIDMapping), errors.Is(err, sarama.ErrInvalidTxnState),
 		errors.Is(err, sarama.ErrOperationNotAttempted):
 		return abortable

@@ -1,11 +1,9 @@
 package kafka_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -209,21 +207,6 @@ func newCrowd(t *testing.T, client *kafka.Client, cluster kafkatest.Cluster) *cr
 	}
 }
 
-// flaky is a connection that breaks now and then, before what was sent has been answered.
-type flaky struct {
-	net.Conn
-	odds float64
-}
-
-func (f flaky) Read(p []byte) (int, error) {
-	n, err := f.Conn.Read(p)
-	if rand.Float64() < f.odds {
-		_ = f.Close()
-		return 0, net.ErrClosed
-	}
-	return n, err
-}
-
 // Members come and go, some leaving the group and some not, one coming back under its name.
 func TestExactlyOnceOverRebalances(t *testing.T) {
 	t.Parallel()
@@ -351,30 +334,6 @@ func TestUnknownOutcome(t *testing.T) {
 			}
 		})
 	}
-}
-
-// endTxnLoser breaks the connection at every third end of a transaction, after or before it was sent. It knows the
-// request by its key.
-type endTxnLoser struct {
-	net.Conn
-	send bool
-	lost *atomic.Bool // set when it has broken one
-}
-
-func (e *endTxnLoser) Write(p []byte) (int, error) {
-	endTxn := len(p) > 8 && bytes.Equal(p[4:6], []byte{0, 26})
-	if !endTxn || rand.IntN(3) > 0 {
-		return e.Conn.Write(p)
-	}
-	defer e.lost.Store(true)
-	if e.send {
-		if _, err := e.Conn.Write(p); err != nil {
-			return 0, err
-		}
-		time.Sleep(5 * time.Millisecond) // the broker gets it before the connection breaks
-	}
-	_ = e.Close()
-	return 0, net.ErrClosed
 }
 
 // transactions returns the count of an outcome.

@@ -29,7 +29,7 @@ func TestProduceOnceOverLostAnswers(t *testing.T) {
 		client := cluster.Client(t)
 		topic := cluster.Topic(t, client, 3, nil)
 		shaky := cluster.Client(t)
-		shaky.Wrap(func(nc net.Conn) net.Conn { return flaky{nc, 0.02} })
+		shaky.Wrap(func(nc net.Conn) net.Conn { return flaky{nc, 0.1} })
 		const writers, each = 20, 100
 		var wg sync.WaitGroup
 		for w := range writers {

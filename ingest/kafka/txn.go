@@ -64,9 +64,6 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	}
 	t.ready = false
 	if err := t.write(try, own, msgs, offsets); err != nil {
-		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && t.limit > 1<<10 {
-			t.limit /= 2 // the topic allows less than Kafka's default
-		}
 		return aborted, err
 	}
 	asked := false
@@ -333,6 +330,9 @@ func (t *txn) send(ctx context.Context, left []*batch) error {
 				t.c.failed(b.err)
 				passing = b.err
 				again = append(again, b)
+			case errors.Is(b.err, sarama.ErrMessageSizeTooLarge) && len(b.records.Records) > 1:
+				t.limit = min(t.limit, b.bytes) / 2 // the topic allows less than Kafka's default
+				return fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, errSmaller)
 			default:
 				t.c.failed(b.err)
 				return errors.Join(fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, b.err), ctx.Err())

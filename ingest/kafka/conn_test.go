@@ -1,0 +1,48 @@
+package kafka_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// flaky is a connection that breaks now and then, before what was sent has been answered.
+type flaky struct {
+	net.Conn
+	odds float64
+}
+
+func (f flaky) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if rand.Float64() < f.odds {
+		_ = f.Close()
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// endTxnLoser breaks the connection at every third end of a transaction, after or before it was sent. It knows the
+// request by its key.
+type endTxnLoser struct {
+	net.Conn
+	send bool
+	lost *atomic.Bool // set when it has broken one
+}
+
+func (e *endTxnLoser) Write(p []byte) (int, error) {
+	endTxn := len(p) > 8 && bytes.Equal(p[4:6], []byte{0, 26})
+	if !endTxn || rand.IntN(3) > 0 {
+		return e.Conn.Write(p)
+	}
+	defer e.lost.Store(true)
+	if e.send {
+		if _, err := e.Conn.Write(p); err != nil {
+			return 0, err
+		}
+		time.Sleep(5 * time.Millisecond) // the broker gets it before the connection breaks
+	}
+	_ = e.Close()
+	return 0, net.ErrClosed
+}
