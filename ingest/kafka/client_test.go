@@ -187,7 +187,7 @@ func TestBrokerAway(t *testing.T) {
 # HELP freshet_kafka_connected 1 while the brokers answer, else 0.
 # TYPE freshet_kafka_connected gauge
 freshet_kafka_connected 1
-# HELP freshet_kafka_produced_records_total Kafka records acknowledged by the brokers.
+# HELP freshet_kafka_produced_records_total Kafka records written: acknowledged by the brokers, and committed if in a transaction.
 # TYPE freshet_kafka_produced_records_total counter
 freshet_kafka_produced_records_total{topic="in"} 3
 freshet_kafka_produced_records_total{topic="out"} 3

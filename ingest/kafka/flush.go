@@ -66,6 +66,7 @@ func (r *run) flush(life context.Context) error {
 		return err
 	}
 	r.c.m.transactions.WithLabelValues(r.s.Group, "committed").Inc()
+	r.txn.count()
 	r.c.m.flush.WithLabelValues(r.s.Group).Observe(time.Since(now).Seconds())
 	for _, w := range due {
 		w.committed()

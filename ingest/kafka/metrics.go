@@ -20,8 +20,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		consumedRecords: counter("consumed_records_total", "Kafka records read.", "topic"),
 		consumedBytes:   counter("consumed_bytes_total", "Bytes of keys and values read, uncompressed.", "topic"),
-		producedRecords: counter("produced_records_total", "Kafka records acknowledged by the brokers.", "topic"),
-		producedBytes:   counter("produced_bytes_total", "Bytes of keys and values acknowledged, uncompressed.", "topic"),
+		producedRecords: counter("produced_records_total", "Kafka records written: acknowledged by the brokers, and committed if in a transaction.", "topic"),
+		producedBytes:   counter("produced_bytes_total", "Bytes of keys, values and headers of the same, uncompressed.", "topic"),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_kafka_consumer_lag",
 			Help: "Offsets between the position of a stage and the end of the partition it owns.",

@@ -36,7 +36,8 @@ type txn struct {
 	sequences map[topicPartition]int32
 	counts    map[string]int32 // partitions of topics written to by key
 	asked     time.Time
-	limit     int // bytes of a batch of several messages
+	limit     int        // bytes of a batch of several messages
+	rounds    [][]*batch // of the last transaction
 }
 
 func newTxn(c *Client, cl sarama.Client, log *slog.Logger, id, group string) *txn {
@@ -88,12 +89,24 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	}
 }
 
+// count counts what the last transaction wrote, which is known to be committed.
+func (t *txn) count() {
+	for _, round := range t.rounds {
+		for _, b := range round {
+			t.c.m.wrote(b)
+		}
+	}
+	t.rounds = nil
+}
+
 // write does all of a transaction but its end.
 func (t *txn) write(ctx context.Context, own ownership, msgs []Message, offsets map[string][]*sarama.PartitionOffsetMetadata) error {
+	t.rounds = nil
 	rounds, err := t.batches(ctx, msgs)
 	if err != nil {
 		return err
 	}
+	t.rounds = rounds
 	if len(rounds) > 0 {
 		if err := t.addPartitions(ctx, rounds[0]); err != nil {
 			return fmt.Errorf("adding partitions to the transaction: %w", err)
@@ -325,7 +338,6 @@ func (t *txn) send(ctx context.Context, left []*batch) error {
 		for _, b := range left {
 			switch {
 			case b.err == nil:
-				t.c.m.wrote(b)
 			case ctx.Err() == nil && classify(b.err) == connection:
 				t.c.failed(b.err)
 				passing = b.err
