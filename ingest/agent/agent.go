@@ -111,6 +111,7 @@ func (a *Agent) Addrs() Addrs { return a.addrs }
 
 // Close frees the listeners of an agent that is not run.
 func (a *Agent) Close() error {
+	a.delivery.attempts.stop()
 	var errs []error
 	for _, l := range a.listeners {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -139,6 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return nil
 	})
 	a.serving.Store(true)
+	defer a.delivery.attempts.close()
 	return group.Wait()
 }
 

@@ -17,12 +17,15 @@ var errBusy = errors.New("too much is waiting for Kafka already, retry later")
 // errKafka is the kind of error for which a sender should retry because Kafka did not acknowledge.
 var errKafka = errors.New("not acknowledged by Kafka, retry later")
 
+// errSlow is why, when Kafka says nothing.
+var errSlow = errors.New("no acknowledgement within produce_timeout")
+
 // retryAfter is how long a refused sender is asked to wait.
 const retryAfter = time.Second
 
 // delivery takes decoded requests to Kafka, for all receivers.
 type delivery struct {
-	producer   Producer
+	attempts   *attempts
 	topics     Topics
 	attributes map[string]string
 	maxRecord  int
@@ -37,8 +40,7 @@ type delivery struct {
 }
 
 func newDelivery(cfg Config, producer Producer, log *slog.Logger, m *metrics) *delivery {
-	return &delivery{
-		producer:   producer,
+	d := &delivery{
 		topics:     cfg.Topics,
 		attributes: cfg.ResourceAttributes,
 		maxRecord:  int(cfg.Limits.MaxRecordBytes),
@@ -47,6 +49,8 @@ func newDelivery(cfg Config, producer Producer, log *slog.Logger, m *metrics) *d
 		metrics:    m,
 		capacity:   int64(cfg.Limits.MaxInFlightBytes),
 	}
+	d.attempts = newAttempts(producer, d.hold)
+	return d
 }
 
 // reserve takes n bytes of what may be in flight, or returns errBusy. The caller must release them.
@@ -60,6 +64,9 @@ func (d *delivery) reserve(n int64) error {
 	d.metrics.inFlight.Set(float64(d.inFlight))
 	return nil
 }
+
+// hold takes n bytes in any case.
+func (d *delivery) hold(n int64) { d.release(-n) }
 
 func (d *delivery) release(n int64) {
 	d.mu.Lock()
@@ -75,34 +82,70 @@ func (d *delivery) full() bool {
 	return d.inFlight >= d.capacity
 }
 
-// send produces a parcel and waits for the acknowledgement. An error is errKafka or the end of ctx.
+// send produces a parcel and waits for the acknowledgement, for as long as a sender can be expected to wait. An error is
+// errKafka or the end of ctx: the sender retries, and its retry joins what is still under way.
 func (d *delivery) send(ctx context.Context, receiver string, p *parcel) error {
-	if len(p.messages) > 0 {
-		start := time.Now()
-		within, cancel := context.WithTimeout(ctx, d.timeout)
-		err := d.producer.Produce(within, p.messages...)
-		cancel()
-		if err != nil && ctx.Err() != nil {
-			// The sender gave up; that says nothing about Kafka.
-			return ctx.Err()
-		}
-		result := "acknowledged"
-		if err != nil {
-			result = "failed"
-		}
-		d.metrics.produce.WithLabelValues(result).Observe(time.Since(start).Seconds())
-		d.observe(err)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errKafka, err)
+	return d.await(ctx, receiver, p, false)
+}
+
+// sendPatiently waits until Kafka acknowledges or ctx ends. It is for those that would send something else the next time.
+func (d *delivery) sendPatiently(ctx context.Context, receiver string, p *parcel) error {
+	return d.await(ctx, receiver, p, true)
+}
+
+func (d *delivery) await(ctx context.Context, receiver string, p *parcel, patiently bool) error {
+	if len(p.messages) == 0 {
+		d.count(receiver, p)
+		return nil
+	}
+	start := time.Now()
+	t, again := d.attempts.begin(p, start)
+	if again {
+		d.metrics.repeated.Inc()
+	}
+	limit := time.NewTimer(d.timeout)
+	defer limit.Stop()
+	for {
+		select {
+		case <-t.done:
+			return d.settle(receiver, p, t.err, start)
+		case <-ctx.Done():
+			if d.attempts.giveUp(t, time.Now()) {
+				return ctx.Err() // the sender gave up; that says nothing about Kafka
+			}
+		case <-limit.C:
+			if patiently {
+				d.observe(errSlow)
+				limit.Reset(d.timeout)
+			} else if d.attempts.giveUp(t, time.Now()) {
+				return d.settle(receiver, p, errSlow, start)
+			}
 		}
 	}
+}
+
+// settle counts what came of a parcel.
+func (d *delivery) settle(receiver string, p *parcel, err error, start time.Time) error {
+	result := "acknowledged"
+	if err != nil {
+		result = "failed"
+	}
+	d.metrics.produce.WithLabelValues(result).Observe(time.Since(start).Seconds())
+	d.observe(err)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errKafka, err)
+	}
+	d.count(receiver, p)
+	return nil
+}
+
+func (d *delivery) count(receiver string, p *parcel) {
 	d.metrics.records.WithLabelValues(p.signal, receiver).Add(float64(p.records))
 	d.metrics.bytes.WithLabelValues(p.signal, receiver).Add(float64(p.bytes))
 	if p.rejected > 0 {
 		d.metrics.rejected.WithLabelValues(p.signal, receiver).Add(float64(p.rejected))
 		d.log.Debug("records are larger than max_record_bytes", "signal", p.signal, "receiver", receiver, "rejected", p.rejected)
 	}
-	return nil
 }
 
 // observe logs the two edges of an outage, so that a long one is said once.

@@ -38,13 +38,13 @@ func (r *fileReceiver) sources() []tail.Source {
 	return sources
 }
 
-// deliver is the Deliver of a tail.Tailer. The time of send is bounded, and so is its own.
+// deliver is the Deliver of a tail.Tailer. It waits for Kafka, because lines that are read again are read with others.
 func (r *fileReceiver) deliver(ctx context.Context, lines []tail.Line) error {
 	p, err := r.d.logs(r.records(lines, time.Now()))
 	if err != nil {
 		return err
 	}
-	return r.d.send(ctx, receiverFile, p)
+	return r.d.sendPatiently(ctx, receiverFile, p)
 }
 
 // records makes a log record of each line.

@@ -133,9 +133,9 @@ func TestHTTPAnswers(t *testing.T) {
 			if want := map[bool]string{true: typeJSON, false: typeProto}[asJSON]; c.status != 404 && w.Header().Get("Content-Type") != want {
 				t.Errorf("the answer's type is %q, want %q", w.Header().Get("Content-Type"), want)
 			}
-			switch {
-			case c.status == 404:
-			case c.status == 200:
+			switch c.status {
+			case 404:
+			case 200:
 				if response := plogotlp.NewExportResponse(); asJSON && response.UnmarshalJSON(w.Body.Bytes()) != nil || !asJSON && response.UnmarshalProto(w.Body.Bytes()) != nil {
 					t.Errorf("the answer %q is no response", w.Body)
 				}

@@ -18,6 +18,7 @@ type metrics struct {
 	rejected *prometheus.CounterVec // signal, receiver
 	refused  *prometheus.CounterVec // receiver, reason
 	produce  *prometheus.HistogramVec
+	repeated prometheus.Counter
 	inFlight prometheus.Gauge
 }
 
@@ -44,11 +45,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help:    "Time until Kafka acknowledged what one request or one reading of files gave, by result.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"result"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "freshet_agent_repeated_requests_total",
+			Help: "Requests that repeated one that was still under way or had been written meanwhile, and were not written again.",
+		}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "freshet_agent_in_flight_bytes",
 			Help: "Bytes received and not yet acknowledged by Kafka.",
 		}),
 	}
-	reg.MustRegister(m.records, m.bytes, m.rejected, m.refused, m.produce, m.inFlight)
+	reg.MustRegister(m.records, m.bytes, m.rejected, m.refused, m.produce, m.repeated, m.inFlight)
 	return m
 }

@@ -101,7 +101,7 @@ func TestBrokerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.running()
-	if n := p.logged("waiting for Kafka"); n != 1 {
+	if n := p.logged("Kafka cannot be reached"); n != 1 {
 		t.Errorf("the log says %d times that Kafka is waited for, want once", n)
 	}
 	checkout := newService(t, "checkout", grpc)

@@ -62,8 +62,8 @@ func (c *changes) drain() (rescan bool) {
 				return true
 			}
 			rescan = rescan || structural(event)
-		case <-c.watcher.Errors:
-			rescan = true // an overflow: reports were lost
+		case err := <-c.watcher.Errors:
+			rescan = rescan || err != nil // an overflow: reports were lost
 		default:
 			return rescan
 		}

@@ -209,8 +209,8 @@ func (t *Tailer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-poll.C:
 			rescan = true
-		case <-changes.watcher.Errors:
-			rescan = true
+		case err := <-changes.watcher.Errors:
+			rescan = err != nil
 		case event := <-changes.watcher.Events:
 			rescan = structural(event)
 			pause(ctx, quiet)
