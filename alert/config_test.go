@@ -107,7 +107,7 @@ func TestRoutes(t *testing.T) {
 		{"alertname=A team=axyz", `ops {}:{alertname="A"} wait 5s repeat 4h0m0s`},
 	} {
 		var pairs []string
-		for _, f := range strings.Fields(tc.labels) {
+		for f := range strings.FieldsSeq(tc.labels) {
 			name, value, _ := strings.Cut(f, "=")
 			pairs = append(pairs, name, value)
 		}

@@ -40,8 +40,7 @@ func ReadSecret(s Secret, file string) (string, error) {
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pathErr.Err
 		}
 		return "", fmt.Errorf("reading the secret in %s: %w", file, err)

@@ -43,7 +43,7 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	p.measure(l, step, s)
 	missing := r.fill(g, step)
 	r.remember(l, step)
-	if (step >= r.complete || r.rule.When.Monotone) && !(p.keeps && missing) {
+	if (step >= r.complete || r.rule.When.Monotone) && (!p.keeps || !missing) {
 		e.judge(r, g, step, r.rule.When.Holds(&s.frame))
 		e.chart(r, g, step)
 	}

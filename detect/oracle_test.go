@@ -212,7 +212,7 @@ func (g *oracleGroup) run(last int64) []string {
 			continue
 		}
 		frame, missing := g.frame(step, complete)
-		if (step >= complete || r.When.Monotone) && !(keeps && missing) {
+		if (step >= complete || r.When.Monotone) && (!keeps || !missing) {
 			g.judge(step, frame)
 		}
 		if newest < step-lookback {

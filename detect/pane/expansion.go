@@ -1,6 +1,9 @@
 package pane
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // expansion is an exact sum of doubles: components that do not overlap, in order of increasing magnitude, none of them
 // zero (Shewchuk, Adaptive Precision Floating-Point Arithmetic, 1997). What it stands for does not depend on the order
@@ -95,8 +98,8 @@ func (e expansion) appendTo(b []byte) []byte {
 	var room [8]float64
 	c := e.canonical(room[:0])
 	b = append(b, byte(len(c)))
-	for i := len(c) - 1; i >= 0; i-- {
-		b = appendDouble(b, c[i])
+	for _, v := range slices.Backward(c) {
+		b = appendDouble(b, v)
 	}
 	return b
 }

@@ -1,5 +1,7 @@
 package window
 
+import "slices"
+
 // Stacks is a queue of values that can tell the merge of all of them, or of the newest ones, at a constant cost per
 // value however long it is: new values are merged into one sum at the back; when the front runs out, the back is
 // turned into suffix sums, each of which is the merge of everything from there on. The zero value is empty.
@@ -49,8 +51,7 @@ func (s *Stacks[T]) Evict(start int64, merge func(a, b T) T) {
 
 // turn moves the back to the empty front.
 func (s *Stacks[T]) turn(merge func(a, b T) T) {
-	for i := len(s.back) - 1; i >= 0; i-- {
-		v := s.back[i]
+	for _, v := range slices.Backward(s.back) {
 		if n := len(s.front); n > 0 {
 			v.value = merge(v.value, s.front[n-1].value)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/freshet-dev/freshet/ingest/format"
 )
 
-var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) //nolint:gochecknoglobals // a constant
+var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func newStrict(lookupEnv func(string) (string, bool)) *strict {
 	return &strict{lookupEnv: lookupEnv, positions: map[string]position{}}

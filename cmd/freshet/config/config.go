@@ -223,8 +223,7 @@ func (c *Config) readSecrets() []Fault {
 	}
 	b, err := os.ReadFile(c.Kafka.SASL.PasswordFile)
 	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 			err = pathErr.Err
 		}
 		return []Fault{{Path: "kafka.sasl.password_file", Message: "cannot be read: " + err.Error()}}

@@ -14,7 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/ingest"
 )
 
-var update = flag.Bool("update", false, "write golden files anew") //nolint:gochecknoglobals // a flag of the test
+var update = flag.Bool("update", false, "write golden files anew")
 
 func noEnv(string) (string, bool) { return "", false }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -62,7 +63,7 @@ func (s *strict) decode(content []byte, into any) {
 	s.value(doc.Content[0], reflect.ValueOf(into).Elem(), "")
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `) //nolint:gochecknoglobals // a constant
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
 // syntax reports what the parser stopped at; it tells the line in its text only.
 func (s *strict) syntax(err error) {
@@ -108,7 +109,7 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		s.value(n, v.Elem(), path)
 		return
 	}
-	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		s.scalar(n, path, "a "+noun(v.Type()), func(raw string) error { return text.UnmarshalText([]byte(raw)) })
 		return
 	}
@@ -122,7 +123,7 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		})
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // the default names the rest
+	switch v.Kind() {
 	case reflect.Struct:
 		s.mapping(n, v, path)
 	case reflect.Slice:
@@ -296,9 +297,7 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 				}
 				field = field.Elem()
 			}
-			for k, f := range fieldsOf(field) {
-				out[k] = f
-			}
+			maps.Copy(out, fieldsOf(field))
 			continue
 		}
 		if name != "" && name != "-" {

@@ -27,7 +27,7 @@ type cluster struct {
 	client    *kafka.Client
 }
 
-var clusters atomic.Int64 //nolint:gochecknoglobals // numbers the namespaces of this run
+var clusters atomic.Int64
 
 // onEachKafka runs a test on the embedded broker and on the real Kafka of FRESHET_TEST_BROKERS.
 func onEachKafka(t *testing.T, test func(t *testing.T, k *cluster)) {
@@ -41,10 +41,10 @@ func onEachKafka(t *testing.T, test func(t *testing.T, k *cluster)) {
 		t.Cleanup(func() { _ = b.Close() })
 		test(t, newCluster(t, "embedded", b.Addr()))
 	})
-	if real := os.Getenv("FRESHET_TEST_BROKERS"); real != "" {
+	if servers := os.Getenv("FRESHET_TEST_BROKERS"); servers != "" {
 		t.Run("real", func(t *testing.T) {
 			t.Parallel()
-			test(t, newCluster(t, "real", strings.Split(real, ",")...))
+			test(t, newCluster(t, "real", strings.Split(servers, ",")...))
 		})
 	}
 }

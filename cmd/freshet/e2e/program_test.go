@@ -22,7 +22,7 @@ import (
 )
 
 // binary is the program under test, built once by TestMain.
-var binary string //nolint:gochecknoglobals // set once before any test
+var binary string
 
 func TestMain(m *testing.M) { os.Exit(build(m)) }
 
@@ -55,7 +55,7 @@ type program struct {
 	err   error
 }
 
-var pageInLog = regexp.MustCompile(`page=(http://[^ ]+)`) //nolint:gochecknoglobals // a constant
+var pageInLog = regexp.MustCompile(`page=(http://[^ ]+)`)
 
 // start runs freshet with arguments and a configuration and returns at once.
 func start(t *testing.T, config string, args ...string) *program {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"time"
 
@@ -127,7 +128,7 @@ func (p *Pipeline) joinSections(messages []kafka.Message) []kafka.Message {
 		last := len(out) - 1
 		if last >= 0 && m.Topic == p.names.Panes && out[last].Topic == p.names.Panes && out[last].Partition == m.Partition &&
 			len(out[last].Value)+len(m.Value) < largestMessage/2 {
-			out[last].Value = append(out[last].Value[:len(out[last].Value):len(out[last].Value)], m.Value...)
+			out[last].Value = append(slices.Clip(out[last].Value), m.Value...)
 			continue
 		}
 		out = append(out, m)
@@ -144,7 +145,7 @@ const (
 
 // deadLetter keeps a message that cannot be decoded, with where it came from and why.
 func (p *Pipeline) deadLetter(m *kafka.Message, err error) kafka.Message {
-	headers := append(m.Headers[:len(m.Headers):len(m.Headers)],
+	headers := append(slices.Clip(m.Headers),
 		kafka.Header{Key: originHeader, Value: fmt.Sprintf("%s/%d@%d", m.Topic, m.Partition, m.Offset)},
 		kafka.Header{Key: kindHeader, Value: ingest.FaultOf(err).String()},
 		kafka.Header{Key: errorHeader, Value: err.Error()},

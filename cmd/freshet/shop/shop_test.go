@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-var start = time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // constant
+var start = time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
 
 // history is what was sent over some steps.
 type history struct {
