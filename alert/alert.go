@@ -30,9 +30,10 @@ type state struct {
 	Earlier []incident `json:"earlier,omitempty"`
 	// Before is the incident before this one, as a message about its end shows it.
 	Before *span `json:"before,omitempty"`
-	// Received is when the incident's first finding came, Updated when anything last changed, Notified when somebody
-	// was last told something new.
+	// Received is when the incident's first finding came, Ended when the one that ended it did, Updated when anything
+	// last changed, Notified when somebody was last told something new.
 	Received time.Time `json:"received,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
 	Updated  time.Time `json:"updated"`
 	Notified time.Time `json:"notified,omitzero"`
 
@@ -85,7 +86,7 @@ func (s *state) apply(f *finding.Finding, now time.Time) {
 	case finding.Resolved:
 		s.Pending = nil
 		if s.fires() {
-			s.Resolved = f
+			s.Resolved, s.Ended = f, now
 		}
 	}
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-// The least time between two notifications about what need not wait for group_interval.
+// The least time between two notifications about what need not wait for group_interval, and how long the end of an alert
+// waits for those that end with it while others fire.
 const (
 	editSpacing = time.Second
 	endSpacing  = 10 * time.Second
+	endWait     = time.Second
 )
 
 // group is a set of alerts that are told of together: those that one route takes and whose group_by labels agree. It
@@ -83,8 +85,10 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 		consider(AllResolved, ends(0))
 	case len(s.ended) > 0 && e.to.Edits:
 		consider(SomeResolved, ends(editSpacing))
+	case len(s.ended) > 0 && prompt:
+		consider(SomeResolved, later(ends(endSpacing), latestEnd(s.ended).Add(endWait)))
 	case len(s.ended) > 0:
-		consider(SomeResolved, ends(endSpacing))
+		consider(SomeResolved, ends(0))
 	}
 	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left {
 		if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 && contentOf(s.firing) != e.Content {
@@ -144,6 +148,14 @@ func earliest(alerts []*state) time.Time {
 		}
 	}
 	return first
+}
+
+func latestEnd(alerts []*state) time.Time {
+	last := alerts[0].Ended
+	for _, a := range alerts[1:] {
+		last = later(last, a.Ended)
+	}
+	return last
 }
 
 func later(a, b time.Time) time.Time {

@@ -26,6 +26,7 @@ type oracle struct {
 
 type event struct {
 	at       time.Time
+	ended    time.Time
 	name     string
 	state    finding.State
 	incident string
@@ -44,6 +45,7 @@ func (o *oracle) standing() (firing, over map[string]event) {
 			delete(over, e.name)
 		case finding.Resolved:
 			if f, fires := firing[e.name]; fires {
+				f.ended = e.at
 				over[e.name] = f
 				delete(firing, e.name)
 			}
@@ -56,7 +58,7 @@ func (o *oracle) standing() (firing, over map[string]event) {
 func (o *oracle) second(now time.Time) {
 	firing, over := o.standing()
 	var fires, ended []string
-	var first time.Time
+	var first, lastEnd time.Time
 	fresh := 0
 	for name, e := range firing {
 		fires = append(fires, name)
@@ -67,12 +69,15 @@ func (o *oracle) second(now time.Time) {
 			}
 		}
 	}
-	for name := range over {
+	for name, e := range over {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(o.told)), func(i string) bool { return strings.HasPrefix(i, name+"/") }) {
 			continue
 		}
 		if o.resolved {
 			ended = append(ended, "-"+name)
+			if e.ended.After(lastEnd) {
+				lastEnd = e.ended
+			}
 		} else {
 			maps.DeleteFunc(o.told, func(i string, _ bool) bool { return strings.HasPrefix(i, name+"/") })
 		}
@@ -86,6 +91,10 @@ func (o *oracle) second(now time.Time) {
 	case o.prompt:
 		endWait = min(o.interval, 10*time.Second)
 	}
+	someEnded := o.last.Add(endWait)
+	if wait := lastEnd.Add(time.Second); o.prompt && wait.After(someEnded) {
+		someEnded = wait
+	}
 	due := func(at time.Time) bool { return !now.Before(at) }
 	why := Reason("")
 	switch {
@@ -94,12 +103,12 @@ func (o *oracle) second(now time.Time) {
 			why = FirstNotification
 		}
 	case fresh > 0 && due(first) && due(o.last.Add(o.interval)),
-		fresh > 0 && len(ended) > 0 && due(o.last.Add(endWait)),
+		fresh > 0 && len(ended) > 0 && due(someEnded),
 		fresh > 0 && due(o.last.Add(o.repeat)):
 		why = NewAlerts
 	case len(ended) > 0 && len(fires) == 0 && due(o.last.Add(endWait)):
 		why = AllResolved
-	case len(ended) > 0 && len(fires) > 0 && due(o.last.Add(endWait)):
+	case len(ended) > 0 && len(fires) > 0 && due(someEnded):
 		why = SomeResolved
 	case len(fires) > 0 && len(o.told) > 0 && due(o.last.Add(o.repeat)):
 		why = RepeatElapsed
@@ -136,7 +145,7 @@ func TestAgainstOracle(t *testing.T) {
 				state := []finding.State{finding.Pending, finding.Firing, finding.Firing, finding.Resolved, finding.Resolved}[r.IntN(5)]
 				f := s.next(state, w.now)
 				w.produce(f)
-				o.history = append(o.history, event{w.now, s.name, state, fmt.Sprintf("%s/%d", s.name, f.Episode)})
+				o.history = append(o.history, event{at: w.now, name: s.name, state: state, incident: fmt.Sprintf("%s/%d", s.name, f.Episode)})
 				if r.IntN(4) == 0 && len(w.topic) > 3 {
 					w.produce(w.topic[len(w.topic)-1-r.IntN(3)]) // the detector replays
 				}

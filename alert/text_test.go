@@ -65,7 +65,7 @@ func TestText(t *testing.T) {
 	end := b.resolve(w.now)
 	end.Reason = "no data"
 	w.produce(end)
-	w.run()
+	w.advance(time.Second)
 	if len(w.got) != 2 {
 		t.Fatalf("%d notifications", len(w.got))
 	}

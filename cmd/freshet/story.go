@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/cmd/freshet/shop"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // story tells on the terminal what happens in the demo, and keeps count for its verdict.
@@ -119,7 +121,7 @@ func (s *story) found(f *finding.Finding) {
 		return
 	}
 	value, threshold := alert.FormatMeasure(f.Value, f.Threshold, f.Unit)
-	text := fmt.Sprintf("%s is %s for %s", f.Rule, f.State, groupOf(f.Labels.Without("alertname", "severity").Map()))
+	text := fmt.Sprintf("%s is %s for %s", f.Rule, f.State, groupOf(f.Labels.Map()))
 	if value != "" && threshold != "" {
 		text += fmt.Sprintf(": %s (threshold %s)", value, threshold)
 	}
@@ -137,7 +139,7 @@ func groupOf(labels map[string]string) string {
 		}
 		return service
 	}
-	return fmt.Sprint(labels)
+	return label.FromMap(labels).Without(label.AlertName, "severity").String()
 }
 
 // notified tells what came of an attempt to notify.
@@ -161,22 +163,29 @@ func (s *story) notified(n *alert.Notification, err error) {
 	if n.Data.Status == string(finding.Resolved) {
 		color = green
 	}
-	names := map[string]bool{}
+	told := *n
+	told.Data = n.Data.Only(news(n.Data.Alerts))
 	var about []string
-	for _, a := range n.Data.Alerts {
-		if name := a.Name() + " " + a.Status; !names[name] {
-			names[name] = true
-			about = append(about, name)
-		}
+	for _, a := range told.Data.Alerts {
+		about = append(about, fmt.Sprintf("%s %s for %s", a.Name(), a.Status, groupOf(a.Labels)))
 	}
-	s.say(color, "notified", strings.Join(about, ", ")+" to "+to+since)
+	s.say(color, "notified", to+": "+strings.Join(about, ", ")+since)
 	if len(s.receivers) == 0 {
-		s.quote(n.Text())
+		s.quote(told.Text())
 	}
 	select {
 	case s.progress <- struct{}{}:
 	default:
 	}
+}
+
+// news leaves out the alerts of a message that were told before and have not changed.
+func news(alerts alert.Alerts) alert.Alerts {
+	out := slices.DeleteFunc(slices.Clone(alerts), func(a alert.Alert) bool { return !a.New })
+	if len(out) == 0 {
+		return alerts // a reminder
+	}
+	return out
 }
 
 // over says whether somebody was notified and every alert told of has been told to be over.
