@@ -49,7 +49,7 @@ func onEachKafka(t *testing.T, test func(t *testing.T, k *cluster)) {
 	}
 }
 
-func newCluster(t *testing.T, name string, brokers ...string) *cluster {
+func newCluster(t testing.TB, name string, brokers ...string) *cluster {
 	t.Helper()
 	k := &cluster{name: name, brokers: brokers}
 	k.namespace = "e2e" + strconv.FormatInt(time.Now().Unix(), 36) + strconv.FormatInt(clusters.Add(1), 36)
@@ -71,7 +71,7 @@ func (k *cluster) kafkaConfig() string {
 }
 
 // produce writes values to a topic as any producer would.
-func (k *cluster) produce(t *testing.T, topic string, values ...[]byte) {
+func (k *cluster) produce(t testing.TB, topic string, values ...[]byte) {
 	t.Helper()
 	messages := make([]kafka.Message, len(values))
 	for i, v := range values {
@@ -83,7 +83,7 @@ func (k *cluster) produce(t *testing.T, topic string, values ...[]byte) {
 }
 
 // read returns all records of a topic.
-func (k *cluster) read(t *testing.T, topic string) []kafka.Message {
+func (k *cluster) read(t testing.TB, topic string) []kafka.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -104,7 +104,7 @@ func (k *cluster) read(t *testing.T, topic string) []kafka.Message {
 }
 
 // findings returns the findings about a rule.
-func (k *cluster) findings(t *testing.T, rule string) []*finding.Finding {
+func (k *cluster) findings(t testing.TB, rule string) []*finding.Finding {
 	t.Helper()
 	var out []*finding.Finding
 	for _, m := range k.read(t, k.namespace+".findings") {
@@ -121,7 +121,7 @@ func (k *cluster) findings(t *testing.T, rule string) []*finding.Finding {
 
 // settled waits for the settled finding that a rule fires and returns its value; different ids of firing findings mean
 // that it fired more than once, which fails the test.
-func (k *cluster) settled(t *testing.T, rule string) float64 {
+func (k *cluster) settled(t testing.TB, rule string) float64 {
 	t.Helper()
 	var value *float64
 	eventually(t, 60*time.Second, "a settled finding of "+rule, func() bool {
@@ -147,7 +147,7 @@ func (k *cluster) settled(t *testing.T, rule string) float64 {
 // timestamp is a time as pdata has it.
 func timestamp(at time.Time) pcommon.Timestamp { return pcommon.NewTimestampFromTime(at) }
 
-func mustJSON(t *testing.T, v any) []byte {
+func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {

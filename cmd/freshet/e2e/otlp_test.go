@@ -14,13 +14,13 @@ import (
 
 // service is an OpenTelemetry SDK program that logs.
 type service struct {
-	t        *testing.T
+	t        testing.TB
 	provider *sdk.LoggerProvider
 	logger   log.Logger
 }
 
 // newService connects to an agent's OTLP/gRPC address.
-func newService(t *testing.T, name, agent string) *service {
+func newService(t testing.TB, name, agent string) *service {
 	t.Helper()
 	exporter, err := otlploggrpc.New(t.Context(), otlploggrpc.WithEndpoint(agent), otlploggrpc.WithInsecure(),
 		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{

@@ -44,7 +44,7 @@ func build(m *testing.M) int {
 
 // program is a running freshet.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	page string // where it serves HTTP, known once it runs
 
@@ -58,7 +58,7 @@ type program struct {
 var pageInLog = regexp.MustCompile(`page=(http://[^ ]+)`)
 
 // start runs freshet with arguments and a configuration and returns at once.
-func start(t *testing.T, config string, args ...string) *program {
+func start(t testing.TB, config string, args ...string) *program {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "freshet.yaml")
@@ -171,7 +171,7 @@ func (p *program) get(path string) (int, string) {
 }
 
 // freeAddress returns a loopback address that nobody listens on now.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -181,7 +181,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func write(t *testing.T, path, content string) {
 }
 
 // eventually waits until ok, asking ten times a second.
-func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
+func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -204,7 +204,7 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 }
 
 // never watches for a time that something does not happen.
-func never(t *testing.T, during time.Duration, what string, happened func() bool) {
+func never(t testing.TB, during time.Duration, what string, happened func() bool) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

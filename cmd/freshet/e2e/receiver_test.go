@@ -38,7 +38,7 @@ type receiver struct {
 	faults   []string
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newReceiver(t testing.TB) *receiver {
 	t.Helper()
 	r := &receiver{}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.take))
@@ -65,7 +65,7 @@ func (r *receiver) take(w http.ResponseWriter, req *http.Request) {
 }
 
 // told returns the messages about an alert with a status, and fails the test for a malformed one.
-func (r *receiver) told(t *testing.T, alert, status string) []message {
+func (r *receiver) told(t testing.TB, alert, status string) []message {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *receiver) told(t *testing.T, alert, status string) []message {
 }
 
 // once waits for the one message about an alert with a status and returns it; a second one within a moment fails the test.
-func (r *receiver) once(t *testing.T, within time.Duration, alert, status string) message {
+func (r *receiver) once(t testing.TB, within time.Duration, alert, status string) message {
 	t.Helper()
 	eventually(t, within, alert+" is "+status, func() bool { return len(r.told(t, alert, status)) > 0 })
 	never(t, 2*time.Second, alert+" is told twice to be "+status, func() bool { return len(r.told(t, alert, status)) > 1 })

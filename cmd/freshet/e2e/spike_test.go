@@ -31,7 +31,7 @@ groups:
 `
 
 // config returns a freshet.yaml with the rules of a file beside it, one webhook, and agents on the given addresses.
-func (k *cluster) config(t *testing.T, rules, webhook, grpc string) string {
+func (k *cluster) config(t testing.TB, rules, webhook, grpc string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
 	write(t, path, rules)
@@ -217,7 +217,7 @@ func TestEmbeddedBroker(t *testing.T) {
 	p.stop()
 }
 
-func run(t *testing.T, name string, args ...string) string {
+func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 	if err != nil {
