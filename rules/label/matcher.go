@@ -2,6 +2,7 @@ package label
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -29,6 +30,9 @@ func ParseMatcher(s string) (Matcher, error) {
 // ParseMatchers reads matchers that are separated by commas, with or without braces around them:
 // severity="critical", service_name=~"pay.*". Regular expressions match the whole value.
 func ParseMatchers(s string) (Matchers, error) {
+	if !utf8.ValidString(s) {
+		return nil, fmt.Errorf("parsing matchers %q: expected UTF-8", s)
+	}
 	parsed, err := parse.Matchers(s)
 	if err != nil {
 		return nil, fmt.Errorf(`parsing matchers %q, expected as in severity="critical", service_name=~"pay.*": %w`, s, err)

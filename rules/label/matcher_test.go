@@ -40,7 +40,7 @@ func TestParseMatchers(t *testing.T) {
 }
 
 func TestParseMatchersFaults(t *testing.T) {
-	for _, s := range []string{`severity`, `severity="critical`, `severity=~"("`, `=x`, `{a="b"`, `a="b" c="d"`} {
+	for _, s := range []string{`severity`, `severity="critical`, `severity=~"("`, `=x`, `{a="b"`, `a="b" c="d"`, "a=b\xa9"} {
 		if ms, err := ParseMatchers(s); err == nil {
 			t.Errorf("ParseMatchers(%s) = %s, want an error", s, ms)
 		}
@@ -51,7 +51,7 @@ func TestParseMatchersFaults(t *testing.T) {
 }
 
 func FuzzParseMatchers(f *testing.F) {
-	for _, seed := range []string{`{a="b"}`, `a=~"b.*",c!="d"`, `a!~b`, `"é"="x"`, `{`} {
+	for _, seed := range []string{`{a="b"}`, `a=~"b.*",c!="d"`, `a!~b`, `"é"="x"`, `{`, "\"=d\x00\"=\x00\u0601", "a=\xa9"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
