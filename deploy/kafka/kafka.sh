@@ -16,12 +16,16 @@
 #   FRESHET_KAFKA_CLUSTER            name of the cluster, so that `kafka.sh kill 2` inside COMMAND means this one
 # and with FRESHET_KAFKA_SASL=1, which adds a listener that wants PLAIN or SCRAM-SHA-512,
 #   FRESHET_TEST_SASL_BROKERS, FRESHET_TEST_SASL_USERNAME, FRESHET_TEST_SASL_PASSWORD (made anew for each cluster)
+# and with FRESHET_KAFKA_PROXIED=1, which adds a listener that the nodes advertise at another address than it has, so that
+# a test that listens there stands between them and their clients and may cut their connections,
+#   FRESHET_TEST_PROXIES             the advertised addresses, in the order of the nodes: where the proxies listen
+#   FRESHET_TEST_PROXIED_BROKERS     where each of them connects to
 #
 # Settings, by variables:
 #   FRESHET_KAFKA_HOME     where jars and data are kept (default ${XDG_CACHE_HOME:-~/.cache}/freshet/kafka)
 #   FRESHET_KAFKA_VERSION  the release (default 4.3.1)
 #   FRESHET_KAFKA_CLUSTER  name of the cluster (default "default"; `with` makes one up)
-#   FRESHET_KAFKA_BASE     first port; node I takes BASE+3*(I-1) and the two after it (default: free ports)
+#   FRESHET_KAFKA_BASE     first port; node I takes BASE+5*(I-1) and the four after it (default: free ports)
 #   FRESHET_KAFKA_HEAP     of each node (default 512m)
 #   FRESHET_KAFKA_LOG      log level of the nodes (default WARN)
 #
@@ -121,20 +125,23 @@ POM
 }
 
 # --- a cluster -----------------------------------------------------------------------------------------------------
-# A folder holds: nodes (their number), base (the first port), secret (with SASL), N.properties, N.pid, N.log, data/N.
+# A folder holds: nodes (their number), base (the first port), secret (with SASL), proxied (if so), N.properties, N.pid,
+# N.log, data/N.
 
 place() { dir=$home/clusters/$cluster; }
 
-client_port() { echo $((base + 3 * ($1 - 1))); }
+client_port() { echo $((base + 5 * ($1 - 1))); }
 controller_port() { echo $(($(client_port "$1") + 1)); }
 sasl_port() { echo $(($(client_port "$1") + 2)); }
+proxied_port() { echo $(($(client_port "$1") + 3)); }
+proxy_port() { echo $(($(client_port "$1") + 4)); } # no node listens there
 
 busy() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 ports_free() { # NODE...: prints the first port that is taken
   local i p
   for i in "$@"; do
-    for p in "$(client_port "$i")" "$(controller_port "$i")" "$(sasl_port "$i")"; do
+    for p in "$(client_port "$i")" "$(controller_port "$i")" "$(sasl_port "$i")" "$(proxied_port "$i")"; do
       if busy "$p"; then
         echo "$p"
         return 1
@@ -162,18 +169,23 @@ choose_ports() { # N
 }
 
 properties() { # ID N
-  local i=$1 n=$2 k voters='' replicas=$(($2 > 3 ? 3 : $2)) listeners
+  local i=$1 n=$2 k voters='' replicas=$(($2 > 3 ? 3 : $2)) listeners advertised
   for ((k = 1; k <= n; k++)); do voters+="${voters:+,}$k@127.0.0.1:$(controller_port "$k")"; done
   listeners="PLAINTEXT://127.0.0.1:$(client_port "$i")"
   [ -e "$dir/secret" ] && listeners+=",SASL_PLAINTEXT://127.0.0.1:$(sasl_port "$i")"
+  advertised=$listeners
+  if [ -e "$dir/proxied" ]; then
+    listeners+=",PROXIED://127.0.0.1:$(proxied_port "$i")"
+    advertised+=",PROXIED://127.0.0.1:$(proxy_port "$i")"
+  fi
   cat <<P
 process.roles=broker,controller
 node.id=$i
 controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 listeners=$listeners,CONTROLLER://127.0.0.1:$(controller_port "$i")
-advertised.listeners=$listeners
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+advertised.listeners=$advertised
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data/$i
 num.partitions=4
@@ -328,6 +340,8 @@ start() { # N
     [ ! -e "$dir/data/1" ] || fail 2 "the cluster \"$cluster\" was made without SASL; wipe it first"
     (umask 077 && head -c 48 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' | head -c 24 >"$dir/secret")
   fi
+  rm -f "$dir/proxied"
+  [ "${FRESHET_KAFKA_PROXIED:-}" != 1 ] || touch "$dir/proxied"
   logging
   for ((i = 1; i <= nodes; i++)); do
     properties "$i" "$nodes" >"$dir/$i.properties"
@@ -350,6 +364,10 @@ variables() {
     echo "FRESHET_TEST_SASL_BROKERS=$(addresses sasl_port)"
     echo "FRESHET_TEST_SASL_USERNAME=freshet"
     echo "FRESHET_TEST_SASL_PASSWORD=$(cat "$dir/secret")"
+  fi
+  if [ -e "$dir/proxied" ]; then
+    echo "FRESHET_TEST_PROXIES=$(addresses proxy_port)"
+    echo "FRESHET_TEST_PROXIED_BROKERS=$(addresses proxied_port)"
   fi
 }
 
