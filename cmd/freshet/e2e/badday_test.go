@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/log"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
 )
@@ -20,7 +21,7 @@ func TestBadRecords(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
 		hook := newReceiver(t)
-		p := start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 10), hook.URL, freeAddress(t)), "run").running()
+		p := harness.Start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 10), hook.URL, harness.FreeAddress(t)), "run").Running()
 		good := errorLogs(t, "checkout", 10)
 		half := len(good) / 2
 		huge := append([]byte{0x0a}, bytes.Repeat([]byte{0xff}, 10<<20)...)
@@ -31,7 +32,7 @@ func TestBadRecords(t *testing.T) {
 			t.Errorf("value %v, want 10", v)
 		}
 		var dead []kafka.Message
-		eventually(t, 30*time.Second, "three dead letters", func() bool {
+		harness.Eventually(t, 30*time.Second, "three dead letters", func() bool {
 			dead = k.read(t, k.namespace+".dead_letter")
 			return len(dead) == 3
 		})
@@ -52,10 +53,10 @@ func TestBadRecords(t *testing.T) {
 		if !kinds["too_large"] || len(kinds) < 2 {
 			t.Errorf("kinds %v", kinds)
 		}
-		if _, body := p.get("/metrics"); !strings.Contains(body, `freshet_detect_dead_lettered_records_total{kind="too_large"`) {
+		if _, body := p.Get("/metrics"); !strings.Contains(body, `freshet_detect_dead_lettered_records_total{kind="too_large"`) {
 			t.Error("/metrics does not count the dead letters")
 		}
-		p.stop()
+		p.Stop()
 	})
 }
 
@@ -82,39 +83,39 @@ func errorLogs(t *testing.T, service string, n int) []byte {
 // A broker that is away at the start, and later goes away for a while, is waited for; nothing sent in between is lost.
 func TestBrokerAway(t *testing.T) {
 	t.Parallel()
-	address, data := freeAddress(t), t.TempDir()
+	address, data := harness.FreeAddress(t), t.TempDir()
 	k := newCluster(t, "embedded", address)
-	hook, grpc := newReceiver(t), freeAddress(t)
-	listen := freeAddress(t)
+	hook, grpc := newReceiver(t), harness.FreeAddress(t)
+	listen := harness.FreeAddress(t)
 	config := strings.Replace(k.config(t, fmt.Sprintf(spikeRules, "2m", 200), hook.URL, grpc), "127.0.0.1:0", listen, 1)
-	p := start(t, config, "run")
-	p.page = "http://" + listen + "/"
-	eventually(t, 20*time.Second, "/-/ready says what is waited for", func() bool {
-		status, body := p.get("/-/ready")
+	p := harness.Start(t, config, "run")
+	p.Page = "http://" + listen + "/"
+	harness.Eventually(t, 20*time.Second, "/-/ready says what is waited for", func() bool {
+		status, body := p.Get("/-/ready")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, address)
 	})
-	if status, _ := p.get("/-/healthy"); status != http.StatusOK {
+	if status, _ := p.Get("/-/healthy"); status != http.StatusOK {
 		t.Errorf("/-/healthy answers %d while Kafka is away", status)
 	}
 	b, err := broker.Start(broker.Options{DataDir: data, Listen: address})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.running()
-	if n := p.logged("Kafka cannot be reached"); n != 1 {
+	p.Running()
+	if n := p.Logged("Kafka cannot be reached"); n != 1 {
 		t.Errorf("the log says %d times that Kafka is waited for, want once", n)
 	}
 	checkout := newService(t, "checkout", grpc)
 	checkout.logs(80, log.SeverityError, "boom before")
-	eventually(t, 20*time.Second, "ready", func() bool { status, _ := p.get("/-/ready"); return status == http.StatusOK })
+	harness.Eventually(t, 20*time.Second, "ready", func() bool { status, _ := p.Get("/-/ready"); return status == http.StatusOK })
 
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	checkout.emit(70, log.SeverityError, "boom while it is away")
 	away := time.After(30 * time.Second)
-	eventually(t, 20*time.Second, "not ready", func() bool {
-		status, _ := p.get("/-/ready")
+	harness.Eventually(t, 20*time.Second, "not ready", func() bool {
+		status, _ := p.Get("/-/ready")
 		return status == http.StatusServiceUnavailable
 	})
 	<-away

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
@@ -124,7 +125,7 @@ func (k *cluster) findings(t testing.TB, rule string) []*finding.Finding {
 func (k *cluster) settled(t testing.TB, rule string) float64 {
 	t.Helper()
 	var value *float64
-	eventually(t, 60*time.Second, "a settled finding of "+rule, func() bool {
+	harness.Eventually(t, 60*time.Second, "a settled finding of "+rule, func() bool {
 		for _, f := range k.findings(t, rule) {
 			if f.State == finding.Firing && f.Settled {
 				value = f.Value

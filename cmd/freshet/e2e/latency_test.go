@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/otel/log"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
 )
 
@@ -20,10 +21,10 @@ func BenchmarkFirstErrorToWebhook(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = kafka.Close() })
-	k, hook, grpc := newCluster(b, "embedded", kafka.Addr()), newReceiver(b), freeAddress(b)
+	k, hook, grpc := newCluster(b, "embedded", kafka.Addr()), newReceiver(b), harness.FreeAddress(b)
 	config := strings.Replace(k.config(b, fmt.Sprintf(spikeRules, "15s", 10), hook.URL, grpc),
 		"alert:\n", "alert:\n  route: {receiver: hook, group_by: [service_name]}\n", 1)
-	start(b, config, "run").running()
+	harness.Start(b, config, "run").Running()
 
 	const incidents = 10
 	var took []time.Duration
@@ -35,7 +36,7 @@ func BenchmarkFirstErrorToWebhook(b *testing.B) {
 			first := time.Now()
 			s.logs(12, log.SeverityError, "payment declined: upstream timeout")
 			var told []message
-			eventually(b, 30*time.Second, "the alert of "+name, func() bool {
+			harness.Eventually(b, 30*time.Second, "the alert of "+name, func() bool {
 				told = slices.DeleteFunc(hook.told(b, "ErrorSpike", "firing"), func(m message) bool { return m.Alerts[0].Labels["service_name"] != name })
 				return len(told) > 0
 			})

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 )
 
 // numberRules is the rule of the guide, as it stands there.
@@ -37,9 +39,9 @@ func TestKafkaPython(t *testing.T) {
 	}
 	onEachKafka(t, func(t *testing.T, k *cluster) {
 		hook := newReceiver(t)
-		p := start(t, k.config(t, fmt.Sprintf(numberRules, k.topic("numbers")), hook.URL, freeAddress(t)), "run").running()
+		p := harness.Start(t, k.config(t, fmt.Sprintf(numberRules, k.topic("numbers")), hook.URL, harness.FreeAddress(t)), "run").Running()
 		run(t, python, script, k.brokers[0], k.topic("numbers"), "90")
-		never(t, 3*time.Second, "an alert for numbers below the threshold", func() bool {
+		harness.Never(t, 3*time.Second, "an alert for numbers below the threshold", func() bool {
 			return len(hook.told(t, "NumberHigh", "firing")) > 0
 		})
 		run(t, python, script, k.brokers[0], k.topic("numbers"), "123")
@@ -50,7 +52,7 @@ func TestKafkaPython(t *testing.T) {
 		if got := k.settled(t, "NumberHigh"); got <= 100 || got > 122 {
 			t.Errorf("settled value %v, want one from 101 to 122", got)
 		}
-		p.stop()
+		p.Stop()
 	})
 }
 
@@ -76,7 +78,7 @@ groups:
         window: 20s
         when: count(level == "error") >= 12
 `, k.topic("orders"))
-		p := start(t, k.config(t, rules, hook.URL, freeAddress(t)), "run").running()
+		p := harness.Start(t, k.config(t, rules, hook.URL, harness.FreeAddress(t)), "run").Running()
 		var lines strings.Builder
 		for i := range 12 {
 			fmt.Fprintf(&lines, `{"shop":"lisbon","level":"error","message":"card refused","order":%d}`+"\n", i)
@@ -91,7 +93,7 @@ groups:
 		if a := m.Alerts[0]; a.Labels["shop"] != "lisbon" || a.Freshet.Value == nil || *a.Freshet.Value != 12 {
 			t.Errorf("labels %v, value %v", a.Labels, a.Freshet.Value)
 		}
-		p.stop()
+		p.Stop()
 	})
 }
 
@@ -100,7 +102,7 @@ func TestOTLPJSON(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
 		hook := newReceiver(t)
-		p := start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 30), hook.URL, freeAddress(t)), "run").running()
+		p := harness.Start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 30), hook.URL, harness.FreeAddress(t)), "run").Running()
 		for range 10 {
 			records := make([]any, 3)
 			for i := range records {
@@ -118,6 +120,6 @@ func TestOTLPJSON(t *testing.T) {
 		if a := m.Alerts[0]; a.Labels["service_name"] != "json" || a.Freshet.Value == nil || *a.Freshet.Value != 30 {
 			t.Errorf("labels %v, value %v", a.Labels, a.Freshet.Value)
 		}
-		p.stop()
+		p.Stop()
 	})
 }

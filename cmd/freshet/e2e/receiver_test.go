@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 )
 
 // message is what a webhook receives: Alertmanager's body, version 4.
@@ -86,7 +88,7 @@ func (r *receiver) told(t testing.TB, alert, status string) []message {
 // once waits for the one message about an alert with a status and returns it; a second one within a moment fails the test.
 func (r *receiver) once(t testing.TB, within time.Duration, alert, status string) message {
 	t.Helper()
-	eventually(t, within, alert+" is "+status, func() bool { return len(r.told(t, alert, status)) > 0 })
-	never(t, 2*time.Second, alert+" is told twice to be "+status, func() bool { return len(r.told(t, alert, status)) > 1 })
+	harness.Eventually(t, within, alert+" is "+status, func() bool { return len(r.told(t, alert, status)) > 0 })
+	harness.Never(t, 2*time.Second, alert+" is told twice to be "+status, func() bool { return len(r.told(t, alert, status)) > 1 })
 	return r.told(t, alert, status)[0]
 }

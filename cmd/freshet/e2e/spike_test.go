@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/log"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 )
 
 // spikeRules fire when exactly the expected number of errors is there, or more: a lost record keeps the alert away, and
@@ -34,7 +36,7 @@ groups:
 func (k *cluster) config(t testing.TB, rules, webhook, grpc string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
-	write(t, path, rules)
+	harness.Write(t, path, rules)
 	return k.kafkaConfig() + fmt.Sprintf(`
 http: {listen: "127.0.0.1:0"}
 rules: {files: [%q]}
@@ -53,8 +55,8 @@ agent:
 func TestSpikeBecomesOneMessage(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		hook, grpc := newReceiver(t), freeAddress(t)
-		p := start(t, k.config(t, fmt.Sprintf(spikeRules, "10s", 200), hook.URL, grpc), "run").running()
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
+		p := harness.Start(t, k.config(t, fmt.Sprintf(spikeRules, "10s", 200), hook.URL, grpc), "run").Running()
 		checkout := newService(t, "checkout", grpc)
 		checkout.logs(50, log.SeverityInfo, "order placed")
 		checkout.logs(200, log.SeverityError, "payment declined: upstream timeout")
@@ -79,17 +81,17 @@ func TestSpikeBecomesOneMessage(t *testing.T) {
 		hook.once(t, 40*time.Second, "ErrorSpike", "resolved")
 		for _, want := range []string{"freshet_kafka_consumed_records_total", "freshet_detect_findings_total", "freshet_alert_notifications_total",
 			"freshet_detect_watermark_delay_seconds", "freshet_kafka_consumer_lag", "freshet_agent_received_records_total"} {
-			if _, body := p.get("/metrics"); !strings.Contains(body, want) {
+			if _, body := p.Get("/metrics"); !strings.Contains(body, want) {
 				t.Errorf("/metrics lacks %s", want)
 			}
 		}
-		if status, _ := p.get("/-/healthy"); status != http.StatusOK {
+		if status, _ := p.Get("/-/healthy"); status != http.StatusOK {
 			t.Errorf("/-/healthy answers %d", status)
 		}
-		if status, body := p.get("/-/ready"); status != http.StatusOK {
+		if status, body := p.Get("/-/ready"); status != http.StatusOK {
 			t.Errorf("/-/ready answers %d: %s", status, body)
 		}
-		p.stop()
+		p.Stop()
 	})
 }
 
@@ -97,12 +99,12 @@ func TestSpikeBecomesOneMessage(t *testing.T) {
 func TestThreeProcesses(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		hook, grpc := newReceiver(t), freeAddress(t)
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
 		config := k.config(t, fmt.Sprintf(spikeRules, "20s", 300), hook.URL, grpc)
-		var programs []*program
+		var programs []*harness.Program
 		for _, target := range []string{"agent", "detect", "alert"} {
 			own := strings.Replace(config, "instance: "+k.namespace, "instance: "+target, 1)
-			programs = append(programs, start(t, own, "run", "--target", target).running())
+			programs = append(programs, harness.Start(t, own, "run", "--target", target).Running())
 		}
 		newService(t, "checkout", grpc).logs(300, log.SeverityError, "boom")
 		m := hook.once(t, 30*time.Second, "ErrorSpike", "firing")
@@ -113,7 +115,7 @@ func TestThreeProcesses(t *testing.T) {
 			t.Errorf("settled value %v, want 300", got)
 		}
 		for _, p := range programs {
-			p.stop()
+			p.Stop()
 		}
 	})
 }
@@ -122,21 +124,21 @@ func TestThreeProcesses(t *testing.T) {
 func TestDetectorKilledInMidSpike(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		hook, grpc := newReceiver(t), freeAddress(t)
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
 		config := k.config(t, fmt.Sprintf(spikeRules, "1m", 500), hook.URL, grpc)
-		as := func(target string) *program {
-			return start(t, strings.Replace(config, "instance: "+k.namespace, "instance: "+target, 1), "run", "--target", target)
+		as := func(target string) *harness.Program {
+			return harness.Start(t, strings.Replace(config, "instance: "+k.namespace, "instance: "+target, 1), "run", "--target", target)
 		}
-		as("agent").running()
-		as("alert").running()
-		detector := as("detect").running()
+		as("agent").Running()
+		as("alert").Running()
+		detector := as("detect").Running()
 		checkout := newService(t, "checkout", grpc)
 		for i := range 5 {
 			checkout.logs(60, log.SeverityError, "boom")
 			if i%2 == 1 {
-				detector.kill()
+				detector.Kill()
 				checkout.logs(20, log.SeverityError, "boom while the detector is away")
-				detector = as("detect").running()
+				detector = as("detect").Running()
 			}
 		}
 		checkout.logs(160, log.SeverityError, "boom")
@@ -154,13 +156,13 @@ func TestDetectorKilledInMidSpike(t *testing.T) {
 func TestAlerterRestarts(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		hook, grpc := newReceiver(t), freeAddress(t)
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
 		config := k.config(t, fmt.Sprintf(spikeRules, "12s", 100), hook.URL, grpc)
-		p := start(t, config, "run").running()
+		p := harness.Start(t, config, "run").Running()
 		newService(t, "checkout", grpc).logs(100, log.SeverityError, "boom")
 		hook.once(t, 30*time.Second, "ErrorSpike", "firing")
-		p.kill()
-		start(t, config, "run").running()
+		p.Kill()
+		harness.Start(t, config, "run").Running()
 		hook.once(t, 60*time.Second, "ErrorSpike", "resolved")
 		if n := len(hook.told(t, "ErrorSpike", "firing")); n != 1 {
 			t.Errorf("told %d times that the alert fires, want once", n)
@@ -177,8 +179,8 @@ func TestTelemetrygen(t *testing.T) {
 		return
 	}
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		hook, grpc := newReceiver(t), freeAddress(t)
-		p := start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 250), hook.URL, grpc), "run").running()
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
+		p := harness.Start(t, k.config(t, fmt.Sprintf(spikeRules, "20s", 250), hook.URL, grpc), "run").Running()
 		run(t, tool, "logs", "--otlp-endpoint", grpc, "--otlp-insecure", "--logs", "250", "--workers", "1", "--rate", "0",
 			"--severity-number", "17", "--severity-text", "Error", "--service", "generated")
 		m := hook.once(t, 30*time.Second, "ErrorSpike", "firing")
@@ -188,33 +190,33 @@ func TestTelemetrygen(t *testing.T) {
 		if got := k.settled(t, "ErrorSpike"); got != 250 {
 			t.Errorf("settled value %v, want 250", got)
 		}
-		p.stop()
+		p.Stop()
 	})
 }
 
 // A second freshet on one machine's data folder is told so and changes nothing.
 func TestEmbeddedBroker(t *testing.T) {
 	t.Parallel()
-	hook, grpc, data := newReceiver(t), freeAddress(t), t.TempDir()
+	hook, grpc, data := newReceiver(t), harness.FreeAddress(t), t.TempDir()
 	k := newCluster(t, "embedded", "127.0.0.1:1")
 	config := k.config(t, fmt.Sprintf(spikeRules, "20s", 100), hook.URL, grpc)
-	listen := freeAddress(t)
+	listen := harness.FreeAddress(t)
 	config = strings.Replace(config, k.kafkaConfig(), fmt.Sprintf("kafka: {data_dir: %q, listen: %q, namespace: %s, instance: one}\n", data, listen, k.namespace), 1)
-	p := start(t, config, "run").running()
-	second := start(t, strings.Replace(config, grpc, freeAddress(t), 1), "run")
-	<-second.ended
-	if second.err == nil || second.logged(data) == 0 {
-		t.Errorf("a second process on the same data ends with %v", second.err)
+	p := harness.Start(t, config, "run").Running()
+	second := harness.Start(t, strings.Replace(config, grpc, harness.FreeAddress(t), 1), "run")
+	err := second.Wait()
+	if err == nil || second.Logged(data) == 0 {
+		t.Errorf("a second process on the same data ends with %v", err)
 	}
 	checkout := newService(t, "checkout", grpc)
 	checkout.logs(60, log.SeverityError, "boom")
-	p.kill()
-	p = start(t, config, "run").running()
+	p.Kill()
+	p = harness.Start(t, config, "run").Running()
 	checkout.logs(40, log.SeverityError, "boom")
 	if v := hook.once(t, 60*time.Second, "ErrorSpike", "firing").Alerts[0].Freshet.Value; v == nil || *v != 100 {
 		t.Errorf("value %v over a kill of everything, want 100", v)
 	}
-	p.stop()
+	p.Stop()
 }
 
 func run(t testing.TB, name string, args ...string) string {

@@ -1,0 +1,90 @@
+// Package harness runs the built program for tests: as separate processes that are watched, stopped and killed.
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// binary is where Main builds the program, beside the package under test.
+const binary = "FRESHET_TEST_BINARY"
+
+// Main builds freshet, runs the tests of a package two folders below the module's cmd, and returns the status to exit
+// with.
+func Main(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "freshet-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "freshet")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, "github.com/freshet-dev/freshet/cmd/freshet")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building freshet: %v\n%s", err, out)
+		return 1
+	}
+	if err := os.Setenv(binary, path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// FreeAddress returns a loopback address that nobody listens on now.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Write makes a file that only its owner reads.
+func Write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Eventually waits until ok, asking ten times a second, and fails the test when that takes too long.
+func Eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(within)
+	for !ok() {
+		select {
+		case <-limit:
+			t.Fatalf("not within %s: %s", within, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// Never watches for a time that something does not happen.
+func Never(t testing.TB, during time.Duration, what string, happened func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(during)
+	for {
+		if happened() {
+			t.Fatalf("happened: %s", what)
+		}
+		select {
+		case <-limit:
+			return
+		case <-tick.C:
+		}
+	}
+}
