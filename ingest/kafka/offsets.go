@@ -24,14 +24,14 @@ func (tp topicPartition) compare(other topicPartition) int {
 
 // offsetAt asks the leader of a partition once for the first offset of a time (Unix milliseconds), or for
 // sarama.OffsetOldest, or for sarama.OffsetNewest, which is the last stable offset. It returns -1 if no record is that
-// late.
-func offsetAt(cl sarama.Client, tp topicPartition, at int64) (int64, error) {
+// late. Read uncommitted, OffsetNewest is the end of what is written, open transactions included.
+func offsetAt(cl sarama.Client, tp topicPartition, at int64, isolation sarama.IsolationLevel) (int64, error) {
 	b, err := cl.Leader(tp.topic, tp.id)
 	if err != nil {
 		return 0, err
 	}
 	req := sarama.NewOffsetRequest(cl.Config().Version)
-	req.IsolationLevel = sarama.ReadCommitted
+	req.IsolationLevel = isolation
 	req.AddBlock(tp.topic, tp.id, at, 1)
 	res, err := b.GetAvailableOffsets(req)
 	if err == nil {
@@ -47,11 +47,15 @@ func offsetAt(cl sarama.Client, tp topicPartition, at int64) (int64, error) {
 	return 0, err
 }
 
-// offset is offsetAt until it succeeds or ctx ends.
+// offset is offsetAt, read committed, until it succeeds or ctx ends.
 func (c *Client) offset(ctx context.Context, cl sarama.Client, tp topicPartition, at int64) (int64, error) {
+	return c.offsetIn(ctx, cl, tp, at, sarama.ReadCommitted)
+}
+
+func (c *Client) offsetIn(ctx context.Context, cl sarama.Client, tp topicPartition, at int64, isolation sarama.IsolationLevel) (int64, error) {
 	var why puzzle
 	for wait := newBackoff(20*time.Millisecond, time.Second); ; {
-		o, err := offsetAt(cl, tp, at)
+		o, err := offsetAt(cl, tp, at, isolation)
 		if err == nil {
 			c.health.good()
 			return o, nil

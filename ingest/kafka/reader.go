@@ -15,13 +15,24 @@ import (
 // it and is returned. The Message is valid during the call only; its Key and Value may be kept.
 func (c *Client) ReadPartition(ctx context.Context, topic string, partition int32, f func(*Message) error) error {
 	tp := topicPartition{topic, partition}
-	if err := c.readPartition(ctx, tp, f); err != nil {
+	if err := c.readPartition(ctx, tp, Oldest(), sarama.ReadCommitted, f); err != nil {
 		return fmt.Errorf("reading topic %s partition %d: %w", topic, partition, err)
 	}
 	return nil
 }
 
-func (c *Client) readPartition(ctx context.Context, tp topicPartition, f func(*Message) error) error {
+// ReadSettled is ReadPartition from a start on, to the end of all that is written when the call is made: transactions
+// that are open then are waited for, so that what was committed behind their beginning is not missed.
+func (c *Client) ReadSettled(ctx context.Context, topic string, partition int32, from Start, f func(*Message) error) error {
+	tp := topicPartition{topic, partition}
+	if err := c.readPartition(ctx, tp, from, sarama.ReadUncommitted, f); err != nil {
+		return fmt.Errorf("reading topic %s partition %d: %w", topic, partition, err)
+	}
+	return nil
+}
+
+// readPartition reads committed records; isolation is that of the end.
+func (c *Client) readPartition(ctx context.Context, tp topicPartition, from Start, isolation sarama.IsolationLevel, f func(*Message) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cl, err := c.connect(ctx, nil)
@@ -29,11 +40,11 @@ func (c *Client) readPartition(ctx context.Context, tp topicPartition, f func(*M
 		return err
 	}
 	defer disconnect(cl)
-	end, err := c.offset(ctx, cl, tp, sarama.OffsetNewest)
+	end, err := c.offsetIn(ctx, cl, tp, sarama.OffsetNewest, isolation)
 	if err != nil {
 		return err
 	}
-	first, err := c.offset(ctx, cl, tp, sarama.OffsetOldest)
+	first, err := c.position(ctx, cl, tp, from)
 	if err != nil {
 		return err
 	}

@@ -225,8 +225,11 @@ func (t *txn) addPartitions(ctx context.Context, first []*batch) error {
 	})
 }
 
-// addOffsets adds the group to the transaction and hands its coordinator the offsets.
+// addOffsets adds the group to the transaction and hands its coordinator the offsets, where there are any.
 func (t *txn) addOffsets(ctx context.Context, own ownership, offsets map[string][]*sarama.PartitionOffsetMetadata) error {
+	if len(offsets) == 0 {
+		return nil
+	}
 	err := t.coordinate(ctx, func(b *sarama.Broker) error {
 		res, err := b.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{
 			Version: 3, TransactionalID: t.id, ProducerID: t.identity.id, ProducerEpoch: t.identity.epoch, GroupID: t.group,
