@@ -70,7 +70,7 @@ type Alerter struct {
 // New returns an Alerter that holds nothing.
 func New(o Options) *Alerter {
 	a := &Alerter{
-		options: o, metrics: newMetrics(o.Registerer), integrations: map[string][]Integration{},
+		options: o, metrics: newMetrics(o.Registerer, o.Integrations), integrations: map[string][]Integration{},
 		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
 		changed: map[string]func() ([]byte, error){},
 	}

@@ -147,16 +147,18 @@ func TestFindingsThatTellNothingNew(t *testing.T) {
 # TYPE freshet_alert_alerts gauge
 freshet_alert_alerts{state="firing"} 1
 freshet_alert_alerts{state="pending"} 0
-# HELP freshet_alert_findings_deduplicated_total Findings that told nothing new: a repeat of the current one, or stale, from before it.
-# TYPE freshet_alert_findings_deduplicated_total counter
-freshet_alert_findings_deduplicated_total{reason="repeat"} 3
-freshet_alert_findings_deduplicated_total{reason="stale"} 2
-# HELP freshet_alert_notifications_total Attempts to notify, by receiver, its kind and status: delivered, failed (to be tried again) or abandoned.
+# HELP freshet_alert_deduplicated_findings_total Findings that told nothing new.
+# TYPE freshet_alert_deduplicated_findings_total counter
+freshet_alert_deduplicated_findings_total{reason="repeat"} 3
+freshet_alert_deduplicated_findings_total{reason="stale"} 2
+# HELP freshet_alert_notifications_total Attempts to notify by what came of them, and notifications that were given up.
 # TYPE freshet_alert_notifications_total counter
+freshet_alert_notifications_total{kind="webhook",receiver="ops",status="abandoned"} 0
+freshet_alert_notifications_total{kind="webhook",receiver="ops",status="failed"} 0
 freshet_alert_notifications_total{kind="webhook",receiver="ops",status="delivered"} 1
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "freshet_alert_alerts",
-		"freshet_alert_findings_deduplicated_total", "freshet_alert_notifications_total"); err != nil {
+		"freshet_alert_deduplicated_findings_total", "freshet_alert_notifications_total"); err != nil {
 		t.Error(err)
 	}
 }

@@ -29,7 +29,7 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 			return false
 		}
 	}
-	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "abandoned").Inc()
+	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyAbandoned).Inc()
 	e.lastError = "given up after " + mattersFor.String() + ": " + e.lastError
 	delete(a.intents, e.Intent.ID)
 	e.Intent, e.Firing, e.Ref, e.Content = nil, nil, "", 0
@@ -133,7 +133,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	if err != nil {
 		i.phase, i.retryAt, e.lastError = waiting, now.Add(i.backoff(o)), err.Error()
-		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "failed").Inc()
+		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyFailed).Inc()
 		for _, m := range e.group.members {
 			if m.among(i.Firing) || m.among(i.Resolved) {
 				m.lastError = e.to.Key() + ": " + e.lastError
@@ -141,7 +141,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		}
 		return
 	}
-	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, "delivered").Inc()
+	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyDelivered).Inc()
 	for _, m := range e.group.members {
 		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || m.among(i.Resolved)
 		if !news {

@@ -1,6 +1,17 @@
 package alert
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/freshet-dev/freshet/detect/finding"
+)
+
+// Statuses of attempts to notify: the values of a metric's label.
+const (
+	notifyDelivered = "delivered"
+	notifyFailed    = "failed"    // to be tried again
+	notifyAbandoned = "abandoned" // about what has long been over
+)
 
 // metrics are the alerter's own, and those that its Sender fills.
 type metrics struct {
@@ -11,21 +22,21 @@ type metrics struct {
 	delay         prometheus.Histogram
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics {
 	m := &metrics{
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "freshet_alert_findings_total", Help: "Findings received, by the state that they report.",
+			Name: "freshet_alert_findings_total", Help: "Findings received.",
 		}, []string{"state"}),
 		deduplicated: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "freshet_alert_findings_deduplicated_total",
-			Help: "Findings that told nothing new: a repeat of the current one, or stale, from before it.",
+			Name: "freshet_alert_deduplicated_findings_total",
+			Help: "Findings that told nothing new.",
 		}, []string{"reason"}),
 		alerts: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_alert_alerts", Help: "Alerts that are pending or firing now.",
 		}, []string{"state"}),
 		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_alert_notifications_total",
-			Help: "Attempts to notify, by receiver, its kind and status: delivered, failed (to be tried again) or abandoned.",
+			Help: "Attempts to notify by what came of them, and notifications that were given up.",
 		}, []string{"receiver", "kind", "status"}),
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "freshet_alert_finding_to_notification_seconds",
@@ -36,8 +47,19 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	if reg != nil {
 		reg.MustRegister(m.findings, m.deduplicated, m.alerts, m.notifications, m.delay)
 	}
-	for _, s := range []string{"pending", "firing"} {
-		m.alerts.WithLabelValues(s)
+	// What has been counted once before it is scraped for the first time would not show as an increase.
+	for _, s := range []finding.State{finding.Pending, finding.Firing} {
+		m.alerts.WithLabelValues(string(s))
+		m.findings.WithLabelValues(string(s))
+	}
+	m.findings.WithLabelValues(string(finding.Resolved))
+	for _, v := range []verdict{repeated, stale} {
+		m.deduplicated.WithLabelValues(string(v))
+	}
+	for _, i := range integrations {
+		for _, status := range []string{notifyDelivered, notifyFailed, notifyAbandoned} {
+			m.notifications.WithLabelValues(i.Receiver, i.Kind, status)
+		}
 	}
 	return m
 }
@@ -48,11 +70,11 @@ type senderMetrics struct {
 	queued   *prometheus.GaugeVec
 }
 
-func newSenderMetrics(reg prometheus.Registerer) *senderMetrics {
+func newSenderMetrics(reg prometheus.Registerer, targets []Target) *senderMetrics {
 	m := &senderMetrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "freshet_alert_notification_duration_seconds",
-			Help:    "Time that one attempt to notify took, by receiver and kind.",
+			Help:    "Time that one attempt to notify took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, []string{"receiver", "kind"}),
 		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -61,6 +83,10 @@ func newSenderMetrics(reg prometheus.Registerer) *senderMetrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.duration, m.queued)
+	}
+	for _, t := range targets {
+		m.duration.WithLabelValues(t.Integration.Receiver, t.Integration.Kind)
+		m.queued.WithLabelValues(t.Integration.Key())
 	}
 	return m
 }

@@ -83,7 +83,7 @@ func NewSender(o SenderOptions) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer), lanes: map[string]*lane{}}
+	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer, o.Targets), lanes: map[string]*lane{}}
 	for _, t := range o.Targets {
 		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: make(chan queued, o.Queue)}
 	}

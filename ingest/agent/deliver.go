@@ -126,9 +126,9 @@ func (d *delivery) await(ctx context.Context, receiver string, p *parcel, patien
 
 // settle counts what came of a parcel.
 func (d *delivery) settle(receiver string, p *parcel, err error, start time.Time) error {
-	result := "acknowledged"
+	result := resultAcknowledged
 	if err != nil {
-		result = "failed"
+		result = resultFailed
 	}
 	d.metrics.produce.WithLabelValues(result).Observe(time.Since(start).Seconds())
 	d.observe(err)

@@ -12,6 +12,12 @@ const (
 	refusedCanceled    = "canceled"
 )
 
+// Results of producing: the values of a metric's label.
+const (
+	resultAcknowledged = "acknowledged"
+	resultFailed       = "failed"
+)
+
 type metrics struct {
 	records  *prometheus.CounterVec // signal, receiver
 	bytes    *prometheus.CounterVec // signal, receiver
@@ -37,12 +43,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Records that are larger than max_record_bytes by themselves; the sender is told.",
 		}, []string{"signal", "receiver"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "freshet_agent_refused_total",
-			Help: "Requests that were not accepted, by reason. Those refused as busy or because of kafka are retried by their senders.",
+			Name: "freshet_agent_refused_requests_total",
+			Help: "Requests that were not accepted.",
 		}, []string{"receiver", "reason"}),
 		produce: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "freshet_agent_produce_duration_seconds",
-			Help:    "Time until Kafka acknowledged what one request or one reading of files gave, by result.",
+			Help:    "Time until Kafka acknowledged what one request or one reading of files gave.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"result"}),
 		repeated: prometheus.NewCounter(prometheus.CounterOpts{
@@ -55,5 +61,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 	}
 	reg.MustRegister(m.records, m.bytes, m.rejected, m.refused, m.produce, m.repeated, m.inFlight)
+	// What has been counted once before it is scraped for the first time would not show as an increase.
+	for _, receiver := range []string{receiverGRPC, receiverHTTP} {
+		for _, reason := range []string{refusedMalformed, refusedUnsupported, refusedTooLarge, refusedBusy, refusedKafka, refusedCanceled} {
+			m.refused.WithLabelValues(receiver, reason)
+		}
+	}
+	for _, result := range []string{resultAcknowledged, resultFailed} {
+		m.produce.WithLabelValues(result)
+	}
 	return m
 }

@@ -31,8 +31,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "Time from taking the tasks' output to the commit of its transaction.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"group"}),
-		transactions: counter("transactions_total", "Transactions by outcome: committed, aborted, recovered (its answer was lost, and it had been committed).", "group", "outcome"),
-		errors:       counter("errors_total", "Errors by what they call for: connection, abortable, fenced, generation, authorization, data, task.", "class"),
+		transactions: counter("transactions_total", "Transactions ended.", "group", "outcome"),
+		errors:       counter("errors_total", "Errors of brokers and of tasks. Nearly all are tried again.", "class"),
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "freshet_kafka_connected",
 			Help: "1 while the brokers answer, else 0.",
@@ -45,6 +45,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
+	}
+	// What has been counted once before it is scraped for the first time would not show as an increase.
+	for _, c := range []class{connection, abortable, fenced, membership, authorization, data, task} {
+		m.errors.WithLabelValues(string(c))
 	}
 	return m, nil
 }

@@ -10,6 +10,14 @@ const (
 	rotationCopy     = "copy"
 )
 
+// Operations that failed: the values of a metric's label.
+const (
+	failedOpen    = "open"
+	failedRead    = "read"
+	failedDeliver = "deliver"
+	failedSave    = "save" // the positions
+)
+
 type metrics struct {
 	files     prometheus.Gauge
 	lag       prometheus.Gauge
@@ -34,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		rotations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_agent_tailed_rotations_total",
-			Help: "Rotations noticed, by kind.",
+			Help: "Rotations noticed.",
 		}, []string{"kind"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_agent_tailed_errors_total",
@@ -42,5 +50,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"operation"}),
 	}
 	reg.MustRegister(m.files, m.lag, m.truncated, m.rotations, m.errors)
+	// What has been counted once before it is scraped for the first time would not show as an increase.
+	for _, kind := range []string{rotationRename, rotationAway, rotationTruncate, rotationCopy} {
+		m.rotations.WithLabelValues(kind)
+	}
+	for _, operation := range []string{failedOpen, failedRead, failedDeliver, failedSave} {
+		m.errors.WithLabelValues(operation)
+	}
 	return m
 }

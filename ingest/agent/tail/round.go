@@ -33,7 +33,7 @@ func (t *Tailer) scan(now time.Time) {
 		f, id, err := t.open(x, now)
 		if err != nil {
 			if !t.closedTo[x.path] { // said once, not at each look
-				t.failedTo("open", x.path, err)
+				t.failedTo(failedOpen, x.path, err)
 			}
 			t.closedTo[x.path] = true
 			continue
@@ -141,7 +141,7 @@ func (t *Tailer) start(f *file, x found) {
 	}
 	c, err := atEnd(f.f, f.size)
 	if err != nil {
-		t.failedTo("open", x.path, err)
+		t.failedTo(failedOpen, x.path, err)
 		return
 	}
 	f.cursor, f.next = c, c
@@ -201,7 +201,7 @@ func (t *Tailer) round(ctx context.Context, now time.Time) (more bool, err error
 		again, readErr := t.read(f, now, share)
 		if readErr != nil {
 			if !f.failed {
-				t.failedTo("read", f.now, readErr)
+				t.failedTo(failedRead, f.now, readErr)
 			}
 			f.failed, f.next = true, f.cursor
 			continue
@@ -215,7 +215,7 @@ func (t *Tailer) round(ctx context.Context, now time.Time) (more bool, err error
 		err = t.opts.Deliver(ctx, t.lines)
 	}
 	if err != nil {
-		t.metrics.errors.WithLabelValues("deliver").Inc()
+		t.metrics.errors.WithLabelValues(failedDeliver).Inc()
 		t.log.Debug("lines were not accepted and come again", "lines", len(t.lines), "error", err)
 	} else {
 		for _, id := range read {
@@ -240,7 +240,7 @@ func (t *Tailer) keep(now time.Time) {
 	}
 	err := t.save(now)
 	if err != nil {
-		t.metrics.errors.WithLabelValues("save").Inc()
+		t.metrics.errors.WithLabelValues(failedSave).Inc()
 		if !t.saveErr {
 			t.log.Error("positions of tailed files are not saved; a restart would repeat lines", "error", err)
 		}
