@@ -53,10 +53,8 @@ type Finding struct {
 	// resolved.
 	StartsAt time.Time `json:"starts_at"`
 	EndsAt   time.Time `json:"ends_at,omitzero"`
-	// FirstRecord and LastRecord are the event times of the first and the last matching record of the window, zero when
-	// there is none.
+	// FirstRecord is the event time of the first matching record of the window, zero when there is none.
 	FirstRecord time.Time `json:"first_record,omitzero"`
-	LastRecord  time.Time `json:"last_record,omitzero"`
 	// Reason says why an alert resolved when it was not its condition: "rule removed", "no data", "forgotten".
 	Reason string `json:"reason,omitempty"`
 	// Samples are up to three matching records, Offsets where all matching records of the window lie.

@@ -67,7 +67,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 		p.log.Warn("the metadata of the committed offset cannot be read, lateness is judged anew",
 			slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
 	}
-	return &accumulate{p: p, acc: acc, decoder: decoder, records: p.metrics.records.WithLabelValues(c.Topic)}, nil
+	return &accumulate{p: p, acc: acc, decoder: decoder, records: p.metrics.reads(c.Topic)}, nil
 }
 
 func (t *accumulate) Process(m *kafka.Message) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -124,12 +123,12 @@ func (t *evaluate) unsent() error {
 
 func (t *evaluate) Idle(time.Time) {}
 
-func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
+func (t *evaluate) Take(time.Time) (kafka.Output, error) {
 	t.sent.Wait()
 	if err := t.unsent(); err != nil {
 		return kafka.Output{}, err
 	}
-	t.report(now)
+	t.report()
 	changes := t.eval.Changes()
 	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
 	for _, c := range changes {
@@ -141,8 +140,7 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 func (t *evaluate) Committed() {}
 
 // report says how far the partition is.
-func (t *evaluate) report(now time.Time) {
-	label := strconv.Itoa(int(t.partition))
+func (t *evaluate) report() {
 	stats := t.eval.Stats()
 	m := mark{groups: stats.Groups}
 	for _, w := range stats.Watermarks {
@@ -150,17 +148,8 @@ func (t *evaluate) report(now time.Time) {
 			m.watermark = at
 		}
 	}
-	if !m.watermark.IsZero() {
-		t.p.metrics.watermark.WithLabelValues(label).Set(max(0, now.Sub(m.watermark).Seconds()))
-	}
-	t.p.metrics.groups.WithLabelValues(label).Set(float64(m.groups))
 	t.p.progress.set(t.partition, m)
 }
 
 // Close forgets what the partition reported: it is another process's now.
-func (t *evaluate) Close() {
-	label := strconv.Itoa(int(t.partition))
-	t.p.metrics.watermark.DeleteLabelValues(label)
-	t.p.metrics.groups.DeleteLabelValues(label)
-	t.p.progress.drop(t.partition)
-}
+func (t *evaluate) Close() { t.p.progress.drop(t.partition) }

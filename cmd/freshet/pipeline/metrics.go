@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest"
 )
 
 // metrics are those of the detector at Kafka; the loop, the agent and the alerter have their own.
@@ -14,10 +16,9 @@ type metrics struct {
 	deadLettered *prometheus.CounterVec
 	late, future *prometheus.CounterVec
 	findings     *prometheus.CounterVec
-	toFinding    prometheus.Histogram
-	watermark    *prometheus.GaugeVec
-	groups       *prometheus.GaugeVec
+	toFinding    *prometheus.HistogramVec
 	rules        prometheus.Gauge
+	build        *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -28,39 +29,94 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		records: counter("freshet_detect_records_total",
 			"Records decoded from input topics: log records, data points, spans, span events, events.", "topic"),
 		deadLettered: counter("freshet_detect_dead_lettered_records_total",
-			"Kafka records that could not be decoded and went to the dead-letter topic, by topic and kind of fault.", "topic", "kind"),
+			"Kafka records that could not be decoded: those of input topics went to the dead-letter topic, those of freshet's own were skipped.", "topic", "kind"),
 		late: counter("freshet_detect_late_records_total",
-			"Records that came later than a rule's lateness allows and were not counted by it, by service.", "service"),
+			"Records that came later than a rule's lateness allows and were not counted by it.", "service"),
 		future: counter("freshet_detect_future_records_total",
-			"Records whose event time lies ahead of their Kafka timestamp and were not counted, by service.", "service"),
+			"Records whose event time lies ahead of their Kafka timestamp and were not counted.", "service"),
 		findings: counter("freshet_detect_findings_total",
-			"Findings produced, by state; an early finding and its settled one count as two.", "state"),
-		toFinding: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "freshet_detect_record_to_finding_seconds",
-			Help:    "Time from the event time of the last matching record to the finding that its alert fires.",
+			"Findings produced; an early finding and its settled one count as two.", "state"),
+		toFinding: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "freshet_detect_record_to_finding_seconds",
+			Help: "Time from the event time of a firing finding's newest sample, or without one from the end of its window, " +
+				"until it was found.",
 			Buckets: []float64{.05, .1, .2, .3, .5, 1, 2, 5, 10, 30, 60},
-		}),
-		watermark: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "freshet_detect_watermark_delay_seconds",
-			Help: "How far the event time up to which all input is complete lies behind the clock, by partition of freshet.panes.",
-		}, []string{"partition"}),
-		groups: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "freshet_detect_groups",
-			Help: "Groups of all rules that are held, by partition of freshet.panes.",
-		}, []string{"partition"}),
+		}, []string{"settled"}),
 		rules: prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_rules", Help: "Rules loaded."}),
+		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "freshet_build_info", Help: "1, with what runs.",
+		}, []string{"version", "targets"}),
 	}
-	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.watermark, m.groups, m.rules)
+	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.rules, m.build)
+	// What has been counted once before it is scraped for the first time would not show as an increase.
+	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
+		m.findings.WithLabelValues(string(s))
+	}
+	for _, settled := range []bool{true, false} {
+		m.toFinding.WithLabelValues(strconv.FormatBool(settled))
+	}
 	return m
+}
+
+// reads makes the metrics of an input topic.
+func (m *metrics) reads(topic string) prometheus.Counter {
+	for f := ingest.Malformed; f <= ingest.UnknownFormat; f++ {
+		m.deadLettered.WithLabelValues(topic, f.String())
+	}
+	return m.records.WithLabelValues(topic)
 }
 
 // found counts a finding.
 func (m *metrics) found(f *finding.Finding, now time.Time) {
 	m.findings.WithLabelValues(string(f.State)).Inc()
-	if f.State == finding.Firing && !f.LastRecord.IsZero() {
-		m.toFinding.Observe(max(0, now.Sub(f.LastRecord).Seconds()))
+	if f.State != finding.Firing {
+		return
+	}
+	var since time.Time
+	for _, s := range f.Samples {
+		if s.Time.After(since) {
+			since = s.Time
+		}
+	}
+	if since.IsZero() {
+		since = f.WindowEnd
+	}
+	m.toFinding.WithLabelValues(strconv.FormatBool(f.Settled)).Observe(max(0, now.Sub(since).Seconds()))
+}
+
+// progressMetrics are read from the progress at each scrape: the delay goes on growing while nothing is read.
+type progressMetrics struct {
+	progress      *progress
+	delay, groups *prometheus.Desc
+}
+
+func newProgressMetrics(p *progress) *progressMetrics {
+	labels := []string{"partition"}
+	return &progressMetrics{
+		progress: p,
+		delay: prometheus.NewDesc("freshet_detect_watermark_delay_seconds",
+			"How far the event time up to which all input is complete lies behind the clock.", labels, nil),
+		groups: prometheus.NewDesc("freshet_detect_groups", "Groups of all rules that are held.", labels, nil),
 	}
 }
+
+// Describe implements prometheus.Collector.
+func (m *progressMetrics) Describe(out chan<- *prometheus.Desc) { out <- m.delay; out <- m.groups }
+
+// Collect implements prometheus.Collector.
+func (m *progressMetrics) Collect(out chan<- prometheus.Metric) {
+	now := time.Now()
+	for partition, at := range m.progress.marks() {
+		label := strconv.Itoa(int(partition))
+		out <- prometheus.MustNewConstMetric(m.groups, prometheus.GaugeValue, float64(at.groups), label)
+		if !at.watermark.IsZero() {
+			out <- prometheus.MustNewConstMetric(m.delay, prometheus.GaugeValue, at.delay(now).Seconds(), label)
+		}
+	}
+}
+
+// Registry holds the metrics of the process.
+func (p *Pipeline) Registry() *prometheus.Registry { return p.registry }
 
 // scope registers the metrics of a task and takes them away when it ends, so that the next one can register its own.
 type scope struct {

@@ -109,7 +109,9 @@ func New(o Options) (p *Pipeline, err error) {
 	}()
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry)
+	p.registry.MustRegister(newProgressMetrics(&p.progress))
 	p.metrics.rules.Set(float64(len(p.rules.Rules)))
+	p.metrics.build.WithLabelValues(p.version, p.targets.String()).Set(1)
 	for _, r := range p.rules.Rules {
 		p.shapes[r.Name] = shape{above: r.When.Above, unit: r.When.Unit}
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -31,6 +32,16 @@ func (p *progress) drop(partition int32) {
 	delete(p.seen, partition)
 }
 
+// delay is how far the watermark is behind the clock.
+func (m mark) delay(now time.Time) time.Duration { return max(0, now.Sub(m.watermark)) }
+
+// marks returns how far each partition is.
+func (p *progress) marks() map[int32]mark {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.seen)
+}
+
 // summary returns how far the slowest partition is behind the clock, -1 when none is known, and the groups of all.
 func (p *progress) summary(now time.Time) (delay time.Duration, groups int) {
 	p.mu.Lock()
@@ -39,7 +50,7 @@ func (p *progress) summary(now time.Time) (delay time.Duration, groups int) {
 	for _, m := range p.seen {
 		groups += m.groups
 		if !m.watermark.IsZero() {
-			delay = max(delay, now.Sub(m.watermark), 0)
+			delay = max(delay, m.delay(now))
 		}
 	}
 	return delay, groups
