@@ -35,8 +35,8 @@ type Program struct {
 
 var pageInLog = regexp.MustCompile(`page=(http://[^ ]+)`)
 
-// Start runs freshet with arguments and a configuration and returns at once. It is killed when the test ends, and its log
-// is shown when the test has failed.
+// Start runs freshet with arguments and a configuration and returns at once. It is killed when the test ends; its log is
+// shown when the test has failed, and kept by go test -artifacts.
 func Start(t testing.TB, config string, args ...string) *Program {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,6 +55,8 @@ func Start(t testing.TB, config string, args ...string) *Program {
 	go p.follow(stderr)
 	t.Cleanup(func() {
 		p.Kill()
+		name := fmt.Sprintf("freshet-%s-%d.log", strings.Join(args, "-"), p.cmd.Process.Pid)
+		Write(t, filepath.Join(t.ArtifactDir(), name), p.Log())
 		if t.Failed() {
 			t.Logf("the log of freshet %s:\n%s", strings.Join(args, " "), p.Log())
 		}
