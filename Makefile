@@ -6,8 +6,10 @@ FUZZTIME   ?= 10s
 BENCHTIME  ?= 1s
 BENCH      ?= .
 TESTFLAGS  ?=
+CHAOSTIME  ?= 30m
+SOAKTIME   ?= 10m
 
-.PHONY: help build demo test race check generated bench fuzz clean
+.PHONY: help build demo test race check generated bench fuzz chaos soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +37,13 @@ bench: ## benchmarks; BENCH selects by name, BENCHTIME sets the time of each
 
 fuzz: ## each fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+chaos: ## the detector under disturbances for CHAOSTIME, on three nodes of real Kafka; CHAOSSEED repeats a run
+	FRESHET_KAFKA_PROXIED=1 CHAOSTIME=$(CHAOSTIME) deploy/kafka/kafka.sh with 3 -- \
+		go test -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/freshet/chaos
+
+soak: ## the detector's memory over SOAKTIME, on real Kafka
+	SOAKTIME=$(SOAKTIME) deploy/kafka/kafka.sh with 1 -- go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./cmd/freshet/chaos
 
 clean: ## delete what build made
 	rm -rf bin

@@ -15,8 +15,6 @@ type difference struct {
 	missing, twice, different []string
 }
 
-func (d difference) none() bool { return len(d.missing)+len(d.twice)+len(d.different) == 0 }
-
 // transition names a transition of an alert without the ids, which hold the offset of a birth.
 func transition(f *finding.Finding) string {
 	return strings.Join([]string{f.Rule, f.Labels.String(), string(f.State), f.WindowEnd.UTC().Format(time.TimeOnly)}, " ")

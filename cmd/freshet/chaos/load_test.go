@@ -140,9 +140,23 @@ func encode(t testing.TB, entries []entry) []byte {
 // feed is what became of a load that was written.
 type feed struct {
 	records atomic.Int64
-	delay   atomic.Int64 // the longest from a tick to the acknowledgement of its messages
 	done    chan struct{}
-	ended   time.Time
+
+	mu    sync.Mutex
+	delay time.Duration // the longest from an event time to the acknowledgement of its message
+}
+
+func (f *feed) delayed(by time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.delay = max(f.delay, by)
+}
+
+// longestDelay is how late the latest message was written.
+func (f *feed) longestDelay() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.delay
 }
 
 // write writes the load at the pace of its event times, and goes on while brokers are away.
@@ -164,15 +178,12 @@ func (l load) write(ctx context.Context, t testing.TB, client *kafka.Client, top
 					return
 				}
 				f.records.Add(int64(len(entries)))
-				late := int64(time.Since(due) + jitter)
-				for seen := f.delay.Load(); late > seen && !f.delay.CompareAndSwap(seen, late); seen = f.delay.Load() {
-				}
+				f.delayed(time.Since(due) + jitter)
 			}
 		})
 	}
 	go func() {
 		wg.Wait()
-		f.ended = time.Now()
 		close(f.done)
 	}()
 	return f
