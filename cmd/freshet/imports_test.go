@@ -33,6 +33,7 @@ var mayImport = []struct {
 	{"ingest/otlp", []string{"ingest", "rules/label"}},
 	{"ingest/event", []string{"ingest", "rules/label"}},
 	{"ingest/format", []string{"ingest", "ingest/otlp", "ingest/event", "rules/label"}},
+	{"ingest/deadletter", []string{"ingest", "ingest/kafka"}},
 	{"ingest/agent", []string{"ingest", "ingest/kafka", "ingest/agent/*", "rules/label"}},
 	{"ingest/agent/*", []string{"ingest", "ingest/kafka", "ingest/agent", "ingest/agent/*", "rules/label"}},
 	{"ingest", []string{"rules/label"}},

@@ -56,7 +56,7 @@ func (c *Client) readPartition(ctx context.Context, tp topicPartition, from Star
 		failed = c.pump(ctx, cl, tp, first, end, answers)
 	}()
 	for a := range answers {
-		err := a.each(tp, 0, func(m *Message) error {
+		err := a.each(tp, first, func(m *Message) error {
 			if m.Offset >= end {
 				return nil
 			}

@@ -27,7 +27,7 @@ type Transactor struct {
 
 // Transactor begins under a transactional id.
 func (c *Client) Transactor(ctx context.Context, id string) (*Transactor, error) {
-	cl, err := c.connect(ctx, nil)
+	cl, err := c.connect(c.ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("beginning transactions as %s: %w", id, err)
 	}
