@@ -12,6 +12,7 @@ import (
 
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/ingest/deadletter"
 	"github.com/freshet-dev/freshet/ingest/format"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 	"github.com/freshet-dev/freshet/rules"
@@ -72,7 +73,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 
 func (t *accumulate) Process(m *kafka.Message) error {
 	if err := t.decoder.Decode(m.Value, &t.batch); err != nil {
-		t.dead = append(t.dead, t.p.deadLetter(m, err))
+		t.dead = append(t.dead, deadletter.Wrap(t.p.names.DeadLetter, m, err))
 		t.p.metrics.deadLettered.WithLabelValues(m.Topic, ingest.FaultOf(err).String()).Inc()
 		return nil
 	}
@@ -134,26 +135,6 @@ func (p *Pipeline) joinSections(messages []kafka.Message) []kafka.Message {
 		out = append(out, m)
 	}
 	return out
-}
-
-// Headers of a dead letter.
-const (
-	originHeader = "freshet.origin"
-	errorHeader  = "freshet.error"
-	kindHeader   = "freshet.error_kind"
-)
-
-// deadLetter keeps a message that cannot be decoded, with where it came from and why.
-func (p *Pipeline) deadLetter(m *kafka.Message, err error) kafka.Message {
-	headers := append(slices.Clip(m.Headers),
-		kafka.Header{Key: originHeader, Value: fmt.Sprintf("%s/%d@%d", m.Topic, m.Partition, m.Offset)},
-		kafka.Header{Key: kindHeader, Value: ingest.FaultOf(err).String()},
-		kafka.Header{Key: errorHeader, Value: err.Error()},
-	)
-	return kafka.Message{
-		Topic: p.names.DeadLetter, Partition: 0, Headers: headers,
-		Key: append([]byte(nil), m.Key...), Value: append([]byte(nil), m.Value...),
-	}
 }
 
 func longestLateness(set *rules.Set) time.Duration {
