@@ -147,7 +147,7 @@ func TestFindingsThatTellNothingNew(t *testing.T) {
 # TYPE freshet_alert_alerts gauge
 freshet_alert_alerts{state="firing"} 1
 freshet_alert_alerts{state="pending"} 0
-# HELP freshet_alert_deduplicated_findings_total Findings that told nothing new.
+# HELP freshet_alert_deduplicated_findings_total Findings that told nothing new, as after a crash of the detector.
 # TYPE freshet_alert_deduplicated_findings_total counter
 freshet_alert_deduplicated_findings_total{reason="repeat"} 3
 freshet_alert_deduplicated_findings_total{reason="stale"} 2

@@ -29,7 +29,7 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 		}, []string{"state"}),
 		deduplicated: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_alert_deduplicated_findings_total",
-			Help: "Findings that told nothing new.",
+			Help: "Findings that told nothing new, as after a crash of the detector.",
 		}, []string{"reason"}),
 		alerts: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_alert_alerts", Help: "Alerts that are pending or firing now.",
@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 		}, []string{"receiver", "kind", "status"}),
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "freshet_alert_finding_to_notification_seconds",
-			Help:    "Time from the receipt of a firing finding to the delivery of its first notification.",
+			Help:    "Time from the receipt of a firing finding to the delivery of its first notification, group_wait included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 20),
 		}),
 	}

@@ -42,6 +42,15 @@ func Freshet() Dashboard {
 	l.chart("Groups", "Groups of all rules that are held in memory.", "short",
 		query{`sum(freshet_detect_groups{$of})`, "groups"}, query{`max(freshet_rules{$of})`, "rules"})
 
+	l.row("Agent")
+	l.chart("Received", "Log records, data points and spans that were received and acknowledged by Kafka.", "cps",
+		query{rate("sum by (signal, receiver)", "freshet_agent_received_records_total"), "{{signal}} {{receiver}}"})
+	l.chart("Refused", "Requests that were not accepted, by reason, and records too large for Kafka. What is refused as busy or because of kafka is sent again.", "cps",
+		query{rate("sum by (receiver, reason)", "freshet_agent_refused_requests_total"), "{{receiver}} {{reason}}"},
+		query{rate("sum by (receiver)", "freshet_agent_rejected_records_total"), "{{receiver}} record too large"})
+	l.chart("Waiting", "Bytes received and not yet acknowledged by Kafka, and bytes of tailed files not yet read.", "bytes",
+		query{`sum(freshet_agent_in_flight_bytes{$of})`, "in flight"}, query{`sum(freshet_agent_tailed_lag_bytes{$of})`, "files"})
+
 	l.row("Records that did not count")
 	l.chart("Late records", "Records that came later than the rule's lateness allows, by service.", "cps",
 		query{rate("sum by (service)", "freshet_detect_late_records_total"), "{{service}}"})
@@ -57,12 +66,20 @@ func Freshet() Dashboard {
 		query{`60 * ` + rate("sum by (state)", "freshet_detect_findings_total"), "{{state}}"})
 	l.chart("Notifications", "Attempts to notify in a minute, by receiver and status.", "short",
 		query{`60 * ` + rate("sum by (receiver, status)", "freshet_alert_notifications_total"), "{{receiver}} {{status}}"})
-	l.chart("Record to finding", "Time from the event time of the last matching record to the finding that its alert fires.", "s",
-		quantiles("freshet_detect_record_to_finding_seconds")...)
+	l.chart("Record to finding", "Time from the event time of the newest sample record to the finding that its alert fires: early, before the window is complete, and settled.", "s",
+		quantiles("freshet_detect_record_to_finding_seconds", "settled")...)
 	l.chart("Finding to notification", "Time from the receipt of a firing finding to the delivery of its first notification. It includes group_wait.", "s",
 		quantiles("freshet_alert_finding_to_notification_seconds")...)
+	l.chart("One attempt to notify", "Time that Slack or a webhook took to answer, by receiver.", "s",
+		quantiles("freshet_alert_notification_duration_seconds", "receiver")...)
+
+	l.row("Kafka")
 	l.chart("Flush", "Time from taking what the stages give to the commit of its transaction.", "s",
-		quantiles("freshet_kafka_flush_duration_seconds")...)
+		quantiles("freshet_kafka_flush_duration_seconds", "group")...)
+	l.chart("Transactions", "Transactions that ended, by outcome.", "cps",
+		query{rate("sum by (group, outcome)", "freshet_kafka_transactions_total"), "{{group}} {{outcome}}"})
+	l.chart("Errors", "Errors in a minute, by what they call for. Somebody has to act on authorization and data; the others are tried again.", "short",
+		query{`60 * ` + rate("sum by (class)", "freshet_kafka_errors_total"), "{{class}}"})
 
 	l.row("Process")
 	l.chart("CPU", "Cores used.", "short", query{rate("sum by (instance)", "process_cpu_seconds_total"), "{{instance}}"})
@@ -106,15 +123,19 @@ func rate(sum, counter string) string {
 	return fmt.Sprintf("%s (rate(%s{$of}[$__rate_interval]))", sum, counter)
 }
 
-// quantiles are the median and the 99th percentile of a histogram.
-func quantiles(histogram string) []query {
+// quantiles are the median and the 99th percentile of a histogram, by some labels.
+func quantiles(histogram string, by ...string) []query {
 	var out []query
 	for _, q := range []struct {
 		name  string
 		value float64
 	}{{"p50", 0.5}, {"p99", 0.99}} {
-		buckets := rate("sum by (le)", histogram+"_bucket")
-		out = append(out, query{fmt.Sprintf("histogram_quantile(%g, %s)", q.value, buckets), q.name})
+		sum, legend := "sum by (le)", q.name
+		for _, label := range by {
+			sum = strings.TrimSuffix(sum, ")") + ", " + label + ")"
+			legend += fmt.Sprintf(" %s={{%s}}", label, label)
+		}
+		out = append(out, query{fmt.Sprintf("histogram_quantile(%g, %s)", q.value, rate(sum, histogram+"_bucket")), legend})
 	}
 	return out
 }

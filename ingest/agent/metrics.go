@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"signal", "receiver"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_agent_rejected_records_total",
-			Help: "Records that are larger than max_record_bytes by themselves; the sender is told.",
+			Help: "Records that are larger than max_record_bytes by themselves and were dropped; the sender is told.",
 		}, []string{"signal", "receiver"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "freshet_agent_refused_requests_total",

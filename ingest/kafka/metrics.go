@@ -21,7 +21,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		consumedRecords: counter("consumed_records_total", "Kafka records read.", "topic"),
 		consumedBytes:   counter("consumed_bytes_total", "Bytes of keys and values read, uncompressed.", "topic"),
 		producedRecords: counter("produced_records_total", "Kafka records written: acknowledged by the brokers, and committed if in a transaction.", "topic"),
-		producedBytes:   counter("produced_bytes_total", "Bytes of keys, values and headers of the same, uncompressed.", "topic"),
+		producedBytes:   counter("produced_bytes_total", "Bytes of keys, values and headers of the Kafka records written, uncompressed.", "topic"),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_kafka_consumer_lag",
 			Help: "Offsets between the position of a stage and the end of the partition it owns.",

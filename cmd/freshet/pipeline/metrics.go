@@ -96,7 +96,7 @@ func newProgressMetrics(p *progress) *progressMetrics {
 		progress: p,
 		delay: prometheus.NewDesc("freshet_detect_watermark_delay_seconds",
 			"How far the event time up to which all input is complete lies behind the clock.", labels, nil),
-		groups: prometheus.NewDesc("freshet_detect_groups", "Groups of all rules that are held.", labels, nil),
+		groups: prometheus.NewDesc("freshet_detect_groups", "Groups that are held, of all rules.", labels, nil),
 	}
 }
 

@@ -1,0 +1,287 @@
+package pipeline_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+//go:generate go test -count=1 -run TestMetrics -update .
+
+var update = flag.Bool("update", false, "write the table of metrics in dashboards/README.md anew")
+
+var (
+	dashboardsFolder = filepath.Join("..", "..", "..", "dashboards")
+	readme           = filepath.Join(dashboardsFolder, "README.md")
+)
+
+const (
+	tableBegin = "<!-- metrics: begin; written by `go generate ./cmd/freshet/pipeline` -->\n"
+	tableEnd   = "<!-- metrics: end -->\n"
+)
+
+// component is a part of freshet whose metrics begin alike.
+type component struct {
+	title, prefix, note string
+	labels              map[string]labelDoc
+}
+
+// labelDoc says what a label tells. Values are all that it can have, when that is known here.
+type labelDoc struct {
+	text   string
+	values []string
+}
+
+// components are the chapters of the table. A metric belongs to the first whose prefix it has.
+var components = []component{
+	{
+		"Agent", "freshet_agent_",
+		"What is received from programs and files and written to Kafka. Those of `tailed` are there when `agent.files` is set.",
+		map[string]labelDoc{
+			"signal":   {"what was received", []string{"logs", "metrics", "spans"}},
+			"receiver": {"where it was received", []string{"otlp_grpc", "otlp_http", "file"}},
+			"reason":   {"why a request was not accepted; after `busy` and `kafka` a sender tries again", []string{"malformed", "unsupported", "too_large", "busy", "kafka", "canceled"}},
+			"result":   {"whether Kafka acknowledged in time", []string{"acknowledged", "failed"}},
+			"kind": {
+				"how a file was rotated: renamed and still matched, gone from what the globs match, cut off, copied and cut off",
+				[]string{"rename", "away", "truncate", "copy"},
+			},
+			"operation": {"what failed; `save` is of the positions. All are tried again", []string{"open", "read", "deliver", "save"}},
+		},
+	},
+	{
+		"Kafka", "freshet_kafka_", "The client that all roles share.",
+		map[string]labelDoc{
+			"topic":     {"the topic", nil},
+			"partition": {"the partition of the topic", nil},
+			"group":     {"the consumer group, one for each stage", nil},
+			"outcome": {
+				"`recovered` are those whose answer was lost and that turned out to be committed; they count as `committed` too",
+				[]string{"committed", "aborted", "recovered"},
+			},
+			"class": {
+				"what an error calls for. Somebody has to act on `authorization` (a permission is missing) and `data` (a setting of the topic refuses " +
+					"what is written); `connection` is waited out, `abortable` and `fenced` repeat a transaction, `generation` joins the group anew, " +
+					"`task` opens the partition anew",
+				[]string{"connection", "abortable", "fenced", "generation", "authorization", "data", "task"},
+			},
+		},
+	},
+	{
+		"Detector", "freshet_detect_", "From input topics to findings.",
+		map[string]labelDoc{
+			"topic":   {"the topic that was read", nil},
+			"kind":    {"what was wrong", []string{"malformed", "truncated", "too_large", "wrong_signal", "unknown_format"}},
+			"service": {"`service.name` of the record, empty where there is none; `(other)` beyond the first hundred of a partition", nil},
+			"state":   {"what a finding says about its alert", []string{"pending", "firing", "resolved"}},
+			"settled": {
+				"whether the window was complete: an early finding (`false`) comes as soon as its condition is sure to hold, a settled one after it or on its own",
+				[]string{"true", "false"},
+			},
+			"partition": {"the partition of `freshet.panes`, among which groups are shared out", nil},
+		},
+	},
+	{
+		"Alerter", "freshet_alert_", "From findings to messages. Of several alerters only the one that sends has them.",
+		map[string]labelDoc{
+			"state":       {"of a finding, or of an alert now", []string{"pending", "firing", "resolved"}},
+			"reason":      {"a repeat of what is known, or from before it", []string{"repeat", "stale"}},
+			"receiver":    {"the receiver's name", nil},
+			"kind":        {"what the receiver is: `slack` or `webhook`; in the demo also `terminal`", nil},
+			"status":      {"`failed` is tried again, `abandoned` was about what has long been over", []string{"delivered", "failed", "abandoned"}},
+			"integration": {"one entry of a receiver, such as `team/slack[0]`", nil},
+		},
+	},
+	{
+		"Process", "freshet_",
+		"Beside these there are Go's (`go_…`), the process's (`process_…`) and those of the endpoint itself (`promhttp_…`).",
+		map[string]labelDoc{
+			"version": {"freshet's version", nil},
+			"targets": {"the roles of the process, with commas between", nil},
+		},
+	},
+}
+
+func componentOf(name string) *component {
+	for i := range components {
+		if strings.HasPrefix(name, components[i].prefix) {
+			return &components[i]
+		}
+	}
+	return nil
+}
+
+// unitOf returns the unit of a metric, "" for a name that tells none. A name ends in its unit, before _total of a
+// counter: seconds or bytes, or else the noun that is counted.
+func unitOf(name string) string {
+	switch name {
+	case "freshet_kafka_consumer_lag":
+		return "offsets"
+	case "freshet_kafka_connected":
+		return "0 or 1"
+	}
+	words := strings.Split(strings.TrimSuffix(name, "_total"), "_")
+	switch last := words[len(words)-1]; last {
+	case "seconds", "bytes",
+		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "records", "requests", "rotations", "rules", "transactions":
+		return last
+	case "info":
+		return "1"
+	}
+	return ""
+}
+
+// table writes the metrics, by component and name.
+func table(metrics map[string]*metric) string {
+	var b strings.Builder
+	for i := range components {
+		c := &components[i]
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| metric | type | unit | labels | |\n| --- | --- | --- | --- | --- |\n", c.title, c.note)
+		used := map[string]bool{}
+		for _, name := range slices.Sorted(maps.Keys(metrics)) {
+			if componentOf(name) != c {
+				continue
+			}
+			m := metrics[name]
+			var labels []string
+			for _, label := range slices.Sorted(maps.Keys(m.labels)) {
+				labels = append(labels, "`"+label+"`")
+				used[label] = true
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, m.kind, unitOf(name), strings.Join(labels, ", "), m.help)
+		}
+		b.WriteString("\n| label | |\n| --- | --- |\n")
+		for _, label := range slices.Sorted(maps.Keys(used)) {
+			doc := c.labels[label]
+			text := doc.text
+			if len(doc.values) > 0 {
+				text = "`" + strings.Join(doc.values, "`, `") + "`: " + text
+			}
+			fmt.Fprintf(&b, "| `%s` | %s |\n", label, text)
+		}
+	}
+	return b.String() + "\n"
+}
+
+func checkTable(t *testing.T, metrics map[string]*metric) {
+	content, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, begun := strings.Cut(string(content), tableBegin)
+	written, tail, ended := strings.Cut(rest, tableEnd)
+	if !begun || !ended {
+		t.Fatalf("%s has no place for the table: %s%s", readme, tableBegin, tableEnd)
+	}
+	want := table(metrics)
+	if *update {
+		if err := os.WriteFile(readme, []byte(head+tableBegin+want+tableEnd+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, written); diff != "" {
+		t.Errorf("the metrics have changed (-code +README.md); write the table with `go generate ./cmd/freshet/pipeline`:\n%s", diff)
+	}
+}
+
+// checkNames holds the metrics to Prometheus's conventions, and the table to naming every label and value.
+func checkNames(t *testing.T, metrics map[string]*metric) {
+	used := map[string]bool{}
+	for name, m := range metrics {
+		c := componentOf(name)
+		if c == nil {
+			t.Errorf("%s does not begin with freshet_", name)
+			continue
+		}
+		if counter := m.kind == "counter"; counter != strings.HasSuffix(name, "_total") {
+			t.Errorf("%s is a %s: counters, and only they, end in _total", name, m.kind)
+		}
+		switch unit := unitOf(name); {
+		case unit == "":
+			t.Errorf("%s does not end in a base unit (seconds, bytes) or in what it counts; if it is a new noun, unitOf has to know it", name)
+		case m.kind == "histogram" && unit != "seconds" && unit != "bytes":
+			t.Errorf("%s is a histogram of %s", name, unit)
+		}
+		if m.help == "" || !strings.HasSuffix(m.help, ".") || strings.ContainsAny(m.help, "|\n") {
+			t.Errorf("the help of %s is not a sentence for a table: %q", name, m.help)
+		}
+		for label, values := range m.labels {
+			doc, known := c.labels[label]
+			if !known {
+				t.Errorf("the label %s of %s is not documented", label, name)
+			}
+			used[c.title+label] = true
+			for value := range values {
+				if len(doc.values) > 0 && !slices.Contains(doc.values, value) {
+					t.Errorf("the label %s of %s has the value %q, documented are %q", label, name, value, doc.values)
+				}
+			}
+		}
+	}
+	for _, c := range components {
+		for label := range c.labels {
+			if !used[c.title+label] {
+				t.Errorf("%s has no label %s any more", c.title, label)
+			}
+		}
+	}
+}
+
+var (
+	metricName = regexp.MustCompile(`\bfreshet_\w+`)
+	labelNames = regexp.MustCompile(`\bby \(([^)]*)\)|(\w+)(?:=~|!=|!~|=)\\?"`)
+)
+
+// checkUses looks for each metric that a dashboard or the README shows, and for the labels by which it does so.
+func checkUses(t *testing.T, metrics map[string]*metric) {
+	files, err := filepath.Glob(filepath.Join(dashboardsFolder, "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d dashboards in %s: %v", len(files), dashboardsFolder, err)
+	}
+	for _, file := range append(files, readme) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for line := range strings.Lines(string(content)) {
+			allowed := []string{"le", "job", "instance"}
+			for _, name := range metricName.FindAllString(line, -1) {
+				m := metrics[name]
+				for _, part := range []string{"_bucket", "_sum", "_count"} {
+					if base, cut := strings.CutSuffix(name, part); cut && metrics[base] != nil && metrics[base].kind == "histogram" {
+						m = metrics[base]
+					}
+				}
+				if m == nil {
+					t.Errorf("%s shows %s, which is none of freshet's metrics", filepath.Base(file), name)
+					continue
+				}
+				shown++
+				allowed = slices.AppendSeq(allowed, maps.Keys(m.labels))
+			}
+			if !strings.Contains(line, "expr") {
+				continue
+			}
+			for _, found := range labelNames.FindAllStringSubmatch(line, -1) {
+				for label := range strings.SplitSeq(found[1]+found[2], ", ") {
+					if !slices.Contains(allowed, label) {
+						t.Errorf("%s uses the label %q, which the metric does not have: %s", filepath.Base(file), label, strings.TrimSpace(line))
+					}
+				}
+			}
+		}
+		if shown < 15 {
+			t.Errorf("%s shows only %d metrics, the test reads it wrongly", filepath.Base(file), shown)
+		}
+	}
+}
