@@ -22,7 +22,9 @@ func (c *Client) ReadPartition(ctx context.Context, topic string, partition int3
 }
 
 // ReadSettled is ReadPartition from a start on, to the end of all that is written when the call is made: transactions
-// that are open then are waited for, so that what was committed behind their beginning is not missed.
+// that are open then are waited for, so that what was committed behind their beginning is not missed. Whatever is written
+// in one transaction with offsets has to be read so: the end of a transaction reaches one partition before another, and
+// who knows the offsets already may find it still open here.
 func (c *Client) ReadSettled(ctx context.Context, topic string, partition int32, from Start, f func(*Message) error) error {
 	tp := topicPartition{topic, partition}
 	if err := c.readPartition(ctx, tp, from, sarama.ReadUncommitted, f); err != nil {

@@ -53,7 +53,8 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 		return nil, err
 	}
 	restored := 0
-	err = p.client.ReadPartition(ctx, p.names.State, c.Partition, func(m *kafka.Message) error {
+	// Settled, because the state must not be older than the committed offset.
+	err = p.client.ReadSettled(ctx, p.names.State, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
 		restored++
 		return eval.Restore(m.Key, m.Value)
 	})

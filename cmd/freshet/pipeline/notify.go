@@ -64,7 +64,8 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 			ExternalURL: p.externalURL(), Registerer: registry,
 		}),
 	}
-	err := p.client.ReadPartition(ctx, p.names.Notifications, c.Partition, func(m *kafka.Message) error {
+	// Settled, because what was sent must not be older than the committed offset.
+	err := p.client.ReadSettled(ctx, p.names.Notifications, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
 		if err := t.alerter.Restore(m.Key, m.Value); err != nil {
 			// One unreadable alert must not silence all others: it is told again at its next finding.
 			p.log.Error("a saved alert cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
