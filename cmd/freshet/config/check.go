@@ -22,9 +22,12 @@ func newStrict(lookupEnv func(string) (string, bool)) *strict {
 }
 
 // check adds faults found after decoding, at the place of their path or of the nearest key above it. A value that could
-// not be decoded has its fault already: what seems missing there is not.
+// not be decoded has its fault already: what seems missing there is not. A value from the environment may be a secret that
+// stands in the wrong place, so it is shown as the file has it.
 func (s *strict) check(faults []Fault) {
+	asWritten := strings.NewReplacer(s.filled...)
 	for _, f := range faults {
+		f.Message = asWritten.Replace(f.Message)
 		if slices.ContainsFunc(s.undecoded, func(path string) bool { return strings.HasPrefix(path, f.Path) }) {
 			continue
 		}

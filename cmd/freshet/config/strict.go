@@ -41,6 +41,8 @@ type strict struct {
 	values    int // decoded so far
 	// undecoded are the paths whose values are not known.
 	undecoded []string
+	// filled are pairs: a value from the environment as a message quotes it, and what stands in the file instead.
+	filled []string
 }
 
 type position struct{ line, column int }
@@ -231,6 +233,9 @@ func (s *strict) scalar(n *yaml.Node, path, expected string, set func(string) er
 	}
 	if len(missing) > 0 {
 		return
+	}
+	if expanded != raw {
+		s.filled = append(s.filled, strconv.Quote(expanded), strconv.Quote(raw))
 	}
 	if err := set(expanded); err != nil {
 		s.undecoded = append(s.undecoded, path)
