@@ -12,11 +12,10 @@ import (
 
 func configCommand() *cobra.Command {
 	var path string
-	cmd := &cobra.Command{Use: "config", Short: "Work with the configuration file"}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Print everything that is wrong with the configuration and the files it names; exits 1 if anything is",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(cmd, path)
 			if err != nil {
@@ -32,8 +31,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	check.Flags().StringVar(&path, "config", "freshet.yaml", "configuration `file`")
-	cmd.AddCommand(check)
-	return cmd
+	return group(&cobra.Command{Use: "config", Short: "Work with the configuration file"}, check)
 }
 
 // printFaults prints the faults of a configuration file as those of a rule file are printed.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -51,13 +53,13 @@ func demoCommand() *cobra.Command {
 		Long: `The demo starts an embedded Kafka broker with its data in a temporary folder, a small shop of four simulated
 services, each with an agent, the detector with the rules of rules/library/shop.yaml, the alerter and the web page.
 After ten seconds a bad deploy makes checkout fail. Without a receiver the messages are printed.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.slackToken == "" {
 				o.slackToken = os.Getenv("FRESHET_SLACK_TOKEN")
 			}
-			if (o.slackToken == "") != (o.slackTarget == "") {
-				return errors.New("--slack-token (or FRESHET_SLACK_TOKEN) and --slack-channel belong together")
+			if err := o.validate(); err != nil {
+				return err
 			}
 			return runDemo(cmd, o, cmd.Flags().Changed("listen"))
 		},
@@ -71,6 +73,25 @@ After ten seconds a bad deploy makes checkout fail. Without a receiver the messa
 	f.StringVar(&o.slackTarget, "slack-channel", "", "Slack `channel`, with --slack-token")
 	f.StringVar(&o.webhook, "webhook", "", "`URL` to notify with Alertmanager's webhook body")
 	return cmd
+}
+
+// validate finds a mistyped flag before the incident has begun. It shows no address of a receiver: many hold a secret.
+func (o demoOptions) validate() error {
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		return fmt.Errorf("--listen: expected host:port, found %q", o.listen)
+	}
+	if (o.slackToken == "") != (o.slackTarget == "") {
+		return errors.New("--slack-token (or FRESHET_SLACK_TOKEN) and --slack-channel belong together")
+	}
+	for _, f := range []struct{ name, address string }{{"slack-webhook", o.slackWebhook}, {"webhook", o.webhook}} {
+		if f.address == "" {
+			continue
+		}
+		if u, err := url.Parse(f.address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("--%s: expected an address that begins with http:// or https:// and has a host", f.name)
+		}
+	}
+	return nil
 }
 
 // runDemo wires the demo: the same pipeline as `freshet run`, an agent for each service, and the shop.
@@ -127,6 +148,9 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 		return err
 	}
 	if o.once {
+		if cmd.Context().Err() != nil {
+			return errors.New("stopped before the incident was over")
+		}
 		return story.verdict()
 	}
 	story.say("", "stopped", "")

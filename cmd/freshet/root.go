@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +26,58 @@ Begin with:  freshet demo`,
 		SilenceErrors: true,
 		Version:       version(),
 	}
-	root.AddCommand(demoCommand(), runCommand(), rulesCommand(), configCommand(), topicsCommand())
-	return root
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())
+	})
+	return group(root, demoCommand(), runCommand(), rulesCommand(), configCommand(), topicsCommand(), versionCommand())
+}
+
+// group gives parent its commands. Alone it shows its help; a command that is none of them fails, where the library would
+// show the help and end with 0.
+func group(parent *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	parent.AddCommand(commands...)
+	parent.SuggestionsMinimumDistance = 2
+	parent.DisableFlagsInUseLine = true
+	parent.Args = cobra.ArbitraryArgs
+	parent.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
+		}
+		return fmt.Errorf("no command %q; %s", pathBelow(cmd)+args[0], hint)
+	}
+	return parent
+}
+
+// noArguments is for commands that take flags only.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if cmd.Flag("config") != nil {
+		hint = "; --config names the configuration file"
+	}
+	return fmt.Errorf("%stakes no arguments, found %q%s", pathBelow(cmd), args[0], hint)
+}
+
+// pathBelow names a command as it is typed after the program's name, with a space behind; the root is "".
+func pathBelow(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath()+" ", cmd.Root().Name()+" ")
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  noArguments,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "freshet version %s\n", version())
+		},
+	}
 }
 
 // version is the module's version as the Go toolchain recorded it.
@@ -53,6 +106,9 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 		return config.Default(), nil
 	}
 	cfg, faults, err := config.Load(path)
+	if missing, ok := errors.AsType[*fs.PathError](err); ok && missing.Path == path {
+		return nil, fmt.Errorf("%w; --config names another file", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func runCommand() *cobra.Command {
 		Long: `Run freshet's roles: the agent receives telemetry and produces it to Kafka, the detector judges it by the rules,
 the alerter sends notifications. By default all run in one process, against the brokers of the configuration or an
 embedded broker. With --target one role runs, so that many processes share one Kafka.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			targets, err := parseTargets(target)
 			if err != nil {

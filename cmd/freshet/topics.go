@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -16,34 +18,35 @@ import (
 
 func topicsCommand() *cobra.Command {
 	var path string
+	var wait time.Duration
 	topics := &cobra.Command{Use: "topics", Short: "Create Kafka's topics with the right settings, or verify them"}
 	topics.PersistentFlags().StringVar(&path, "config", "freshet.yaml", "configuration `file`")
-	topics.AddCommand(
+	topics.PersistentFlags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for Kafka to answer")
+	return group(topics,
 		&cobra.Command{
 			Use:   "create",
 			Short: "Create the topics that are missing; those that exist are left as they are",
-			Args:  cobra.NoArgs,
+			Args:  noArguments,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return withTopics(cmd, path, createTopics)
+				return withTopics(cmd, path, wait, createTopics)
 			},
 		},
 		&cobra.Command{
 			Use:   "verify",
 			Short: "Say what differs between the topics as they are and as they should be; exits 1 if anything does",
-			Args:  cobra.NoArgs,
+			Args:  noArguments,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return withTopics(cmd, path, verifyTopics)
+				return withTopics(cmd, path, wait, verifyTopics)
 			},
 		},
 	)
-	return topics
 }
 
 type topicsFunc func(ctx context.Context, out io.Writer, client *kafka.Client, specs []kafka.TopicSpec) error
 
 // withTopics connects to the brokers of the configuration, or to its embedded broker, and calls do with the topics that
 // the configuration and its rules need.
-func withTopics(cmd *cobra.Command, path string, do topicsFunc) error {
+func withTopics(cmd *cobra.Command, path string, wait time.Duration, do topicsFunc) error {
 	cfg, err := loadConfig(cmd, path)
 	if err != nil {
 		return err
@@ -65,10 +68,27 @@ func withTopics(cmd *cobra.Command, path string, do topicsFunc) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.WaitReady(cmd.Context()); err != nil {
+	if err := waitFor(cmd.Context(), client, wait); err != nil {
 		return err
 	}
 	return do(cmd.Context(), cmd.OutOrStdout(), client, pipeline.TopicSpecs(cfg, set))
+}
+
+// waitFor waits for the brokers. A command that somebody looks at, or a script calls, does not do so without end.
+func waitFor(ctx context.Context, client *kafka.Client, wait time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	err := client.WaitReady(limited)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errors.New("stopped while waiting for Kafka")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within --wait=%s: %w", wait, client.Ready())
+	default:
+		return err
+	}
 }
 
 func createTopics(ctx context.Context, out io.Writer, client *kafka.Client, specs []kafka.TopicSpec) error {

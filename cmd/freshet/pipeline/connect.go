@@ -19,7 +19,7 @@ func StartBroker(cfg *config.Config, log *slog.Logger) (*broker.Broker, error) {
 		Logger: log.With(slog.String("component", "broker")),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("starting the embedded broker: %w", err)
+		return nil, err
 	}
 	cfg.Kafka.Brokers = []string{b.Addr()}
 	return b, nil
