@@ -31,12 +31,19 @@ type Plan struct {
 	Send []Entry
 	// Replayed were sent before. CameBack are records that were replayed before and were bad again.
 	Replayed, CameBack []Entry
+	// Unknown are the origins asked for of which there is no letter.
+	Unknown []Origin
 }
 
 // Plan decides what is sent of the letters that a filter takes. Records that came back are sent again only if again is
 // set; those that were sent never are.
 func (l *Log) Plan(f Filter, again bool) Plan {
 	var p Plan
+	for _, o := range f.Origins {
+		if _, known := l.newest[o]; !known {
+			p.Unknown = append(p.Unknown, o)
+		}
+	}
 	for _, e := range l.Select(f) {
 		switch {
 		case !e.Replayed.IsZero():
@@ -63,7 +70,7 @@ type Replay struct {
 }
 
 // Run makes a plan and carries it out. It returns how many were sent, also with an error: those are marked, and the same
-// replay may be run again to go on.
+// replay may be run again to go on. Nothing is sent when one of the origins asked for is unknown.
 func (r Replay) Run(ctx context.Context) (p Plan, sent int, err error) {
 	// Whoever replayed before is kept from writing more before it is looked at what they wrote.
 	tx, err := r.Client.Transactor(ctx, r.ID)
@@ -76,7 +83,7 @@ func (r Replay) Run(ctx context.Context) (p Plan, sent int, err error) {
 		return p, 0, err
 	}
 	p = log.Plan(r.Filter, r.Again)
-	if len(p.Send) == 0 {
+	if len(p.Send) == 0 || len(p.Unknown) > 0 {
 		return p, 0, nil
 	}
 	partitions, err := r.partitions(ctx, p.Send)
