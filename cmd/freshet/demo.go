@@ -135,7 +135,7 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 			return nil
 		}
 		s := shop.New(shop.Options{Seed: o.seed})
-		targets, err := startAgents(ctx, g, p.Client(), log)
+		targets, err := startAgents(ctx, g, p, log)
 		if err != nil {
 			return err
 		}
@@ -198,13 +198,15 @@ func (o demoOptions) receivers() []string {
 	return out
 }
 
-// startAgents starts an agent for each service of the shop and returns where they listen.
-func startAgents(ctx context.Context, g *errgroup.Group, client *kafka.Client, log *slog.Logger) (map[string]string, error) {
+// startAgents starts an agent for each service of the shop and returns where they listen. A label tells their metrics
+// apart.
+func startAgents(ctx context.Context, g *errgroup.Group, p *pipeline.Pipeline, log *slog.Logger) (map[string]string, error) {
 	targets := map[string]string{}
 	for _, service := range shop.Services() {
 		cfg := agent.DefaultConfig()
 		cfg.OTLP = agent.OTLPConfig{GRPC: "127.0.0.1:0"}
-		a, err := agent.New(cfg, client, log.With(slog.String("agent", service)), prometheus.NewRegistry())
+		reg := prometheus.WrapRegistererWith(prometheus.Labels{"agent": service}, p.Registry())
+		a, err := agent.New(cfg, p.Client(), log.With(slog.String("agent", service)), reg)
 		if err != nil {
 			return nil, fmt.Errorf("the agent of %s: %w", service, err)
 		}

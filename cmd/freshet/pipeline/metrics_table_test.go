@@ -44,7 +44,8 @@ type labelDoc struct {
 var components = []component{
 	{
 		"Agent", "freshet_agent_",
-		"What is received from programs and files and written to Kafka. Those of `tailed` are there when `agent.files` is set.",
+		"What is received from programs and files and written to Kafka. Those of `tailed` are there when `agent.files` is set. In the demo, " +
+			"which has an agent for each service, the label `agent` tells them apart.",
 		map[string]labelDoc{
 			"signal":   {"what was received", []string{"logs", "metrics", "spans"}},
 			"receiver": {"where it was received", []string{"otlp_grpc", "otlp_http", "file"}},
