@@ -31,8 +31,9 @@
 // # Position
 //
 // A position is the offset after the last batch of records that was read, control batches and batches emptied by
-// compaction included, so that it reaches the last stable offset that the same answer of the broker carries. That is
-// what Task.Idle stands on: everything that could be read when the request was sent has been processed.
+// compaction included, so that it reaches the end of the partition that the same answer of the broker carries. That is
+// what Task.Idle stands on: everything that was written when the request was sent has been processed. While a producer
+// has a transaction open the position stays before the end: what is written there may hold any event time.
 //
 // # Failures
 //

@@ -28,6 +28,7 @@ type fetched struct {
 	batches []*sarama.RecordBatch // those to be processed, in order
 	next    int64                 // the position after all that was answered, also what is not to be processed
 	stable  int64                 // the last stable offset when the broker answered
+	end     int64                 // the end of the partition, open transactions included
 	first   int64                 // the oldest offset of the partition
 	asked   time.Time             // when the request was sent
 	bytes   int64
@@ -163,7 +164,7 @@ func (s *source) read(block *sarama.FetchResponseBlock) (fetched, error) {
 	if block == nil {
 		return fetched{}, sarama.ErrIncompleteResponse
 	}
-	a := fetched{next: s.offset, stable: block.LastStableOffset, first: block.LogStartOffset}
+	a := fetched{next: s.offset, stable: block.LastStableOffset, end: block.HighWaterMarkOffset, first: block.LogStartOffset}
 	if block.Err == sarama.ErrOffsetOutOfRange {
 		a.err = errPosition
 		return a, errPosition

@@ -34,7 +34,7 @@ func (s Stage) validate() error {
 	if !validInstance(s.Instance) {
 		errs = append(errs, fmt.Errorf("instance: expected 1 to 249 letters, digits, dots, dashes and underscores, found %q", s.Instance))
 	}
-	if len(s.Topics) == 0 {
+	if len(s.Topics) == 0 && s.Match == nil {
 		errs = append(errs, errors.New("topics are missing"))
 	}
 	if s.Open == nil {
@@ -125,7 +125,7 @@ func (r *run) run(ctx context.Context) error {
 		clients[i] = cl
 	}
 	r.fetcher, r.reader = newFetcher(r.c, clients[0]), clients[2]
-	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: slices.Sorted(slices.Values(r.s.Topics)), generation: -1}
+	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match, generation: -1}
 	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
 
@@ -315,26 +315,26 @@ func (r *run) missing(counts map[string]int32) {
 
 // changes reports when the number of partitions differs from what is known.
 func (r *run) changes(ctx context.Context, known map[string]int32, changes chan<- map[string]int32) {
-	interval := watchInterval
+	c := census{known: known, missed: map[string]int{}}
+	_, waiting := c.settle(known)
 	for {
-		if len(known) > 0 && slices.Min(slices.Collect(maps.Values(known))) == 0 {
-			interval = time.Second // a topic is waited for
+		interval := watchInterval
+		if waiting {
+			interval = time.Second
 		}
 		if !sleep(ctx, interval) {
 			return
 		}
-		counts, err := r.member.look(r.reader)
+		seen, err := r.member.look(r.reader)
 		if err != nil {
 			if ctx.Err() == nil {
 				r.c.failed(err)
 			}
 			continue
 		}
-		for topic, n := range counts {
-			counts[topic] = max(n, known[topic]) // a broker may lag behind, and partitions are never taken away
-		}
-		if !maps.Equal(counts, known) {
-			changes <- counts
+		var believed map[string]int32
+		if believed, waiting = c.settle(seen); !maps.Equal(believed, known) {
+			changes <- believed
 			return
 		}
 	}

@@ -29,6 +29,7 @@ type member struct {
 	log             *slog.Logger
 	group, instance string
 	topics          []string
+	match           func(topic string) bool // others that are read; nil for none
 	// counts are the partitions of each topic as this member knows them. They are part of what it says when it joins, so
 	// that a change of them has the group balanced anew, whoever notices.
 	counts map[string]int32
@@ -109,7 +110,7 @@ func (m *member) joinOnce() ([]topicPartition, int32, error) {
 	req.RebalanceTimeout = int32(rebalanceTimeout / time.Millisecond)
 	req.ProtocolType = protocolType
 	err = req.AddGroupProtocolMetadata(protocolName, &sarama.ConsumerGroupMemberMetadata{
-		Version: 2, Topics: m.topics, UserData: encodeCounts(m.counts),
+		Version: 2, Topics: slices.Sorted(maps.Keys(m.counts)), UserData: encodeCounts(m.counts),
 		OwnedPartitions: ownedPartitions(m.claims), GenerationID: m.generation,
 	})
 	if err != nil {
@@ -228,17 +229,9 @@ func (m *member) leave(cl sarama.Client) error {
 	return check(res.Err)
 }
 
-// look asks for the number of partitions of the topics. A topic that is not there counts 0.
+// look asks for the number of partitions of the topics. One that is named and is not there counts 0.
 func (m *member) look(cl sarama.Client) (map[string]int32, error) {
-	counts := make(map[string]int32, len(m.topics))
-	for _, topic := range m.topics {
-		n, err := partitions(cl, topic)
-		if err != nil {
-			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", topic, err)
-		}
-		counts[topic] = n
-	}
-	return counts, nil
+	return look(cl, m.topics, m.match)
 }
 
 func ownedPartitions(claims []topicPartition) []*sarama.OwnedPartition {

@@ -27,6 +27,9 @@ type Stage struct {
 	// between processes. The transactional id is made of both.
 	Group, Instance string
 	Topics          []string
+	// Match says which other topics are read too; nil means none. Topics that appear, and partitions that are added, are
+	// noticed within ten seconds; a topic that is deleted is let go.
+	Match func(topic string) bool
 	// StartAt is where a partition without a committed offset starts: at the first record of that time or later, from
 	// the oldest when it is zero.
 	StartAt time.Time
@@ -62,7 +65,8 @@ type Task interface {
 	// dead-letter topic.
 	Process(m *Message) error
 	// Idle says that at the given time the end of the partition was asked for and everything before it has been
-	// processed. It is called about once a second while that is so.
+	// processed; nothing is then hidden behind an open transaction of a producer. It is called about once a second while
+	// that is so.
 	Idle(at time.Time)
 	// Take hands over what the records processed since the last Take give: messages, and metadata to commit with the
 	// offset. The loop keeps it until its transaction is committed and writes it again after an abort. An error means

@@ -190,7 +190,7 @@ func TestOutputWithoutInput(t *testing.T) {
 }
 
 // A partition is called idle only when all that could be read has been processed: records that follow are seen before
-// it is called so again. Control records at its end, and an open transaction's, do not stand in the way.
+// it is called so again. Control records at its end do not stand in the way.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
