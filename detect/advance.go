@@ -3,7 +3,6 @@ package detect
 import (
 	"math"
 
-	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules"
 )
 
@@ -21,14 +20,9 @@ type ruleState struct {
 	scratch *scratch
 	share   int // how many groups this partition may hold, 0 for any number
 
-	// started: all sources have a marker. step is the last step that was evaluated: panes below it are closed. first is
-	// the first step from which on everything was read, complete the first at which the rule's window lies after that.
-	started         bool
-	step            int64
-	first, complete int64
-	// overflowed is the step at which the overflow group was made, or noStep.
-	overflowed int64
-	dirty      bool
+	progress
+	overflow *overflow // nil while there is no overflow group
+	dirty    bool
 
 	groups  map[string]*group
 	list    []*group
@@ -42,6 +36,17 @@ type ruleState struct {
 	// husks are the episodes of groups that were let go at the offset at which they were born.
 	husks   map[string]uint32
 	charted int
+	// overflowPanes is how many deltas the overflow group took since the evaluator was made.
+	overflowPanes uint64
+}
+
+// progress is how far a rule has been evaluated. started: all sources have a marker. step is the last step that was
+// evaluated: panes below it are closed. first is the first step from which on everything was read, complete the first at
+// which the rule's window lies after that.
+type progress struct {
+	started         bool
+	step            int64
+	first, complete int64
 }
 
 // advanceFeed evaluates the steps of the feed's rules that have become complete.
@@ -139,8 +144,7 @@ func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
 		r.husks[g.key] = g.episode
 	}
 	if g.key == overflowKey {
-		e.emitOverflow(r, g, step-1, finding.Resolved)
-		r.overflowed = noStep
+		e.overflowEnds(r, step)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,9 +23,6 @@ const (
 	// maxMeasures bounds the measures of one Result: in a long catch-up the first ones are enough for a chart.
 	maxMeasures = 10_000
 )
-
-// TooManyGroups is the name of the alert about a rule that has more groups than its max_groups.
-const TooManyGroups = "FreshetTooManyGroups"
 
 // emit adds a settled finding about the group's alert at a step. The windows and the frame are those of the step.
 func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State, reason string) {
@@ -215,28 +211,6 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 		m.Threshold = r.rule.When.Threshold(&r.scratch.frame)
 	}
 	e.result.Measures = append(e.result.Measures, m)
-}
-
-// emitOverflow adds the finding that a rule has too many groups, or no longer has.
-func (e *Evaluator) emitOverflow(r *ruleState, g *group, index int64, state finding.State) {
-	at := r.plan.time(index + 1)
-	own := label.New(label.AlertName, TooManyGroups, "rule", r.rule.Name, "rule_group", r.rule.Group,
-		"pane_partition", strconv.Itoa(int(e.opts.Partition)))
-	limit := float64(r.share)
-	f := &finding.Finding{
-		Rule: TooManyGroups, Group: r.rule.Group, State: state, Settled: true, Birth: g.birth, Episode: 1, Transition: 1,
-		Labels: own, Fingerprint: own.Fingerprint(), Threshold: &limit, Condition: "groups > max_groups",
-		Annotations: map[string]string{"summary": fmt.Sprintf(
-			"Rule %s has more groups than its max_groups allows (%d here): the rest is judged as one group with the label %s=true.",
-			r.rule.Name, r.share, overflowLabel)},
-		WindowStart: at, WindowEnd: at, StartsAt: at,
-	}
-	if state == finding.Resolved {
-		f.Transition, f.EndsAt = 2, at
-		f.StartsAt = r.plan.time(r.overflowed)
-	}
-	f.ID = findingID(^r.rule.ID, g.key, f)
-	e.result.Findings = append(e.result.Findings, f)
 }
 
 // time returns the event time at which a step ends.

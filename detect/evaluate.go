@@ -54,9 +54,10 @@ type sourceState struct {
 
 // EvaluatorStats is what an Evaluator has counted since it was made.
 type EvaluatorStats struct {
-	// Sections were read; LatePanes came for a step that was over, UnknownPanes for a rule that is not in the set,
-	// OverflowPanes for a group beyond max_groups.
-	Sections, LatePanes, UnknownPanes, OverflowPanes uint64
+	// Sections were read; LatePanes came for a step that was over, UnknownPanes for a rule that is not in the set.
+	Sections, LatePanes, UnknownPanes uint64
+	// Overflows has one entry per rule that had panes for groups beyond its max_groups.
+	Overflows []RuleOverflow
 	// Groups is how many are held now.
 	Groups int
 	// Watermarks has one entry per rule that has started.
@@ -103,12 +104,8 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 			e.feeds = append(e.feeds, f)
 		}
 		state := &ruleState{
-			rule: r, plan: p, scratch: newScratch(p), groups: map[string]*group{}, overflowed: noStep,
+			rule: r, plan: p, scratch: newScratch(p), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
 			restored: map[*group]restoredGroup{}, segments: map[string]map[int64][]byte{},
-		}
-		if r.MaxGroups > 0 && len(r.By) > 0 {
-			n := int(opts.PanePartitions)
-			state.share = (r.MaxGroups + n - 1) / n
 		}
 		f.rules = append(f.rules, state)
 		e.rules = append(e.rules, state)
@@ -238,8 +235,8 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 		return g
 	}
 	key := string(in.key)
-	if r.share > 0 && len(r.list) >= r.share && key != overflowKey {
-		e.stats.OverflowPanes++
+	if r.full() {
+		r.overflowPanes++
 		key = overflowKey
 		if g := r.groups[key]; g != nil {
 			return g
@@ -249,8 +246,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 	r.groups[key] = g
 	r.list = append(r.list, g)
 	if key == overflowKey {
-		r.overflowed, r.dirty = in.index+1, true
-		e.emitOverflow(r, g, in.index, finding.Firing)
+		e.overflows(r, g, in.index)
 	}
 	return g
 }
@@ -293,9 +289,12 @@ func (e *Evaluator) source(number uint32) Source {
 // Stats returns the counts.
 func (e *Evaluator) Stats() EvaluatorStats {
 	s := e.stats
-	s.Watermarks = nil
+	s.Watermarks, s.Overflows = nil, nil
 	for _, r := range e.rules {
 		s.Groups += len(r.list)
+		if r.overflowPanes > 0 {
+			s.Overflows = append(s.Overflows, RuleOverflow{r.rule.Name, r.rule.Group, r.overflowPanes})
+		}
 		if r.started {
 			s.Watermarks = append(s.Watermarks, RuleWatermark{r.rule.Name, r.rule.Group, r.step * r.plan.interval})
 		}

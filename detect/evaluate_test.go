@@ -258,7 +258,7 @@ func TestTooManyGroups(t *testing.T) {
 	if f.Rule != TooManyGroups || f.State != finding.Firing || f.Labels.Get("rule") != "Errors" || *f.Threshold != 2 {
 		t.Errorf("finding %+v", f)
 	}
-	if o := res.Findings[1]; o.Labels.Get("overflow") != "true" || *o.Value != 2 {
+	if o := res.Findings[1]; o.Labels.Get("service_name") != OverflowGroup || *o.Value != 2 {
 		t.Errorf("the overflow group: %+v", o)
 	}
 	b.idle(20)

@@ -13,13 +13,6 @@ import (
 // maxKeyText bounds one value of a group's key in bytes; a longer one is cut.
 const maxKeyText = 1024
 
-// overflowKey is the key of the group that stands for all groups beyond a rule's max_groups, and overflowLabel its one
-// label. No record has that key: it would be a length without an end.
-const (
-	overflowKey   = "\xff"
-	overflowLabel = "overflow"
-)
-
 // appendKey appends the key of the group that a record belongs to: the text of each `by` value with its length before
 // it. A record that lacks one of the values belongs to no group: ok is false.
 func appendKey(b []byte, by []rules.Key, r *ingest.Record) (key []byte, ok bool) {
@@ -71,11 +64,12 @@ func nextText(key string) (text, rest string, ok bool) {
 
 // keyLabels returns the labels of a group.
 func keyLabels(by []rules.Key, key string) label.Set {
-	if key == overflowKey {
-		return label.New(overflowLabel, "true")
-	}
 	m := make(map[string]string, len(by))
 	for i := range by {
+		if key == overflowKey {
+			m[by[i].Label] = OverflowGroup
+			continue
+		}
 		text, rest, ok := nextText(key)
 		if !ok {
 			break
@@ -88,6 +82,10 @@ func keyLabels(by []rules.Key, key string) label.Set {
 
 // keyValues fills in the values of a group's key as a condition sees them; what the key lacks is missing.
 func keyValues(values []ingest.Value, key string) {
+	if key == overflowKey {
+		overflowValues(values)
+		return
+	}
 	for i := range values {
 		text, rest, ok := nextText(key)
 		if !ok {

@@ -72,8 +72,7 @@ func (e *Evaluator) restoreSource(number uint32, value []byte) error {
 func (e *Evaluator) restoreRule(key, value []byte) error {
 	r := e.byID[binary.BigEndian.Uint64(key[1:])]
 	if r == nil {
-		e.orphan(key, value, nil)
-		return nil
+		return e.restoreOrphanRule(key, value)
 	}
 	if len(value) == 0 {
 		return nil
@@ -82,15 +81,7 @@ func (e *Evaluator) restoreRule(key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	flags := in.byte("flags")
-	if r.started = flags&ruleStarted != 0; r.started {
-		r.step = in.varint("step")
-		r.first = in.varint("first step")
-		r.complete = in.varint("first complete step")
-	}
-	if flags&ruleOverflow != 0 {
-		r.overflowed = in.varint("overflow")
-	}
+	r.progress, r.overflow = in.rule(r.rule.ID)
 	if in.err == nil && !r.saneStep(r.step) {
 		return stateFault("rule %s was evaluated up to step %d, which is no time", r.rule.Name, r.step)
 	}

@@ -117,7 +117,7 @@ func (r *ruleState) append(b []byte) []byte {
 	if r.started {
 		flags |= ruleStarted
 	}
-	if r.overflowed != noStep {
+	if r.overflow != nil {
 		flags |= ruleOverflow
 	}
 	b = append(b, flags)
@@ -126,8 +126,8 @@ func (r *ruleState) append(b []byte) []byte {
 		b = binary.AppendVarint(b, r.first)
 		b = binary.AppendVarint(b, r.complete)
 	}
-	if r.overflowed != noStep {
-		b = binary.AppendVarint(b, r.overflowed)
+	if r.overflow != nil {
+		b = r.overflow.append(b)
 	}
 	return b
 }
@@ -207,6 +207,20 @@ func openState(value []byte, about string) (*stateReader, error) {
 		return nil, stateFault("%s has version %d, expected %d: written by another version of freshet", about, v, stateVersion)
 	}
 	return r, r.fault(about)
+}
+
+// rule reads what ruleState.append wrote.
+func (r *stateReader) rule(id uint64) (p progress, o *overflow) {
+	flags := r.byte("flags")
+	if p.started = flags&ruleStarted != 0; p.started {
+		p.step = r.varint("step")
+		p.first = r.varint("first step")
+		p.complete = r.varint("first complete step")
+	}
+	if flags&ruleOverflow != 0 {
+		o = r.overflow(id)
+	}
+	return p, o
 }
 
 func (r *stateReader) labels() label.Set {

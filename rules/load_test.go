@@ -210,6 +210,7 @@ func TestIDIsTheMeaning(t *testing.T) {
 	for _, same := range []string{
 		"{alert: A, from: logs, by: service.name, when: '(count(severity>=17))>5.0'}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 60s, interval: 5s, lateness: 5s, max_groups: 100000}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, max_groups: 5}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, labels: {x: y}, annotations: {summary: z}}",
 	} {
 		if r := rule(t, same); r.ID != base.ID {
@@ -235,7 +236,7 @@ func TestIDIsTheMeaning(t *testing.T) {
 // State is kept under the ID: it may change only with a good reason.
 func TestIDIsStable(t *testing.T) {
 	r := rule(t, `{alert: A, from: spans, by: [service.name], where: kind == SERVER, when: 'count() >= 5 && p95(duration).over("1h") > 1.5'}`)
-	if want := uint64(12090100009771678615); r.ID != want {
+	if want := uint64(12418890343666354766); r.ID != want {
 		t.Errorf("the ID is %d, want %d", r.ID, want)
 	}
 }
@@ -261,7 +262,7 @@ func TestIDsOfASetDiffer(t *testing.T) {
 	}
 }
 
-func TestVersionChangesWithTexts(t *testing.T) {
+func TestVersionChangesWithTextsAndLimits(t *testing.T) {
 	parse := func(summary string) uint64 {
 		set, problems := Parse("x.yaml", []byte("groups: [{name: g, rules: [{alert: A, from: logs, when: count() > 5, annotations: {summary: "+summary+"}}]}]"))
 		if set == nil {
@@ -271,6 +272,9 @@ func TestVersionChangesWithTexts(t *testing.T) {
 	}
 	if first, again, other := parse("a"), parse("a"), parse("b"); first != again || first == other {
 		t.Error("the version does not follow the texts")
+	}
+	if parse("a}, max_groups: 7, labels: {x: y") == parse("a}, max_groups: 8, labels: {x: y") {
+		t.Error("the version does not follow max_groups")
 	}
 }
 

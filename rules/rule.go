@@ -38,7 +38,7 @@ type Rule struct {
 	For, KeepFiringFor time.Duration
 	// Lateness is how long after its event time a record may arrive and still count.
 	Lateness time.Duration
-	// MaxGroups bounds the groups of the rule.
+	// MaxGroups bounds the groups of the rule. It is no part of its meaning: a rule keeps its state when it is changed.
 	MaxGroups int
 
 	When *expr.Program
@@ -89,7 +89,7 @@ func (r *Rule) meaning() uint64 {
 	for _, k := range r.By {
 		h.texts(k.Label, k.Text)
 	}
-	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness), int64(r.MaxGroups))
+	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness))
 	return h.Sum64()
 }
 
@@ -106,7 +106,7 @@ func (r *Rule) reach(read expr.Read) time.Duration {
 type Set struct {
 	// Rules are in the order of their files and in these as written.
 	Rules []*Rule
-	// Version is a hash over the IDs and texts of all rules.
+	// Version is a hash over the IDs, limits and texts of all rules.
 	Version uint64
 }
 
@@ -122,7 +122,7 @@ func newSet(list []*Rule) *Set {
 			r.ID = next.Sum64()
 		}
 		taken[r.ID] = true
-		h.numbers(int64(r.ID))
+		h.numbers(int64(r.ID), int64(r.MaxGroups))
 		for _, texts := range [][]Template{r.Labels, r.Annotations} {
 			h.numbers(int64(len(texts)))
 			for _, t := range texts {
