@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -67,10 +68,11 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 		bodies: make([][]byte, opts.PanePartitions), blocks: make([][]byte, opts.PanePartitions),
 		stats: newAccumulatorStats(),
 	}
+	input := cmp.Or(opts.Input, opts.Source.Topic)
 	classes := map[string]*keyClass{}
 	seen := map[boundary]bool{}
 	for _, r := range opts.Rules.Rules {
-		if r.From == ingest.Events && r.Topic != "" && r.Topic != opts.Source.Topic {
+		if r.From == ingest.Events && r.Topic != "" && r.Topic != input {
 			continue
 		}
 		text := byText(r.By)
@@ -111,7 +113,7 @@ func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 }
 
 func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
-	a.stats.records++
+	a.stats.records[min(r.Signal, signals-1)]++
 	t := r.Time
 	if t == 0 {
 		t = origin.Timestamp

@@ -81,11 +81,11 @@ func TestLateAndAheadAreCountedByService(t *testing.T) {
 	if want := map[string]uint64{"pay": 1}; !maps.Equal(s.Ahead, want) {
 		t.Errorf("ahead %v, expected %v", s.Ahead, want)
 	}
-	if want := (RuleStats{"Errors", "shop", 3, 1, 3}); s.Rules[0] != want {
+	if want := (RuleStats{"Errors", "shop", a.opts.Rules.Rules[0].ID, 7, 3, 1, 3}); s.Rules[0] != want {
 		t.Errorf("the rule counts %+v, expected %+v", s.Rules[0], want)
 	}
-	if want := at0 + 159*sec; s.EventTime != want || s.Records != 8 {
-		t.Errorf("event time %d after %d records, expected %d", s.EventTime, s.Records, want)
+	if want := at0 + 159*sec; s.EventTime != want || s.Records != 8 || s.Signals[ingest.Logs] != 8 {
+		t.Errorf("event time %d after %d records, %v by signal, expected %d and 8", s.EventTime, s.Records, s.Signals, want)
 	}
 }
 

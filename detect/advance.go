@@ -6,13 +6,6 @@ import (
 	"github.com/freshet-dev/freshet/rules"
 )
 
-// feed is a list of topics that rules read; they share a watermark.
-type feed struct {
-	topics []string
-	rules  []*ruleState
-	dirty  bool
-}
-
 // ruleState is what stage 2 holds of one rule.
 type ruleState struct {
 	rule    *rules.Rule
@@ -51,11 +44,12 @@ type progress struct {
 
 // advanceFeed evaluates the steps of the feed's rules that have become complete.
 func (e *Evaluator) advanceFeed(f *feed) {
-	at, ok := e.marks.Complete(f.topics)
+	topics := e.awaited(f)
+	at, ok := e.marks.Complete(topics)
 	if !ok {
 		return
 	}
-	start, all := e.marks.Start(f.topics, e.opts.Rules.Version)
+	start, all := e.marks.Start(topics, e.opts.Rules.Version)
 	for _, r := range f.rules {
 		if !r.started {
 			if !all {

@@ -28,6 +28,8 @@ type Source struct {
 type AccumulatorOptions struct {
 	Rules  *rules.Set
 	Source Source
+	// Input is how rules on events name the source's topic, when that is not its own name.
+	Input string
 	// Partitions is the number of partitions of the source's topic; markers carry it so that stage 2 knows how many to
 	// wait for.
 	Partitions int32
@@ -52,6 +54,8 @@ type Topics map[ingest.Signal][]string
 type EvaluatorOptions struct {
 	Rules  *rules.Set
 	Topics Topics
+	// Patterns are the inputs beside Topics.
+	Patterns []Pattern
 	// Partition is the partition of freshet.panes that the evaluator reads, PanePartitions how many there are: each
 	// enforces its share of a rule's MaxGroups.
 	Partition, PanePartitions int32

@@ -10,8 +10,6 @@ import (
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/detect/window"
-	"github.com/freshet-dev/freshet/ingest"
-	"github.com/freshet-dev/freshet/rules"
 )
 
 // Evaluator is stage 2 for one partition of freshet.panes: a deterministic state machine from panes and markers to
@@ -26,6 +24,8 @@ type Evaluator struct {
 	byID  map[uint64]*ruleState
 	feeds []*feed
 	marks window.Marks
+	// absent topics do not exist.
+	absent map[string]bool
 
 	// sources are the input partitions by the number that evidence knows them by.
 	sources []sourceState
@@ -81,13 +81,12 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 	opts.PanePartitions = max(opts.PanePartitions, 1)
 	e := &Evaluator{
 		opts: opts, byID: map[uint64]*ruleState{}, numbers: map[Source]uint32{}, result: new(Result),
-		orphans: map[string]*finding.Finding{},
+		orphans: map[string]*finding.Finding{}, absent: map[string]bool{},
 	}
 	e.order = func(a, b uint32) int {
 		x, y := e.source(a), e.source(b)
 		return cmp.Or(strings.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
 	}
-	feeds := map[string]*feed{}
 	for _, r := range opts.Rules.Rules {
 		p, err := newPlan(r)
 		if err != nil {
@@ -96,13 +95,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		if other := e.byID[r.ID]; other != nil {
 			return nil, fmt.Errorf("rules %s and %s have the same id %d", other.rule.Name, r.Name, r.ID)
 		}
-		topics := topicsOf(r, opts.Topics)
-		f := feeds[strings.Join(topics, "\x00")]
-		if f == nil {
-			f = &feed{topics: topics}
-			feeds[strings.Join(topics, "\x00")] = f
-			e.feeds = append(e.feeds, f)
-		}
+		f := e.feedOf(r)
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
 			restored: map[*group]restoredGroup{}, segments: map[string]map[int64][]byte{},
@@ -112,18 +105,6 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		e.byID[r.ID] = state
 	}
 	return e, nil
-}
-
-// topicsOf returns the topics that a rule reads, sorted.
-func topicsOf(r *rules.Rule, topics Topics) []string {
-	switch {
-	case r.From == ingest.Events && r.Topic != "":
-		return []string{r.Topic}
-	case r.From == ingest.SpanEvents:
-		return slices.Sorted(slices.Values(topics[ingest.Spans]))
-	default:
-		return slices.Sorted(slices.Values(topics[r.From]))
-	}
 }
 
 // Apply takes the next panes record and returns what it leads to. The error says what of the record could not be read
@@ -260,6 +241,8 @@ func (e *Evaluator) observe(number uint32, src Source, m Marker) {
 		return
 	}
 	e.sources[number].dirty = true
+	e.meet(src.Topic)
+	delete(e.absent, src.Topic)
 	for _, f := range e.feeds {
 		if slices.Contains(f.topics, src.Topic) {
 			f.dirty = true

@@ -64,6 +64,7 @@ func (e *Evaluator) restoreSource(number uint32, value []byte) error {
 	e.sources[number] = sourceState{Source: src}
 	e.numbers[src] = number
 	if marked {
+		e.meet(src.Topic)
 		e.marks.Observe(src.Topic, src.Partition, m)
 	}
 	return nil

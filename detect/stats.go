@@ -15,8 +15,9 @@ const OtherServices = "(other)"
 
 // AccumulatorStats is what an Accumulator has counted since it was made.
 type AccumulatorStats struct {
-	// Records is how many were read.
+	// Records is how many were read, Signals the same by signal.
 	Records uint64
+	Signals map[ingest.Signal]uint64
 	// Late counts records that came too late for at least one rule, Ahead those whose clock was ahead, by service.name
 	// ("" where there is none).
 	Late, Ahead map[string]uint64
@@ -31,19 +32,27 @@ type AccumulatorStats struct {
 // RuleStats is what one rule has made of the records of a partition.
 type RuleStats struct {
 	Rule, Group string
-	// Matched records were counted in a pane, Unmatched ones lack a `by` value, Late ones came too late.
-	Matched, Unmatched, Late uint64
+	// ID is the rule's.
+	ID uint64
+	// Selected records passed the rule's `where`. Of those that an aggregate takes, Matched were counted in a pane,
+	// Unmatched lack a `by` value, Late came too late.
+	Selected, Matched, Unmatched, Late uint64
 }
 
 // Stats returns the counts; the maps are the caller's.
 func (a *Accumulator) Stats() AccumulatorStats {
 	s := AccumulatorStats{
-		Records: a.stats.records, Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
+		Signals: map[ingest.Signal]uint64{}, Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
 		Rules: make([]RuleStats, len(a.tallies)),
 	}
 	for i, t := range a.tallies {
-		s.Rules[i] = RuleStats{t.rule.Name, t.rule.Group, t.matched, t.unmatched, t.late}
+		s.Rules[i] = RuleStats{t.rule.Name, t.rule.Group, t.rule.ID, t.selected, t.matched, t.unmatched, t.late}
 		s.Groups += len(t.groups)
+	}
+	for signal, n := range a.stats.records {
+		if s.Records += n; n > 0 {
+			s.Signals[ingest.Signal(signal)] = n
+		}
 	}
 	if reached, ok := a.eventTime(); ok {
 		s.EventTime = reached
@@ -52,7 +61,7 @@ func (a *Accumulator) Stats() AccumulatorStats {
 }
 
 type accumulatorStats struct {
-	records     uint64
+	records     [signals]uint64
 	late, ahead serviceCounts
 }
 

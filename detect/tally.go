@@ -32,7 +32,7 @@ type tally struct {
 	values  []ingest.Value
 	scratch []byte
 
-	matched, unmatched, late uint64
+	selected, matched, unmatched, late uint64
 }
 
 // tallyGroup is one group, interned; panes are its open ones, the most recently used last.
@@ -159,6 +159,7 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 	if t.rule.Where != nil && !t.rule.Where(r) {
 		return tallyNothing
 	}
+	t.selected++
 	taken, evidence := t.measure(r)
 	if !taken && !t.everyRecord {
 		return tallyNothing
