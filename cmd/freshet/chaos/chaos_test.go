@@ -78,7 +78,7 @@ func TestChaos(t *testing.T) {
 	name := "chaos" + strconv.FormatInt(time.Now().Unix(), 36)
 	topic := name + "_logs"
 	rules := fmt.Sprintf(rules, lateness)
-	all := newCrew(t, name, topic, 3, kafka.through, rules, lateness)
+	all := newCrew(t, name, topic, 3, kafka.through, rules)
 	c := &chaos{
 		t: t, kafka: kafka, visitor: all.detectors[2], done: map[string]int{}, at: map[string]int{},
 		topics: []string{"__consumer_offsets", "__transaction_state", topic, name + ".panes", name + ".state", name + ".findings"},
@@ -98,20 +98,18 @@ func TestChaos(t *testing.T) {
 	if delay := written.longestDelay(); delay > lateness {
 		t.Errorf("the load was written up to %s late, which rules with a lateness of %s need not forgive: the brokers were away for too long", delay, lateness)
 	}
-	for _, d := range c.crew.detectors {
+	calmly := newCrew(t, name+"calm", topic, 1, kafka.brokers, rules)
+	calmly.detectors[0].start()
+	for _, d := range slices.Concat(c.crew.detectors, calmly.detectors) {
 		d.now.Running()
 	}
-	c.crew.reached(t, l.to().Add(margin), lateness+3*time.Minute)
-	caughtUp := time.Since(l.to().Add(margin + lateness))
-
-	calmly := newCrew(t, name+"calm", topic, 1, kafka.brokers, rules, lateness)
-	calmly.detectors[0].start()
-	calmly.detectors[0].now.Running()
-	calmly.reached(t, l.to().Add(margin), 3*time.Minute)
+	until := l.to().Add(margin)
+	c.crew.reached(t, until, lateness+3*time.Minute)
+	caughtUp := time.Since(until.Add(lateness))
+	calmly.reached(t, until, 3*time.Minute)
 	if n := calmly.late(t.Context()); n > 0 {
 		t.Errorf("%v records were late: the comparison is void", n)
 	}
-	until := l.to().Add(margin)
 	undisturbed := findings(t, kafka.client, calmly.namespace)
 	disturbed := findings(t, kafka.client, name)
 	d := compare(disturbed, undisturbed, until)

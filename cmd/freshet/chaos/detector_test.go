@@ -3,7 +3,9 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,16 +26,15 @@ type detector struct {
 // crew are the detectors of a run, and its namespace.
 type crew struct {
 	namespace string
-	lateness  time.Duration
 	detectors []*detector
 }
 
 // newCrew makes places for n detectors over the topic of the load.
-func newCrew(t testing.TB, namespace, topic string, n int, brokers []string, rulesText string, lateness time.Duration) *crew {
+func newCrew(t testing.TB, namespace, topic string, n int, brokers []string, rulesText string) *crew {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rules.yaml")
 	harness.Write(t, path, rulesText)
-	c := &crew{namespace: namespace, lateness: lateness}
+	c := &crew{namespace: namespace}
 	for i := range n {
 		c.detectors = append(c.detectors, &detector{t: t, config: fmt.Sprintf(`
 kafka: {brokers: [%s], namespace: %s, instance: %s-%d}
@@ -83,27 +84,27 @@ func (d *detector) visit(during time.Duration, harsh bool) {
 func (c *crew) reached(t testing.TB, at time.Time, within time.Duration) {
 	t.Helper()
 	const panes = 4 // partitions, the default
-	at = at.Add(c.lateness)
-	var seen map[string]time.Time
+	seen, said := map[string]time.Time{}, time.Now()
 	harness.Eventually(t, within, fmt.Sprintf("all partitions are evaluated up to %s", at.UTC().Format(time.TimeOnly)), func() bool {
 		seen = map[string]time.Time{}
+		now := time.Now()
 		for _, d := range c.detectors {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			now := time.Now()
 			for p, delay := range d.now.Metrics(ctx).Label("freshet_detect_watermark_delay_seconds", "partition") {
 				seen[p] = now.Add(-time.Duration(delay * float64(time.Second)))
 			}
 			cancel()
 		}
-		if len(seen) < panes {
-			return false
-		}
-		for _, mark := range seen {
-			if mark.Before(at) {
-				return false
+		if time.Since(said) > 5*time.Second {
+			said = time.Now()
+			fmt.Fprintf(t.Output(), "%s: waiting until %s is complete:", c.namespace, at.UTC().Format(time.TimeOnly))
+			for _, p := range slices.Sorted(maps.Keys(seen)) {
+				fmt.Fprintf(t.Output(), " partition %s at %s", p, seen[p].UTC().Format(time.TimeOnly))
 			}
+			fmt.Fprintln(t.Output())
 		}
-		return true
+		slowest := slices.MinFunc(append(slices.Collect(maps.Values(seen)), now), time.Time.Compare)
+		return len(seen) == panes && !slowest.Before(at)
 	})
 }
 

@@ -43,7 +43,7 @@ const (
 	// jitter is how much the event times of a message may be before its tick.
 	jitter = 1500 * time.Millisecond
 	// calm is the end of a load, in which nothing is wrong, so that all alerts resolve.
-	calm = 15 * time.Second
+	calm = 12 * time.Second
 )
 
 func (l load) to() time.Time { return l.from.Add(l.length) }

@@ -13,9 +13,10 @@ import (
 type proxy struct {
 	target string
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-	open  chan struct{} // closed while bytes pass
+	mu     sync.Mutex
+	conns  map[net.Conn]bool
+	halted int           // times that it was halted and not resumed
+	open   chan struct{} // closed while bytes pass
 }
 
 // newProxy listens at an address until the test ends.
@@ -29,8 +30,7 @@ func newProxy(t testing.TB, address, target string) *proxy {
 	close(p.open)
 	t.Cleanup(func() {
 		_ = l.Close()
-		p.resume()
-		p.cut()
+		p.close()
 	})
 	go func() {
 		for {
@@ -101,18 +101,29 @@ func (p *proxy) cut() {
 func (p *proxy) halt() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = make(chan struct{})
+	if p.halted++; p.halted == 1 {
+		p.open = make(chan struct{})
+	}
 }
 
-// resume lets pass what waits and what comes.
+// resume undoes a halt: what waits passes, and what comes.
 func (p *proxy) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.open:
-	default:
+	if p.halted--; p.halted == 0 {
 		close(p.open)
 	}
+}
+
+// close ends all connections.
+func (p *proxy) close() {
+	p.mu.Lock()
+	if p.halted > 0 {
+		p.halted = 0
+		close(p.open)
+	}
+	p.mu.Unlock()
+	p.cut()
 }
 
 // reset closes a connection without the farewell of TCP.

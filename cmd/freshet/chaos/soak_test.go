@@ -57,7 +57,7 @@ func TestSoak(t *testing.T) {
 	brokers := strings.Split(servers, ",")
 	name := "soak" + strconv.FormatInt(time.Now().Unix(), 36)
 	client := newClient(t, brokers)
-	c := newCrew(t, name, name+"_logs", 1, brokers, soakRules, 3*time.Second)
+	c := newCrew(t, name, name+"_logs", 1, brokers, soakRules)
 	d := c.detectors[0]
 	d.start()
 	d.now.Running()
