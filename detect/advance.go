@@ -137,7 +137,7 @@ func (e *Evaluator) drop(r *ruleState, g *group, step int64) {
 		}
 		r.husks[g.key] = g.episode
 	}
-	if g.key == overflowKey {
+	if _, ok := overflowPartition(g.key); ok {
 		e.overflowEnds(r, step)
 	}
 }

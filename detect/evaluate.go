@@ -36,7 +36,8 @@ type Evaluator struct {
 	result  *Result
 	touched []ruleGroup // groups to look ahead at
 	// orphans are the keys of state of removed rules, with the finding that resolves the alert where there is one.
-	orphans map[string]*finding.Finding
+	orphans     map[string]*finding.Finding
+	overflowKey string
 	// unsettled: records were restored since the last Apply.
 	unsettled bool
 	stats     EvaluatorStats
@@ -81,7 +82,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 	opts.PanePartitions = max(opts.PanePartitions, 1)
 	e := &Evaluator{
 		opts: opts, byID: map[uint64]*ruleState{}, numbers: map[Source]uint32{}, result: new(Result),
-		orphans: map[string]*finding.Finding{}, absent: map[string]bool{},
+		orphans: map[string]*finding.Finding{}, absent: map[string]bool{}, overflowKey: overflowKey(opts.Partition),
 	}
 	e.order = func(a, b uint32) int {
 		x, y := e.source(a), e.source(b)
@@ -218,7 +219,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 	key := string(in.key)
 	if r.full() {
 		r.overflowPanes++
-		key = overflowKey
+		key = e.overflowKey
 		if g := r.groups[key]; g != nil {
 			return g
 		}
@@ -226,7 +227,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 	g := &group{key: key, early: noStep, birth: e.offset, episode: r.husks[key]}
 	r.groups[key] = g
 	r.list = append(r.list, g)
-	if key == overflowKey {
+	if _, ok := overflowPartition(key); ok {
 		e.overflows(r, g, in.index)
 	}
 	return g

@@ -64,12 +64,11 @@ func nextText(key string) (text, rest string, ok bool) {
 
 // keyLabels returns the labels of a group.
 func keyLabels(by []rules.Key, key string) label.Set {
+	if partition, ok := overflowPartition(key); ok {
+		return overflowLabels(by, partition)
+	}
 	m := make(map[string]string, len(by))
 	for i := range by {
-		if key == overflowKey {
-			m[by[i].Label] = OverflowGroup
-			continue
-		}
 		text, rest, ok := nextText(key)
 		if !ok {
 			break
@@ -82,7 +81,7 @@ func keyLabels(by []rules.Key, key string) label.Set {
 
 // keyValues fills in the values of a group's key as a condition sees them; what the key lacks is missing.
 func keyValues(values []ingest.Value, key string) {
-	if key == overflowKey {
+	if _, ok := overflowPartition(key); ok {
 		overflowValues(values)
 		return
 	}

@@ -169,6 +169,8 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 	for i, text := range strings.Split(g.key, "\x00") {
 		if i < len(r.By) {
 			m[r.By[i].Label] = text
+		} else if i > 0 {
+			m["pane_partition"] = text // of an overflow group
 		}
 	}
 	for _, t := range r.Labels {

@@ -34,6 +34,7 @@ type sourceLog struct {
 // seen is a record that a rule counts.
 type seen struct {
 	r        *ingest.Record
+	key      string // of its group
 	at       int64
 	source   Source
 	offset   int64
@@ -45,59 +46,89 @@ const tolerance = int64(time.Minute)
 
 func floorDivision(a, b int64) int64 { return (a - ((a%b)+b)%b) / b }
 
+// oracleRead is what a rule counts of one input partition: per message its records, and the event time reached after it.
+type oracleRead struct {
+	counted [][]seen
+	reached []int64
+	// first is the event time of the first record where older ones were not read, else math.MinInt64.
+	first int64
+}
+
+func oracleReads(r *rules.Rule, log *sourceLog) oracleRead {
+	width := int64(r.Interval)
+	out := oracleRead{first: math.MinInt64}
+	reached := int64(math.MinInt64)
+	begun := false
+	for i, m := range log.messages {
+		offset := log.first + int64(i)
+		var counted []seen
+		for j := range m.records {
+			rec := &m.records[j]
+			at := rec.Time
+			if at == 0 {
+				at = m.timestamp
+			}
+			if at > m.timestamp+tolerance {
+				continue
+			}
+			if !begun && offset > 0 {
+				out.first = at
+			}
+			begun = true
+			late := reached != math.MinInt64 && (floorDivision(at, width)+1)*width <= reached-int64(r.Lateness)
+			reached = max(reached, at)
+			s, ok := oracleSee(r, rec)
+			if late || !ok {
+				continue
+			}
+			s.at, s.source, s.offset = at, log.source, offset
+			counted = append(counted, s)
+		}
+		out.counted = append(out.counted, counted)
+		out.reached = append(out.reached, reached)
+	}
+	return out
+}
+
+// oracleFirstStep is the first step from which on everything was read.
+func oracleFirstStep(r *rules.Rule, reads []oracleRead) int64 {
+	first := int64(math.MinInt64)
+	for _, read := range reads {
+		first = max(first, read.first)
+	}
+	if first == math.MinInt64 {
+		return math.MinInt64 / 2
+	}
+	return -floorDivision(-first, int64(r.Interval))
+}
+
 // oracleFindings returns the settled findings of one rule, as lines of text.
 func oracleFindings(r *rules.Rule, logs []sourceLog) []string {
-	width := int64(r.Interval)
 	groups := map[string][]seen{}
-	watermark, first := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, log := range logs {
-		reached := int64(math.MinInt64)
-		begun := false
-		for i, m := range log.messages {
-			offset := log.first + int64(i)
-			for j := range m.records {
-				rec := &m.records[j]
-				at := rec.Time
-				if at == 0 {
-					at = m.timestamp
-				}
-				if at > m.timestamp+tolerance {
-					continue
-				}
-				if !begun {
-					begun = true
-					if offset > 0 {
-						first = max(first, at)
-					}
-				}
-				late := reached != math.MinInt64 && (floorDivision(at, width)+1)*width <= reached-int64(r.Lateness)
-				reached = max(reached, at)
-				s, key, ok := oracleSee(r, rec)
-				if late || !ok {
-					continue
-				}
-				s.at, s.source, s.offset = at, log.source, offset
-				groups[key] = append(groups[key], s)
+	watermark := int64(math.MaxInt64)
+	var reads []oracleRead
+	for i := range logs {
+		read := oracleReads(r, &logs[i])
+		reads = append(reads, read)
+		for _, counted := range read.counted {
+			for _, s := range counted {
+				groups[s.key] = append(groups[s.key], s)
 			}
 		}
-		watermark = min(watermark, max(reached, log.idleAt))
-	}
-	firstStep := int64(math.MinInt64 / 2)
-	if first != math.MinInt64 {
-		firstStep = -floorDivision(-first, width)
+		watermark = min(watermark, max(read.reached[len(read.reached)-1], logs[i].idleAt))
 	}
 	var out []string
 	for key, records := range groups {
-		g := oracleGroup{rule: r, key: key, records: records, first: firstStep}
-		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), width))...)
+		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads)}
+		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), int64(r.Interval)))...)
 	}
 	sort.Strings(out)
 	return out
 }
 
-func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, key string, ok bool) {
+func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, ok bool) {
 	if rec.Signal != r.From || (r.Where != nil && !r.Where(rec)) {
-		return s, "", false
+		return s, false
 	}
 	s.r = rec
 	counted, chooses := false, false
@@ -116,17 +147,18 @@ func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, key string, ok bool) 
 		s.evidence = s.evidence || (s.taken[i] && (!chooses || a.Filter != nil || a.Arg != nil))
 	}
 	if !counted && !r.When.ZeroOnEmpty {
-		return s, "", false
+		return s, false
 	}
 	var texts []string
 	for _, k := range r.By {
 		v := k.Value(rec)
 		if v.Kind == ingest.Missing {
-			return s, "", false
+			return s, false
 		}
 		texts = append(texts, v.Text())
 	}
-	return s, strings.Join(texts, "\x00"), true
+	s.key = strings.Join(texts, "\x00")
+	return s, true
 }
 
 type oracleGroup struct {
@@ -143,6 +175,9 @@ type oracleGroup struct {
 	state   finding.State // "" is inactive
 	since   int64
 	cleared int64
+	// alive says whether the group is still looked at after the last step, ended is the step at which it no longer was.
+	alive bool
+	ended int64
 }
 
 func (g *oracleGroup) pane(s seen) int64 { return floorDivision(s.at, int64(g.rule.Interval)) }
@@ -227,11 +262,13 @@ func (g *oracleGroup) run(last int64) []string {
 				g.state = ""
 			}
 			alive = g.state != ""
+			g.ended = step
 		}
 		if g.state == "" {
 			g.samples = nil
 		}
 	}
+	g.alive = alive
 	return g.out
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
@@ -20,11 +21,24 @@ import (
 // TooManyGroups is the name of the alert about a rule that has more groups than its max_groups.
 const TooManyGroups = "FreshetTooManyGroups"
 
-// OverflowGroup is the value of every `by` label of the group that stands for those beyond a rule's max_groups.
+// OverflowGroup is the value of every `by` label of the group that stands for those beyond a rule's max_groups. There may
+// be one for each partition of freshet.panes, which the label pane_partition tells apart.
 const OverflowGroup = "__overflow__"
 
-// overflowKey is the key of that group. No record has it: it would be a length without an end.
-const overflowKey = "\xff"
+// labelPartition names a partition of freshet.panes.
+const labelPartition = "pane_partition"
+
+// overflowMark begins the key of an overflow group, and the partition follows. No record has such a key: it would begin
+// with a text that is longer than any.
+const overflowMark = "\xff"
+
+func overflowKey(partition int32) string { return overflowMark + strconv.Itoa(int(partition)) }
+
+// overflowPartition returns the partition of an overflow group's key; ok is false for the key of any other group.
+func overflowPartition(key string) (partition string, ok bool) {
+	partition, ok = strings.CutPrefix(key, overflowMark)
+	return partition, ok && partition != "" && partition[0] >= '0' && partition[0] <= '9'
+}
 
 // overflow is what is to be known of a rule's overflow group, beside its panes: enough to end the finding about it,
 // should the rule be gone.
@@ -78,7 +92,7 @@ func (e *Evaluator) overflowEnds(r *ruleState, step int64) {
 func (o *overflow) finding(partition int32, state finding.State, step int64) *finding.Finding {
 	at := func(step int64) time.Time { return time.Unix(0, step*o.interval).UTC() }
 	own := label.New(label.AlertName, TooManyGroups, "rule", o.names[0], "rule_group", o.names[1],
-		"pane_partition", strconv.Itoa(int(partition)))
+		labelPartition, strconv.Itoa(int(partition)))
 	limit := float64(o.share)
 	f := &finding.Finding{
 		Rule: TooManyGroups, Group: o.names[1], State: state, Settled: true, Birth: o.birth, Episode: 1, Transition: 1,
@@ -91,7 +105,7 @@ func (o *overflow) finding(partition int32, state finding.State, step int64) *fi
 	if state == finding.Resolved {
 		f.Transition, f.EndsAt = 2, at(step)
 	}
-	f.ID = findingID(^o.rule, overflowKey, f)
+	f.ID = findingID(^o.rule, overflowKey(partition), f)
 	return f
 }
 
@@ -140,6 +154,15 @@ func (e *Evaluator) restoreOrphanRule(key, value []byte) error {
 	}
 	e.orphan(key, value, f)
 	return nil
+}
+
+// overflowLabels are the labels of the overflow group of a partition.
+func overflowLabels(by []rules.Key, partition string) label.Set {
+	m := map[string]string{labelPartition: partition}
+	for i := range by {
+		m[by[i].Label] = OverflowGroup
+	}
+	return label.FromMap(m)
 }
 
 // overflowValues is the key of the overflow group as a condition sees it.

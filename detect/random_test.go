@@ -170,6 +170,9 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	for _, n := range names {
 		r.By = append(r.By, rules.Key{Label: n, Value: attr(n), Text: n})
 	}
+	if len(names) > 0 && rnd.IntN(2) == 0 {
+		r.MaxGroups = 1 + rnd.IntN(4)
+	}
 	return r
 }
 
