@@ -22,6 +22,7 @@ type evaluate struct {
 	p         *Pipeline
 	eval      *detect.Evaluator
 	partition int32
+	overflows map[string]uint64 // panes counted so far, by rule
 
 	sent sync.WaitGroup
 	mu   sync.Mutex
@@ -89,6 +90,7 @@ func (t *evaluate) Process(m *kafka.Message) error {
 		t.p.log.Warn("evaluating rules", slog.Any("warning", w))
 	}
 	for _, f := range res.Findings {
+		t.sayOverflow(f)
 		if err := t.send(f); err != nil {
 			return err
 		}
@@ -150,6 +152,7 @@ func (t *evaluate) report() {
 		}
 	}
 	t.p.progress.set(t.partition, m)
+	t.countOverflows(stats.Overflows)
 }
 
 // Close forgets what the partition reported: it is another process's now.

@@ -17,6 +17,7 @@ type metrics struct {
 	late, future *prometheus.CounterVec
 	findings     *prometheus.CounterVec
 	toFinding    *prometheus.HistogramVec
+	overflows    *prometheus.CounterVec
 	rules        prometheus.Gauge
 	build        *prometheus.GaugeVec
 }
@@ -42,12 +43,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 				"until it was found.",
 			Buckets: []float64{.05, .1, .2, .3, .5, 1, 2, 5, 10, 30, 60},
 		}, []string{"settled"}),
+		overflows: counter("freshet_detect_overflow_panes_total",
+			"Panes of groups beyond a rule's max_groups, which are counted as one group.", "rule"),
 		rules: prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_rules", Help: "Rules loaded."}),
 		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_build_info", Help: "1, with what runs.",
 		}, []string{"version", "targets"}),
 	}
-	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.rules, m.build)
+	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.rules, m.build)
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
 		m.findings.WithLabelValues(string(s))

@@ -88,6 +88,7 @@ var components = []component{
 				[]string{"true", "false"},
 			},
 			"partition": {"the partition of `freshet.panes`, among which groups are shared out", nil},
+			"rule":      {"the rule's name", nil},
 		},
 	},
 	{
@@ -132,7 +133,7 @@ func unitOf(name string) string {
 	words := strings.Split(strings.TrimSuffix(name, "_total"), "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes",
-		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "records", "requests", "rotations", "rules", "transactions":
+		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "requests", "rotations", "rules", "transactions":
 		return last
 	case "info":
 		return "1"

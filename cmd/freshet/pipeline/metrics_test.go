@@ -64,7 +64,7 @@ groups:
     lateness: 1s
     rules:
       - {alert: Errors, from: logs, by: [service.name], when: count(severity >= ERROR) >= 3}
-      - {alert: Orders, from: events, topic: orders, by: [service.name], when: count() >= 1}
+      - {alert: Orders, from: events, topic: orders, by: [service.name], max_groups: 1, when: count() >= 1}
 `
 
 // TestMetrics runs the whole pipeline on input that makes every metric move, and checks the table that the README shows
@@ -86,8 +86,8 @@ func (notifier) Notify(context.Context, *alert.Notification) (alert.Outcome, err
 }
 
 // startPipeline starts all roles on the embedded broker and sends what they can find something in: lines of files,
-// among them one too long and one that no Kafka record can hold, and events of now, of an hour ago, in an hour, and in
-// no format at all.
+// among them one too long and one that no Kafka record can hold, and events of now, of more groups than their rule may
+// have, of an hour ago, in an hour, and in no format at all.
 func startPipeline(t *testing.T) *pipeline.Pipeline {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,6 +136,9 @@ func startPipeline(t *testing.T) *pipeline.Pipeline {
 		fmt.Sprintf(`{"service.name":"shop","timestamp":%d}`, now.Add(-time.Hour).Unix()),
 		fmt.Sprintf(`{"service.name":"shop","timestamp":%d}`, now.Add(time.Hour).Unix()),
 		"\xff\xfe",
+	}
+	for i := range 8 {
+		events = append(events, fmt.Sprintf(`{"service.name":"branch %d","timestamp":%d}`, i, now.Unix()))
 	}
 	for _, e := range events {
 		if err := p.Client().Produce(ctx, kafka.Message{Topic: "orders", Partition: 0, Value: []byte(e)}); err != nil {
