@@ -43,21 +43,6 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Rule is what the judge knows of a rule.
-type Rule struct {
-	ID          string // as in Report.Rules
-	Name, Group string
-	Signal      string
-	// Input is the one that a rule on events reads, "" for all of the signal.
-	Input string
-}
-
-// Options configure a Judge.
-type Options struct {
-	Limits Limits
-	Rules  []Rule
-}
-
 const (
 	// watched is the longest time between two ticks that counts as having watched in between.
 	watched = 5 * time.Second
@@ -71,8 +56,7 @@ const (
 // Receive for each report, Topics now and then, and Tick about once a second when all reports so far have been received;
 // Changes for each commit.
 type Judge struct {
-	opts     Options
-	rules    map[string]*subject // by ID
+	limits   Limits
 	subjects map[string]*subject // by key
 	topics   map[string]*topic
 	deleted  map[string]bool // keys
@@ -83,24 +67,17 @@ type Judge struct {
 }
 
 // New returns a Judge that has seen nothing.
-func New(o Options) *Judge {
-	j := &Judge{
-		opts: o, rules: map[string]*subject{}, subjects: map[string]*subject{}, topics: map[string]*topic{},
-		deleted: map[string]bool{},
+func New(l Limits) *Judge {
+	return &Judge{
+		limits: l, subjects: map[string]*subject{}, topics: map[string]*topic{}, deleted: map[string]bool{},
 	}
-	for _, r := range o.Rules {
-		s := j.subject(matchesNothing, r.ID, "", true)
-		s.rule = &r
-		j.rules[r.ID] = s
-	}
-	return j
 }
 
 // subject returns what is followed of a kind, made when it is wanted and there is room; else nil.
 func (j *Judge) subject(k kind, about, service string, wanted bool) *subject {
 	key := subjectKey(k, about, service)
 	s := j.subjects[key]
-	if s != nil || !wanted || len(j.subjects) >= maxSubjects && k != matchesNothing {
+	if s != nil || !wanted || len(j.subjects) >= maxSubjects {
 		return s
 	}
 	s = &subject{Kind: k, About: about, Service: service, key: key}
@@ -136,9 +113,9 @@ func (j *Judge) Receive(r *Report, now time.Time) {
 		j.receiveBad(late, r.Topic, name, c.Late, cmp.Or(c.Records, all), "")
 		j.receiveBad(clockAhead, r.Topic, name, c.Ahead, cmp.Or(c.Records, all), "")
 	}
-	for id, s := range j.rules {
-		if s.rule.reads(r) {
-			s.look(r.Records[s.rule.Signal], r.Rules[id])
+	for _, id := range slices.Sorted(maps.Keys(r.Rules)) {
+		if s := j.subject(matchesNothing, id, "", true); s != nil {
+			s.look(r.Topic, r.Rules[id])
 		}
 	}
 }
@@ -172,7 +149,7 @@ func (j *Judge) Topics(counts map[string]int32, now time.Time) {
 		t.count(n, now)
 	}
 	for _, s := range j.subjects {
-		if s.Kind != matchesNothing && j.topics[s.About] == nil {
+		if j.topics[s.topic()] == nil {
 			s.ended = "topic is no longer read"
 		}
 	}
@@ -187,9 +164,9 @@ func (j *Judge) Tick(now time.Time) []*finding.Finding {
 	}
 	j.last = now
 	for name, t := range j.topics {
-		t.judge(now, j.resumed, cmp.Or(j.opts.Limits.Behind, DefaultLimits().Behind))
+		t.judge(now, j.resumed, cmp.Or(j.limits.Behind, DefaultLimits().Behind))
 		if t.behind() {
-			j.subject(behind, name, "", true)
+			j.subject(behind, name, "", j.limits.Behind > 0)
 		}
 	}
 	var findings []*finding.Finding
@@ -208,10 +185,7 @@ func (j *Judge) Tick(now time.Time) []*finding.Finding {
 
 // tick judges one subject.
 func (j *Judge) tick(s *subject, now time.Time) *finding.Finding {
-	limit := j.opts.Limits.of(s.Kind)
-	if s.Kind == matchesNothing && s.rule == nil {
-		s.ended = "rule removed"
-	}
+	limit := j.limits.of(s.Kind)
 	if limit <= 0 && s.ended == "" {
 		s.ended = "switched off"
 	}

@@ -22,8 +22,9 @@ func TestAnyStory(t *testing.T) {
 				Behind: 20 * time.Second, SourceStopped: 2 * time.Minute, Undecodable: 20 * time.Second,
 				Late: 30 * time.Second, ClockAhead: 30 * time.Second, RuleMatchesNothing: 3 * time.Minute,
 			}
-			w := newWorld(t, limits, Rule{ID: "1", Name: "One", Signal: "logs"}, Rule{ID: "2", Name: "Two", Signal: "logs"})
+			w := newWorld(t, limits)
 			topics := []string{"a", "b", "c"}
+			rules := map[string]RuleReport{"2": {Name: "Two", Seen: 20, Selected: 20}}
 			for _, topic := range topics {
 				w.topic(topic, 2)
 			}
@@ -32,10 +33,12 @@ func TestAnyStory(t *testing.T) {
 					for p := range w.counts[topic] {
 						if w.owner(topic, p) != nil {
 							w.sends(topic, p, 50, "pay", "cart")()
+							w.owner(topic, p).next.Rules = rules
 						}
 					}
 				}
 			}
+			rules["1"] = RuleReport{Name: "One", Seen: 20}
 			w.run(5*time.Minute, all)
 			for range 60 {
 				mischief(w, r, topics)
@@ -49,12 +52,8 @@ func TestAnyStory(t *testing.T) {
 			for _, topic := range topics {
 				w.topic(topic, 2)
 			}
-			w.run(20*time.Minute, func() {
-				all()
-				for _, o := range w.owners {
-					o.next.Rules = map[string]RuleCounts{"1": {Selected: 1, Matched: 1}, "2": {Selected: 1, Matched: 1}}
-				}
-			})
+			rules["1"] = RuleReport{Name: "One", Seen: 20, Selected: 1, Matched: 1}
+			w.run(20*time.Minute, all)
 			told += checkStory(t, w.told)
 		})
 	}
@@ -135,7 +134,7 @@ func checkStory(t *testing.T, told []*finding.Finding) int {
 
 // What is followed is bounded, whatever names are sent.
 func TestSubjectsAreBounded(t *testing.T) {
-	j := New(Options{Limits: DefaultLimits()})
+	j := New(DefaultLimits())
 	for i := range 200 {
 		r := &Report{Stage: Accumulate, Topic: fmt.Sprint("topic-", i), Records: map[string]uint64{"logs": 1}, Services: map[string]Counts{}}
 		for k := range 100 {
@@ -156,7 +155,7 @@ func FuzzReport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		j := New(Options{Limits: DefaultLimits(), Rules: []Rule{{ID: "1", Signal: "logs"}}})
+		j := New(DefaultLimits())
 		for i := range 100 {
 			now := began.Add(time.Duration(i) * time.Second)
 			j.Topics(map[string]int32{r.Topic: 2}, now)
@@ -175,7 +174,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add([]byte("nothing\x001\x00"), []byte(`{"kind":"nothing","about":"1","match":{"records":3}}`))
 	f.Add([]byte("late\x00logs\x00pay"), []byte(`{"kind":"late","about":"logs","service":"pay","spell":{"minutes":[{"bad":1},{"bad":2}]}}`))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		j := New(Options{Limits: DefaultLimits(), Rules: []Rule{{ID: "1", Signal: "logs"}}})
+		j := New(DefaultLimits())
 		_ = j.Restore(key, value)
 		for i := range 100 {
 			now := began.Add(time.Duration(i) * time.Second)

@@ -23,8 +23,6 @@ type Report struct {
 	Stage     Stage  `json:"stage"`
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
-	// Input is how rules on events name the topic.
-	Input string `json:"input,omitempty"`
 	// Delay (nanoseconds) is how far behind the clock of its process reading is, negative when nothing is known yet.
 	Delay time.Duration `json:"delay"`
 	// Records were decoded, by signal; Services has those with a service.name, and "" for those without.
@@ -33,8 +31,9 @@ type Report struct {
 	// Undecodable messages went to the dead-letter topic, by kind; Fault says what was wrong with the last.
 	Undecodable map[string]uint64 `json:"undecodable,omitempty"`
 	Fault       string            `json:"fault,omitempty"`
-	// Rules are those that had anything to do, by the rule's ID.
-	Rules map[string]RuleCounts `json:"rules,omitempty"`
+	// Rules are those that read the topic, by their IDs. They are told once a minute and when one first has something to
+	// do; their counts are since they were told last.
+	Rules map[string]RuleReport `json:"rules,omitempty"`
 }
 
 // Counts are the records of a service.
@@ -44,9 +43,12 @@ type Counts struct {
 	Ahead   uint64 `json:"ahead,omitempty"`
 }
 
-// RuleCounts are the records of a rule: Selected passed its `where`; of those that it counts Matched have all that `by`
-// names, Unmatched do not.
-type RuleCounts struct {
+// RuleReport is what a rule made of a topic's records: Seen are those of its signal, Selected passed its `where`; of those
+// that it counts Matched have all that `by` names, Unmatched do not.
+type RuleReport struct {
+	Name      string `json:"name"`
+	Group     string `json:"group,omitempty"`
+	Seen      uint64 `json:"n,omitempty"`
 	Selected  uint64 `json:"s,omitempty"`
 	Matched   uint64 `json:"m,omitempty"`
 	Unmatched uint64 `json:"u,omitempty"`
@@ -78,9 +80,4 @@ func sum(counts map[string]uint64) (n uint64) {
 		n += c
 	}
 	return n
-}
-
-// reads says whether the rule reads the records of a report.
-func (r *Rule) reads(report *Report) bool {
-	return report.Records[r.Signal] > 0 && (r.Input == "" || r.Input == report.Input)
 }

@@ -44,9 +44,7 @@ func (j *Judge) Changes(now time.Time) ([]Change, error) {
 // removes it. After an error the others can still be restored.
 func (j *Judge) Restore(key, value []byte) error {
 	if len(value) == 0 {
-		if s := j.subjects[string(key)]; s != nil && s.rule == nil {
-			delete(j.subjects, string(key))
-		}
+		delete(j.subjects, string(key))
 		return nil
 	}
 	s := new(subject)
@@ -59,13 +57,8 @@ func (j *Judge) Restore(key, value []byte) error {
 	}
 	s.track()
 	s.stored = true
-	s.saved = time.Time{}
 	if s.Match != nil {
 		s.Match.idle = sending
-		if held := j.rules[s.About]; held != nil {
-			s.rule = held.rule
-			j.rules[s.About] = s
-		}
 	}
 	j.subjects[s.key] = s
 	return nil

@@ -67,7 +67,6 @@ type subject struct {
 	Match   *match   `json:"match,omitempty"`
 
 	key    string
-	rule   *Rule
 	lag    lag
 	fault  string // what was wrong with the last undecodable message
 	reason string // why it clears, when that is not plain
@@ -129,18 +128,30 @@ func (s *subject) sent() {
 	s.changed = true
 }
 
-// look takes what a rule made of records of its source.
-func (s *subject) look(records uint64, c RuleCounts) {
+// look takes what a rule made of records of a topic.
+func (s *subject) look(topic string, r RuleReport) {
 	m := s.Match
-	if m.Records > 0 && !m.fruitless() {
+	m.Rule, m.Group, m.Topic, m.unheard = r.Name, r.Group, topic, 0
+	if m.Matched {
 		return
 	}
-	m.Records += records
-	m.idle = 0
-	m.Selected = m.Selected || c.Selected > 0
-	m.Matched = m.Matched || c.Matched > 0
-	m.Unmatched = m.Unmatched || c.Unmatched > 0
-	s.changed, s.urgent = true, s.urgent || !m.fruitless()
+	before := m.fruitful()
+	m.Records += r.Seen
+	if r.Seen > 0 {
+		m.idle = 0
+	}
+	m.Selected = m.Selected || r.Selected > 0
+	m.Matched = m.Matched || r.Matched > 0
+	m.Unmatched = m.Unmatched || r.Unmatched > 0
+	s.changed, s.urgent = true, s.urgent || before != m.fruitful()
+}
+
+// topic is one that the subject has to do with.
+func (s *subject) topic() string {
+	if s.Match != nil {
+		return s.Match.Topic
+	}
+	return s.About
 }
 
 // judge says whether the subject is in trouble.
@@ -229,11 +240,18 @@ func (s *subject) judgeSpell(j *Judge, limit time.Duration) verdict {
 }
 
 func (s *subject) judgeRule(j *Judge, limit time.Duration) verdict {
-	m := s.Match
-	if m.Records > 0 && !m.fruitless() {
-		return clears
+	m, t := s.Match, j.topics[s.topic()]
+	if t == nil || !t.seen() {
+		return unknown
 	}
 	m.watch(j.elapsed)
+	if m.unheard >= removed {
+		s.reason = "rule removed"
+		return clears
+	}
+	if m.fruitful() {
+		return clears
+	}
 	s.changed = s.changed || j.elapsed > 0 && m.Records > 0
 	s.now = view{value: float64(m.Records)}
 	if m.Records >= fewRecords && m.Watched >= limit {
@@ -248,13 +266,15 @@ func (s *subject) over() bool {
 	case s.Alarm.Firing:
 		return false
 	case s.ended != "":
-		return s.Kind != matchesNothing || s.rule == nil
+		return true
 	case s.Kind == behind:
 		return s.lag.below >= settle
 	case s.Kind == sourceStopped:
 		return s.Cadence.Silent >= forgetAfter
 	case s.Spell != nil:
 		return s.Spell.over()
+	case s.Match != nil:
+		return s.Match.unheard >= removed
 	default:
 		return false
 	}
@@ -296,7 +316,7 @@ func (s *subject) resolve(now time.Time, reason string) *finding.Finding {
 func (s *subject) labels() label.Set {
 	m := map[string]string{label.AlertName: s.Kind.alert(), "severity": "warning"}
 	if s.Kind == matchesNothing {
-		m["severity"], m["rule"], m["rule_group"] = "info", s.rule.Name, s.rule.Group
+		m["severity"], m["rule"], m["rule_group"] = "info", s.Match.Rule, s.Match.Group
 		return label.FromMap(m)
 	}
 	m["topic"] = s.About

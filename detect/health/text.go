@@ -112,7 +112,7 @@ func (s *subject) spellTexts() (summary, description, runbook string) {
 }
 
 func (s *subject) ruleTexts(limit time.Duration) (summary, description, runbook string) {
-	summary = fmt.Sprintf("Rule %s has matched nothing in %s", s.rule.Name, short(limit))
+	summary = fmt.Sprintf("Rule %s has matched nothing in %s", s.Match.Rule, short(limit))
 	if s.Match.Selected {
 		description = fmt.Sprintf("Of %d records none that it counts has all that `by` names.", s.Match.Records)
 	} else {

@@ -14,11 +14,13 @@ import (
 
 // What a person reads of each trouble. FRESHET_UPDATE_GOLDEN=1 writes the file anew.
 func TestTexts(t *testing.T) {
-	w := newWorld(t, DefaultLimits(), Rule{ID: "1", Name: "Typo", Group: "shop", Signal: "logs"}, Rule{ID: "2", Name: "NoKey", Group: "shop", Signal: "logs"})
+	w := newWorld(t, DefaultLimits())
 	w.topic("logs", 12)
 	w.topic("jobs", 1)
 	rules := func() {
-		w.owner("logs", 0).next.Rules = map[string]RuleCounts{"2": {Selected: 5, Unmatched: 5}}
+		w.owner("logs", 0).next.Rules = map[string]RuleReport{
+			"1": {Name: "Typo", Group: "shop", Seen: 100}, "2": {Name: "NoKey", Group: "shop", Seen: 100, Selected: 5, Unmatched: 5},
+		}
 	}
 	w.run(20*time.Minute, w.sends("logs", 0, 40, "pay", "cart late", "ship ahead"), rules, w.sends("jobs", 0, 1))
 	w.run(25*time.Minute, w.sends("logs", 0, 100, "pay"), rules, func() {

@@ -113,6 +113,10 @@ func (s *spell) counts() (bad uint64, share float64) {
 
 // match follows whether a rule matches anything at all.
 type match struct {
+	// Rule and Group name it. Topic is one that it reads.
+	Rule  string `json:"rule"`
+	Group string `json:"group"`
+	Topic string `json:"topic"`
 	// Watched is how long its source has been sending, Records how many it sent.
 	Watched time.Duration `json:"watched"`
 	Records uint64        `json:"records"`
@@ -121,22 +125,27 @@ type match struct {
 	Matched   bool `json:"matched,omitempty"`
 	Unmatched bool `json:"unmatched,omitempty"`
 
-	idle time.Duration // since the source sent
+	idle    time.Duration // since the source sent
+	unheard time.Duration // since the rule was told of
 }
 
 const (
 	// fewRecords say nothing about a rule.
 	fewRecords = 100
-	// sending is how long after its last record a source counts as sending.
-	sending = time.Minute
+	// sending is how long after its last record a source counts as sending; rules are told of once a minute.
+	sending = 90 * time.Second
+	// removed is how long after it was told of last a rule counts as removed.
+	removed = 5 * time.Minute
 )
 
-// fruitless says whether nothing passes `where`, or nothing of what the rule counts has what `by` names.
-func (m *match) fruitless() bool { return !m.Selected || m.Unmatched && !m.Matched }
+// fruitful says whether something passes `where`, and something of what the rule counts has what `by` names. A rule that
+// counts nothing of what passes is as quiet as it should be.
+func (m *match) fruitful() bool { return m.Selected && (m.Matched || !m.Unmatched) }
 
 func (m *match) watch(elapsed time.Duration) {
-	if m.Records > 0 && m.idle < sending {
+	if !m.fruitful() && m.Records > 0 && m.idle < sending {
 		m.Watched += elapsed
 	}
 	m.idle += elapsed
+	m.unheard += elapsed
 }

@@ -14,11 +14,11 @@ import (
 
 // world is a pipeline as the judge sees it: each partition reports every five seconds, and the judge ticks every second.
 type world struct {
-	t     *testing.T
-	opts  Options
-	judge *Judge
-	start time.Time
-	now   time.Time
+	t      *testing.T
+	limits Limits
+	judge  *Judge
+	start  time.Time
+	now    time.Time
 
 	counts map[string]int32
 	owners map[string]*owner // by topic/partition; nil: nobody reports
@@ -38,10 +38,10 @@ type owner struct {
 
 var began = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-func newWorld(t *testing.T, limits Limits, rules ...Rule) *world {
+func newWorld(t *testing.T, limits Limits) *world {
 	t.Helper()
 	w := &world{
-		t: t, opts: Options{Limits: limits, Rules: rules}, start: began, now: began, step: time.Second,
+		t: t, limits: limits, start: began, now: began, step: time.Second,
 		counts: map[string]int32{}, owners: map[string]*owner{}, kept: map[string][]byte{},
 	}
 	w.restart()
@@ -69,7 +69,7 @@ func (w *world) owner(topic string, partition int32) *owner {
 // restart makes a new judge of what was written.
 func (w *world) restart() {
 	w.t.Helper()
-	w.judge = New(w.opts)
+	w.judge = New(w.limits)
 	for key, value := range w.kept {
 		if err := w.judge.Restore([]byte(key), value); err != nil {
 			w.t.Fatal(err)
