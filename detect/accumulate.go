@@ -110,6 +110,7 @@ func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 	for i := range batch.Records {
 		a.add(&batch.Records[i], &origin)
 	}
+	a.stats.serve(batch.Records)
 }
 
 func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
@@ -120,7 +121,7 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	}
 	// Without a Kafka timestamp (very old message formats) there is nothing to hold the record's clock against.
 	if !sane(t) || (origin.Timestamp > 0 && t > origin.Timestamp+a.opts.ClockTolerance) {
-		a.stats.ahead.add(r)
+		a.stats.ahead.add(r, 1)
 		return
 	}
 	if !a.started {
@@ -147,7 +148,7 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 		}
 	}
 	if late {
-		a.stats.late.add(r)
+		a.stats.late.add(r, 1)
 	}
 	if t > a.high {
 		a.high = t

@@ -81,6 +81,9 @@ func TestLateAndAheadAreCountedByService(t *testing.T) {
 	if want := map[string]uint64{"pay": 1}; !maps.Equal(s.Ahead, want) {
 		t.Errorf("ahead %v, expected %v", s.Ahead, want)
 	}
+	if want := map[string]uint64{"pay": 6, "cart": 1, "": 1}; !maps.Equal(s.Services, want) {
+		t.Errorf("services %v, expected %v", s.Services, want)
+	}
 	if want := (RuleStats{"Errors", "shop", a.opts.Rules.Rules[0].ID, 7, 3, 1, 3}); s.Rules[0] != want {
 		t.Errorf("the rule counts %+v, expected %+v", s.Rules[0], want)
 	}

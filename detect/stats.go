@@ -18,8 +18,10 @@ type AccumulatorStats struct {
 	// Records is how many were read, Signals the same by signal.
 	Records uint64
 	Signals map[ingest.Signal]uint64
+	// Services counts the records by service.name ("" where there is none): that of the first of those of one resource.
+	Services map[string]uint64
 	// Late counts records that came too late for at least one rule, Ahead those whose clock was ahead, by service.name
-	// ("" where there is none).
+	// too.
 	Late, Ahead map[string]uint64
 	// Rules has one entry per rule that reads this partition's topic.
 	Rules []RuleStats
@@ -42,7 +44,7 @@ type RuleStats struct {
 // Stats returns the counts; the maps are the caller's.
 func (a *Accumulator) Stats() AccumulatorStats {
 	s := AccumulatorStats{
-		Signals: map[ingest.Signal]uint64{}, Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
+		Signals: map[ingest.Signal]uint64{}, Services: maps.Clone(a.stats.services), Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
 		Rules: make([]RuleStats, len(a.tallies)),
 	}
 	for i, t := range a.tallies {
@@ -61,18 +63,30 @@ func (a *Accumulator) Stats() AccumulatorStats {
 }
 
 type accumulatorStats struct {
-	records     [signals]uint64
-	late, ahead serviceCounts
+	records               [signals]uint64
+	services, late, ahead serviceCounts
 }
 
 func newAccumulatorStats() accumulatorStats {
-	return accumulatorStats{late: serviceCounts{}, ahead: serviceCounts{}}
+	return accumulatorStats{services: serviceCounts{}, late: serviceCounts{}, ahead: serviceCounts{}}
+}
+
+// serve counts the records of a message by service. To look at one record of each resource costs next to nothing.
+func (s *accumulatorStats) serve(records []ingest.Record) {
+	for i := 0; i < len(records); {
+		n := 1
+		for i+n < len(records) && records[i+n].Resource == records[i].Resource {
+			n++
+		}
+		s.services.add(&records[i], uint64(n))
+		i += n
+	}
 }
 
 // serviceCounts counts records by service.
 type serviceCounts map[string]uint64
 
-func (c serviceCounts) add(r *ingest.Record) {
+func (c serviceCounts) add(r *ingest.Record, n uint64) {
 	name := cut(r.Lookup("service.name").Text(), maxKeyText)
 	if _, known := c[name]; !known {
 		if len(c) >= maxServices {
@@ -81,5 +95,5 @@ func (c serviceCounts) add(r *ingest.Record) {
 			name = strings.Clone(name)
 		}
 	}
-	c[name]++
+	c[name] += n
 }
