@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/binary"
 	"slices"
 	"unsafe"
 )
@@ -44,29 +45,51 @@ func (a *Arena) Text(b []byte) string {
 
 // Hex returns b as lower-case hexadecimal text that lives in the arena.
 func (a *Arena) Hex(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	const digits = "0123456789abcdef"
-	run := a.text.Take(2 * len(b))
-	for i, c := range b {
-		run[2*i] = digits[c>>4]
-		run[2*i+1] = digits[c&0xf]
-	}
-	return unsafe.String(&run[0], len(run))
+	text, _ := a.hex(b)
+	return text
 }
 
 // ID returns a trace or span id as lower-case hexadecimal text that lives in the arena; an id of zeros only is no id
 // and gives "".
 func (a *Arena) ID(b []byte) string {
-	var bits byte
-	for _, c := range b {
-		bits |= c
-	}
+	text, bits := a.hex(b)
 	if bits == 0 {
 		return ""
 	}
-	return a.Hex(b)
+	return text
+}
+
+// hex returns b as text, and a number that is 0 when all of b is. It does eight bytes at a time: the ids would be a tenth
+// of what a log costs if their digits were looked up one by one.
+func (a *Arena) hex(b []byte) (text string, bits uint64) {
+	if len(b) == 0 {
+		return "", 0
+	}
+	run := a.text.Take(2 * len(b))
+	out := run
+	for len(b) >= 8 && len(out) >= 16 {
+		x := binary.LittleEndian.Uint64(b)
+		bits |= x
+		binary.LittleEndian.PutUint64(out, hex4(uint32(x)))
+		binary.LittleEndian.PutUint64(out[8:], hex4(uint32(x>>32)))
+		b, out = b[8:], out[16:]
+	}
+	for i, c := range b {
+		bits |= uint64(c)
+		binary.LittleEndian.PutUint16(out[2*i:], uint16(hex4(uint32(c)))) // the digits of the first byte
+	}
+	return unsafe.String(&run[0], len(run)), bits
+}
+
+// hex4 returns the hexadecimal digits of four bytes, given and returned in little-endian order.
+func hex4(bytes uint32) uint64 {
+	const each = 0x0101010101010101
+	x := uint64(bytes)
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	x = (x | x<<8) & 0x00ff00ff00ff00ff
+	x = (x>>4 | x<<8) & (0x0f * each) // half a byte in each
+	letters := (x + 6*each) >> 4 & each
+	return x + '0'*each + letters*('a'-'0'-10)
 }
 
 // Slab hands out elements of one type from chunks that never move. Elements that are built one by one form a run: Run

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -237,5 +238,28 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 	if c := (&Record{}).Clone(); c.Resource == nil || c.Scope == nil || c.Point != nil {
 		t.Errorf("the clone of an empty record is %+v", c)
+	}
+}
+
+func TestHex(t *testing.T) {
+	var arena Arena
+	bytes := make([]byte, 256)
+	for i := range bytes {
+		bytes[i] = byte(i)
+	}
+	for from := range bytes {
+		for _, n := range []int{0, 1, 3, 8, 16, 21} {
+			b := bytes[from:min(from+n, len(bytes))]
+			if got, want := arena.Hex(b), hex.EncodeToString(b); got != want {
+				t.Fatalf("%x gives %q", b, got)
+			}
+		}
+	}
+	for i := range 16 { // each byte alone makes an id
+		id := make([]byte, 16)
+		id[i] = 0x10
+		if got, want := arena.ID(id), hex.EncodeToString(id); got != want {
+			t.Errorf("%x gives %q", id, got)
+		}
 	}
 }

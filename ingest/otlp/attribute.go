@@ -110,8 +110,44 @@ func (d *decoder) scope(b []byte, s *ingest.Scope) bool {
 	return true
 }
 
+// The tags of the first two fields of a KeyValue, its key and its value, and of the first of an AnyValue, a text.
+const (
+	keyTag   = 1<<3 | bytesType
+	valueTag = 2<<3 | bytesType
+	textTag  = 1<<3 | bytesType
+)
+
 // attribute reads a KeyValue that is an attribute into a.
+//
+// Nearly all are a key and a value, each shorter than 128 bytes: the key first, as SDKs write it, or the value, as the
+// Collector does. Any other is read field by field.
 func (d *decoder) attribute(b []byte, a *ingest.Attr) bool {
+	if len(b) < 4 || b[1] >= 0x80 || int(b[1]) > len(b)-4 {
+		return d.keyValue(b, a)
+	}
+	end := 2 + int(b[1])
+	first, second := b[2:end], b[end+2:]
+	if b[end+1] >= 0x80 || int(b[end+1]) != len(second) {
+		return d.keyValue(b, a)
+	}
+	switch {
+	case b[0] == valueTag && b[end] == keyTag:
+		a.Key, b = text(second), first
+	case b[0] == keyTag && b[end] == valueTag:
+		a.Key, b = text(first), second
+	default:
+		return d.keyValue(b, a)
+	}
+	if len(b) >= 2 && b[0] == textTag && b[1] < 0x80 && int(b[1]) == len(b)-2 {
+		a.Value = ingest.StringValue(text(b[2:]))
+		return true
+	}
+	a.Value = ingest.Value{}
+	return d.anyValue(b, 1, &a.Value)
+}
+
+// keyValue reads an attribute field by field.
+func (d *decoder) keyValue(b []byte, a *ingest.Attr) bool {
 	*a = ingest.Attr{}
 	var f field
 	for len(b) > 0 {

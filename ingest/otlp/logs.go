@@ -22,6 +22,8 @@ func (l *Logs) Decode(value []byte, b *ingest.Batch) error {
 	return l.decode(value, b)
 }
 
+const logAttributeTag = 6<<3 | bytesType
+
 // logRecord reads a LogRecord.
 func (d *decoder) logRecord(b []byte, res *ingest.Resource, scope *ingest.Scope) bool {
 	r := d.add(ingest.Logs, res, scope)
@@ -34,6 +36,14 @@ func (d *decoder) logRecord(b []byte, res *ingest.Resource, scope *ingest.Scope)
 	var f field
 	for len(b) > 0 {
 		at := b
+		if data, rest, ok := shortField(b, logAttributeTag); ok { // most fields are such
+			run = attrs.Extend(run)
+			if !d.attribute(data, &run[len(run)-1]) {
+				return false
+			}
+			b = rest
+			continue
+		}
 		if b = f.next(b); f.fault != 0 {
 			return d.broken(&f, at, "log record")
 		}

@@ -91,6 +91,15 @@ func (f *field) next(b []byte) []byte {
 	}
 }
 
+// shortField takes a field with a tag of one byte and fewer than 128 bytes off the front of b; ok is false for any other.
+func shortField(b []byte, tag byte) (data, rest []byte, ok bool) {
+	if len(b) < 2 || b[0] != tag || b[1] >= 0x80 || int(b[1]) > len(b)-2 {
+		return nil, nil, false
+	}
+	end := 2 + int(b[1])
+	return b[2:end], b[end:], true
+}
+
 // varint reads a varint at the start of b.
 func (f *field) varint(b []byte) (uint64, []byte) {
 	var n uint64
