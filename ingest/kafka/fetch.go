@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	fetchBytes     = 4 << 20 // asked for per partition, and the most that may wait unprocessed for more to be asked for
+	fetchBytes     = 1 << 20 // asked for per partition, and the most that may wait unprocessed for more to be asked for
 	fetchMaxBytes  = 96 << 20
-	answerBytes    = 32 << 20               // asked for per answer
+	answerBytes    = 8 << 20                // asked for per answer
 	fetchWait      = 250 * time.Millisecond // the longest that a broker waits for new records
 	fetchWaitBrief = 10 * time.Millisecond  // the same, while some partitions are left out because they are behind
 	fetchDepth     = 16                     // answers that may wait unprocessed
