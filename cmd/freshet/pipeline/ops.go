@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,7 +26,7 @@ func (p *Pipeline) listen() error {
 	return nil
 }
 
-// serve serves the page, /metrics and the health endpoints until ctx ends. The endpoints are Prometheus's.
+// serve serves the page, /metrics, the health endpoints and /debug/pprof until ctx ends. The endpoints are Prometheus's.
 func (p *Pipeline) serve(ctx context.Context) error {
 	page := web.New(web.Options{Alerts: p.pageAlerts, Series: p.charts.Series, Status: p.pageStatus, Log: p.log})
 	mux := http.NewServeMux()
@@ -42,6 +43,10 @@ func (p *Pipeline) serve(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "freshet is ready.")
 	})
+	// Profiles as Prometheus serves them, but for the command line, which may hold a token.
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	server.RegisterOnShutdown(page.Close)
 	stopped := make(chan struct{})
