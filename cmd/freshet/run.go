@@ -37,6 +37,7 @@ embedded broker. With --target one role runs, so that many processes share one K
 			if err != nil {
 				return err
 			}
+			collectLate(usualHeap)
 			p, err := pipeline.New(pipeline.Options{
 				Config: cfg, Rules: set, Targets: targets, Log: newLogger(cfg.Log), Version: version(),
 			})
