@@ -124,6 +124,7 @@ func (e *Evaluator) Apply(offset int64, value []byte) (Result, error) {
 		}
 	}
 	for _, t := range e.touched {
+		t.group.touched = false
 		e.foresee(t.rule, t.group)
 	}
 	clear(e.touched)
@@ -204,7 +205,8 @@ func (e *Evaluator) applyPane(r *ruleState, number uint32, in entry) error {
 	if err := p.addOpen(g, in.index, s, e.order); err != nil {
 		return err
 	}
-	if p.early && g.alert == nil && g.early == noStep {
+	if p.early && g.alert == nil && g.early == noStep && !g.touched {
+		g.touched = true
 		e.touched = append(e.touched, ruleGroup{r, g})
 	}
 	return nil

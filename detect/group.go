@@ -31,8 +31,9 @@ type group struct {
 	// early is the step for which the next episode was announced before its window was complete, or noStep.
 	early   int64
 	episode uint32
-	// dirty: it is listed for the next Changes. stored: its key is in the state topic. gone: it was let go.
-	dirty, stored, gone bool
+	// dirty: it is listed for the next Changes. stored: its key is in the state topic. gone: it was let go. touched: it is
+	// to be looked ahead at.
+	dirty, stored, gone, touched bool
 }
 
 // firstOpen returns the number of the oldest open pane, or noPane.
@@ -298,7 +299,7 @@ func (p *plan) measure(l *life, step int64, s *scratch) {
 
 // foresee fills the aggregates over the windows that end at a later step, as far as their records are here: those of
 // the closed panes and of the open ones before the step. Nothing is changed.
-func (p *plan) foresee(g *group, step int64, s *scratch, order pane.Order) error {
+func (p *plan) foresee(g *group, step int64, s *scratch) error {
 	for i := range p.totals {
 		s.totals[i].Reset()
 	}
@@ -319,7 +320,7 @@ func (p *plan) foresee(g *group, step int64, s *scratch, order pane.Order) error
 			return nil
 		}
 		rest = after
-		if err := s.pane.Decode(o.bytes, o.index*p.interval, order); err != nil {
+		if err := s.pane.DecodeSums(o.bytes); err != nil {
 			return err
 		}
 		for i, t := range p.totals {

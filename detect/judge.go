@@ -213,7 +213,7 @@ func (e *Evaluator) foresee(r *ruleState, g *group) {
 		}
 		rest = after
 		step := o.index + 1
-		if err := r.plan.foresee(g, step, s, e.order); err != nil {
+		if err := r.plan.foresee(g, step, s); err != nil {
 			e.warn(r, err)
 			return
 		}

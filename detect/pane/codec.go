@@ -43,6 +43,15 @@ func (p *Pane) Decode(b []byte, base int64, order Order) error {
 	return err
 }
 
+// DecodeSums is Decode without the evidence, which stays as it is: most of the bytes of a pane are samples.
+func (p *Pane) DecodeSums(b []byte) error {
+	b, err := skipEvidence(b)
+	if err == nil {
+		_, err = decodeAggregates(p.Aggregates, b)
+	}
+	return err
+}
+
 // AppendAggregates appends the aggregates alone, without their kinds, for a reader that knows the rule.
 func (p *Pane) AppendAggregates(b []byte) []byte {
 	for _, a := range p.Aggregates {

@@ -277,3 +277,46 @@ func (e *Evidence) decodeRanges(b []byte, base int64) (_ []byte, err error) {
 	}
 	return b, nil
 }
+
+// skipEvidence returns what follows an encoding at the start of b.
+func skipEvidence(b []byte) (_ []byte, err error) {
+	records, b, err := readUvarint(b)
+	if err == nil && records > 0 {
+		var ranges uint64
+		if b, err = skipNumbers(b, 1); err == nil {
+			ranges, b, err = readUvarint(b)
+		}
+		for ; err == nil && ranges > 0; ranges-- {
+			b, err = skipNumbers(b, 3)
+		}
+	}
+	if err == nil && len(b) == 0 {
+		err = errShort("samples")
+	}
+	if err != nil {
+		return nil, err
+	}
+	samples, b := b[0], b[1:]
+	for ; err == nil && samples > 0; samples-- {
+		if b, err = skipNumbers(b, 4); err == nil {
+			_, b, err = readBytes(b, MaxText)
+		}
+		if err == nil {
+			_, b, err = readBytes(b, MaxText)
+		}
+	}
+	return b, err
+}
+
+// skipNumbers returns what follows n varints.
+func skipNumbers(b []byte, n int) ([]byte, error) {
+	for i, c := range b {
+		if c >= 0x80 {
+			continue
+		}
+		if n--; n == 0 {
+			return b[i+1:], nil
+		}
+	}
+	return nil, errShort("a number")
+}

@@ -193,3 +193,39 @@ func BenchmarkAdd(b *testing.B) {
 		}
 	})
 }
+
+// Sums read alone are those that come with the evidence, and bytes that were cut are refused.
+func TestSumsAlone(t *testing.T) {
+	kinds := []Kind{KindCount, KindMoments, KindMax}
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 5))
+		written, whole, alone := newTestPane(t, kinds), newTestPane(t, kinds), newTestPane(t, kinds)
+		take(&written.Evidence, randomEvidence(rnd, rnd.IntN(10)))
+		for range rnd.IntN(5) {
+			written.Aggregates[0].(*Count).Add()
+			written.Aggregates[1].(*Moments).Add(rnd.Float64())
+			written.Aggregates[2].(*Max).Add(rnd.Float64())
+		}
+		b := written.Append(nil, 7)
+		if err := errors.Join(whole.Decode(b, 7, nil), alone.DecodeSums(b)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := alone.AppendAggregates(nil), whole.AppendAggregates(nil); !bytes.Equal(got, want) {
+			t.Fatalf("seed %d: sums %q, with the evidence %q", seed, got, want)
+		}
+		for n := range b {
+			if err := alone.DecodeSums(b[:n]); !errors.Is(err, ErrEncoding) {
+				t.Fatalf("seed %d: %d bytes of %d give %v", seed, n, len(b), err)
+			}
+		}
+	}
+}
+
+func newTestPane(t *testing.T, kinds []Kind) *Pane {
+	t.Helper()
+	p, err := NewPane(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
