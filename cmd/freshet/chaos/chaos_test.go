@@ -70,9 +70,10 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	t.Logf("to see it again: CHAOSSEED=%d", seed)
-	plan, lateness := short(seed, length), 20*time.Second
+	// No record may be written later than this after its event time, however long a broker is away on a busy machine.
+	plan, lateness := short(seed, length), 25*time.Second
 	if long {
-		plan, lateness = schedule(seed, length, gap), time.Minute
+		plan, lateness = schedule(seed, length, gap), 3*time.Minute
 	}
 
 	name := "chaos" + strconv.FormatInt(time.Now().Unix(), 36)

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -77,5 +76,5 @@ func short(seed uint64, length time.Duration) []disturbance {
 	for i := range all {
 		all[i].at = gap * time.Duration(i+1)
 	}
-	return slices.Clip(all)
+	return all
 }
