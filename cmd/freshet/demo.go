@@ -123,26 +123,18 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(cmd.Context())
-	defer stop()
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.Run(ctx) })
+	g, ctx := errgroup.WithContext(cmd.Context())
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return p.Run(running) })
 	g.Go(func() error {
-		defer stop() // the course is over: everything else ends too
+		defer end() // the pipeline ends last: the agents use its client
 		select {
 		case <-p.Started():
 		case <-ctx.Done():
 			return nil
 		}
-		s := shop.New(shop.Options{Seed: o.seed})
-		targets, err := startAgents(ctx, g, p, log)
-		if err != nil {
-			return err
-		}
-		g.Go(func() error { return shop.Run(ctx, s, targets, log) })
-		g.Go(func() error { return p.Client().Tail(ctx, p.Names().Findings, kafka.Oldest(), story.tailed) })
-		story.begin(p, set, s)
-		return story.course(ctx, o.once)
+		story.begin(p, set, shop.New(shop.Options{Seed: o.seed}))
+		return story.play(ctx, p, o.once, log)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -155,6 +147,24 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 	}
 	story.say("", "stopped", "")
 	return nil
+}
+
+// play runs the shop and its agents through the course, until it is over or ctx ends.
+func (s *story) play(ctx context.Context, p *pipeline.Pipeline, once bool, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stop()
+		targets, err := startAgents(ctx, g, p, log)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return shop.Run(ctx, s.shop, targets, log) })
+		g.Go(func() error { return p.Client().Tail(ctx, p.Names().Findings, kafka.Oldest(), s.tailed) })
+		return s.course(ctx, once)
+	})
+	return g.Wait()
 }
 
 func demoRuleSet() (*rules.Set, []rules.Problem) {
