@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -92,10 +93,16 @@ func scriptFails(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
 	expect(ts, neg, len(args) == 1, "address NAME")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for range 1000 {
+		// Not a port that the system gives to others meanwhile: those it gives unasked lie above 32768.
+		a := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		if l, err := net.Listen("tcp", a); err == nil {
+			ts.Check(l.Close())
+			ts.Setenv(args[0], a)
+			return
+		}
+	}
+	ts.Fatalf("no port from 20000 to 31999 is free")
 }
 
 func scriptBroker(ts *testscript.TestScript, neg bool, args []string) {
