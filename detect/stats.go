@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"maps"
 	"strings"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -44,7 +43,7 @@ type RuleStats struct {
 // Stats returns the counts; the maps are the caller's.
 func (a *Accumulator) Stats() AccumulatorStats {
 	s := AccumulatorStats{
-		Signals: map[ingest.Signal]uint64{}, Services: maps.Clone(a.stats.services), Late: maps.Clone(a.stats.late), Ahead: maps.Clone(a.stats.ahead),
+		Signals: map[ingest.Signal]uint64{}, Services: a.stats.services.clone(), Late: a.stats.late.clone(), Ahead: a.stats.ahead.clone(),
 		Rules: make([]RuleStats, len(a.tallies)),
 	}
 	for i, t := range a.tallies {
@@ -83,17 +82,28 @@ func (s *accumulatorStats) serve(records []ingest.Record) {
 	}
 }
 
-// serviceCounts counts records by service.
-type serviceCounts map[string]uint64
+// serviceCounts counts records by service. The numbers stand behind pointers, because adding to one that is in the map
+// itself would put the name in hand in place of its key: a part of the message, all of whose fetch would be kept.
+type serviceCounts map[string]*uint64
 
 func (c serviceCounts) add(r *ingest.Record, n uint64) {
 	name := cut(r.Lookup("service.name").Text(), maxKeyText)
-	if _, known := c[name]; !known {
-		if len(c) >= maxServices {
-			name = OtherServices
-		} else {
-			name = strings.Clone(name)
-		}
+	count := c[name]
+	if count == nil && len(c) >= maxServices {
+		name = OtherServices
+		count = c[name]
 	}
-	c[name] += n
+	if count == nil {
+		count = new(uint64)
+		c[strings.Clone(name)] = count
+	}
+	*count += n
+}
+
+func (c serviceCounts) clone() map[string]uint64 {
+	out := make(map[string]uint64, len(c))
+	for name, n := range c {
+		out[name] = *n
+	}
+	return out
 }
