@@ -6,7 +6,7 @@
 #   kafka.sh start [N]               start N nodes and leave them running; prints their addresses
 #   kafka.sh status                  print the addresses and what runs, as shell variables
 #   kafka.sh kill ID                 kill node ID (1 to N) at once, as a crash would
-#   kafka.sh node ID                 start node ID again
+#   kafka.sh node ID                 start node ID again, if it does not run, and wait until it is ready
 #   kafka.sh stop                    stop the nodes; their data stays
 #   kafka.sh wipe                    stop the nodes and delete their data
 #   kafka.sh fetch                   only fetch the jars (about 45 MB)
@@ -412,10 +412,11 @@ node() { # ID
   load
   number "node" "$1"
   [ "$1" -le "$nodes" ] || fail 2 "the cluster \"$cluster\" has $nodes nodes"
-  pid_of "$1" >/dev/null && return
-  taken=$(ports_free "$1") || fail 3 "port $taken is taken by another process"
-  need_java
-  launch "$1"
+  if ! pid_of "$1" >/dev/null; then
+    taken=$(ports_free "$1") || fail 3 "port $taken is taken by another process"
+    need_java
+    launch "$1"
+  fi
   ready "$1" 1
 }
 

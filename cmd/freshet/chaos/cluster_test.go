@@ -68,6 +68,17 @@ func (c *cluster) node(command string, i int) error {
 	return nil
 }
 
+// restart starts a node that was killed. On a busy machine it may take minutes until it is ready.
+func (c *cluster) restart(i int) error {
+	var err error
+	for range 4 {
+		if err = c.node("node", i); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // moveLeaders gives the partitions of a topic other leaders.
 func (c *cluster) moveLeaders(topic string) (int, error) {
 	return kafkatest.Cluster{Brokers: c.brokers}.MoveLeaders(topic)
