@@ -77,6 +77,16 @@ func (e *Evaluator) meet(topic string) {
 	}
 }
 
+// Topics returns the topics that rules read, as far as they are known, sorted.
+func (e *Evaluator) Topics() []string {
+	var topics []string
+	for _, f := range e.feeds {
+		topics = append(topics, f.topics...)
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
+}
+
 // SetAbsent says which topics are known not to exist: nothing is waited for from them. The next Apply acts on it. A
 // topic is no longer absent once a marker of it comes. When this is said does not change what is found, only how soon.
 func (e *Evaluator) SetAbsent(topics []string) {

@@ -49,7 +49,7 @@ const (
 	// maxSubjects bounds what is followed; beyond it nothing new is.
 	maxSubjects = 10_000
 	// saveEvery is how often what is not urgent is written.
-	saveEvery = time.Minute
+	saveEvery = 20 * time.Second
 )
 
 // Judge follows reports and decides. It is used by one goroutine. The order of use is Restore for all that was kept, then

@@ -121,6 +121,7 @@ func (c *Config) faults(s *strict) []Fault {
 		bad("log.format", fmt.Sprintf("expected text or json, found %q", c.Log.Format), "")
 	}
 	out = append(out, c.Ingest.faults(c.Kafka.Namespace)...)
+	out = append(out, c.Health.faults()...)
 	out = append(out, alertFaults("alert.", &c.Alert.Config)...)
 	for _, f := range c.Agent.Validate() {
 		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
@@ -165,10 +166,14 @@ func (g *Ingest) faults(namespace string) []Fault {
 	seen := map[string]bool{}
 	for i, t := range g.Topics {
 		path := fmt.Sprintf("ingest.topics[%d]", i)
-		if t.Name == "" {
-			out = append(out, Fault{Path: path, Message: "name is missing"})
+		if t.Name == "" && t.Pattern == "" {
+			out = append(out, Fault{Path: path, Message: "name is missing", Hint: "or a pattern, for all topics that match"})
 		}
-		if seen[t.Name] {
+		if _, err := t.Matcher(); err != nil {
+			out = append(out, Fault{Path: path + ".pattern", Message: "expected a regular expression, " + err.Error(),
+				Hint: `as in 'orders\..+' for orders.eu and orders.us`})
+		}
+		if seen[t.Name] && t.Name != "" {
 			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q stands twice", t.Name)})
 		}
 		if strings.HasPrefix(t.Name, namespace+".") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type Config struct {
 	Log    Log          `yaml:"log"`
 	Ingest Ingest       `yaml:"ingest"`
 	Detect Detect       `yaml:"detect"`
+	Health Health       `yaml:"health"`
 	Rules  Rules        `yaml:"rules"`
 	Alert  Alert        `yaml:"alert"`
 	Agent  agent.Config `yaml:"agent"`
@@ -100,11 +102,22 @@ type Ingest struct {
 	MaxRecordBytes Bytes `yaml:"max_record_bytes"`
 }
 
-// Topic is one input topic.
+// Topic is one input topic, or with Pattern as many as match.
 type Topic struct {
-	Name   string        `yaml:"name"`
-	Signal ingest.Signal `yaml:"signal"`
-	Format format.Format `yaml:"format"`
+	Name string `yaml:"name"`
+	// Pattern is a regular expression for whole names of topics; rules on events then name the input by Name, or without
+	// one by the pattern itself.
+	Pattern string        `yaml:"pattern"`
+	Signal  ingest.Signal `yaml:"signal"`
+	Format  format.Format `yaml:"format"`
+}
+
+// Matcher returns the expression of a pattern.
+func (t Topic) Matcher() (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(t.Pattern); err != nil {
+		return nil, err //nolint:wrapcheck // the fault that is made of it says where
+	}
+	return regexp.Compile("^(?:" + t.Pattern + ")$") //nolint:wrapcheck // as above
 }
 
 // Carries is the topic's signal; a topic that says none carries events.
@@ -155,7 +168,8 @@ func Default() *Config {
 			StateInterval:  time.Second,
 			ClockTolerance: time.Minute,
 		},
-		Agent: agent.DefaultConfig(),
+		Health: DefaultHealth(),
+		Agent:  agent.DefaultConfig(),
 	}
 }
 

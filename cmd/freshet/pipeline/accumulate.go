@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,12 +22,14 @@ import (
 // accumulate is stage 1 at Kafka: it decodes the records of one input partition, feeds the pure Accumulator and hands
 // its sections to freshet.panes. A message that cannot be decoded goes to the dead-letter topic in the same transaction.
 type accumulate struct {
-	p       *Pipeline
-	acc     *detect.Accumulator
-	decoder ingest.Decoder
-	batch   ingest.Batch
-	dead    []kafka.Message
-	records prometheus.Counter
+	p         *Pipeline
+	partition int32
+	acc       *detect.Accumulator
+	reports   *reporter
+	decoder   ingest.Decoder
+	batch     ingest.Batch
+	dead      []kafka.Message
+	records   prometheus.Counter
 
 	reported    time.Time
 	late, ahead map[string]uint64 // counted so far
@@ -37,7 +40,8 @@ func (p *Pipeline) accumulateStage() kafka.Stage {
 	return kafka.Stage{
 		Group:         p.names.Accumulate,
 		Instance:      p.instance("accumulate"),
-		Topics:        p.inputTopics(),
+		Topics:        p.inputs.names(),
+		Match:         p.inputs.matcher(),
 		StartAt:       p.opened.Add(-p.rules.LongestWindow() - longestLateness(p.rules)),
 		FlushInterval: p.cfg.Detect.FlushInterval,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
@@ -48,7 +52,10 @@ func (p *Pipeline) accumulateStage() kafka.Stage {
 }
 
 func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
-	input := p.inputs[c.Topic]
+	input, name, ok := p.inputs.of(c.Topic)
+	if !ok {
+		return nil, fmt.Errorf("topic %s is no input of this configuration", c.Topic)
+	}
 	decoder, err := format.New(input.Signal, input.Format, format.Limits{MaxRecordBytes: int(p.cfg.Ingest.MaxRecordBytes)})
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", c.Topic, err)
@@ -56,6 +63,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 	acc, err := detect.NewAccumulator(detect.AccumulatorOptions{
 		Rules:          p.rules,
 		Source:         detect.Source{Topic: c.Topic, Partition: c.Partition},
+		Input:          name,
 		Partitions:     c.Partitions,
 		PanePartitions: p.panePartitions,
 		ClockTolerance: p.cfg.Detect.ClockTolerance.Nanoseconds(),
@@ -68,13 +76,16 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 		p.log.Warn("the metadata of the committed offset cannot be read, lateness is judged anew",
 			slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
 	}
-	return &accumulate{p: p, acc: acc, decoder: decoder, records: p.metrics.reads(c.Topic)}, nil
+	t := &accumulate{p: p, partition: c.Partition, acc: acc, decoder: decoder, records: p.metrics.reads(c.Topic)}
+	t.reports = newReporter(p.rules, c.Topic, cmp.Or(name, c.Topic), input.Signal)
+	return t, nil
 }
 
 func (t *accumulate) Process(m *kafka.Message) error {
 	if err := t.decoder.Decode(m.Value, &t.batch); err != nil {
 		t.dead = append(t.dead, deadletter.Wrap(t.p.names.DeadLetter, m, err))
 		t.p.metrics.deadLettered.WithLabelValues(m.Topic, ingest.FaultOf(err).String()).Inc()
+		t.reports.failed(err)
 		return nil
 	}
 	t.records.Add(float64(len(t.batch.Records)))
@@ -99,6 +110,14 @@ func (t *accumulate) Take(now time.Time) (kafka.Output, error) {
 	}
 	messages = append(messages, t.dead...)
 	t.dead = nil
+	if t.reports.due(now) {
+		stats := t.acc.Stats()
+		m, err := t.p.reportMessage(t.reports.report(t.partition, &stats, now))
+		if err != nil {
+			return kafka.Output{}, err
+		}
+		messages = append(messages, m)
+	}
 	return kafka.Output{Messages: messages, Metadata: t.acc.Metadata()}, nil
 }
 

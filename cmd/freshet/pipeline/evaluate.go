@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/detect/health"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 )
 
@@ -23,6 +24,8 @@ type evaluate struct {
 	eval      *detect.Evaluator
 	partition int32
 	overflows map[string]uint64 // panes counted so far, by rule
+	reports   schedule
+	read      time.Time // everything written by then has been read, zero when that is not known
 
 	sent sync.WaitGroup
 	mu   sync.Mutex
@@ -46,7 +49,8 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 	started := time.Now()
 	fresh := func() (*detect.Evaluator, error) {
 		return detect.NewEvaluator(detect.EvaluatorOptions{
-			Rules: p.rules, Topics: topicsBySignal(p.inputs), Partition: c.Partition, PanePartitions: c.Partitions,
+			Rules: p.rules, Topics: topicsBySignal(p.inputs.named), Patterns: p.inputs.evaluated(),
+			Partition: c.Partition, PanePartitions: c.Partitions,
 		})
 	}
 	eval, err := fresh()
@@ -96,6 +100,9 @@ func (t *evaluate) Process(m *kafka.Message) error {
 		}
 	}
 	t.p.observe(res.Measures)
+	if m.Time.After(t.read) {
+		t.read = m.Time
+	}
 	return nil
 }
 
@@ -124,18 +131,34 @@ func (t *evaluate) unsent() error {
 	return t.lost
 }
 
-func (t *evaluate) Idle(time.Time) {}
+func (t *evaluate) Idle(at time.Time) {
+	if at.After(t.read) {
+		t.read = at
+	}
+}
 
-func (t *evaluate) Take(time.Time) (kafka.Output, error) {
+func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 	t.sent.Wait()
 	if err := t.unsent(); err != nil {
 		return kafka.Output{}, err
 	}
 	t.report()
+	t.eval.SetAbsent(t.p.presence.gone(t.eval.Topics()))
 	changes := t.eval.Changes()
 	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
 	for _, c := range changes {
 		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.State, Partition: t.partition, Key: c.Key, Value: c.Value})
+	}
+	if t.reports.due(now) {
+		r := &health.Report{Stage: health.Evaluate, Topic: t.p.names.Panes, Partition: t.partition, Delay: -1}
+		if !t.read.IsZero() {
+			r.Delay = max(0, now.Sub(t.read))
+		}
+		m, err := t.p.reportMessage(r)
+		if err != nil {
+			return kafka.Output{}, err
+		}
+		out.Messages = append(out.Messages, m)
 	}
 	return out, nil
 }

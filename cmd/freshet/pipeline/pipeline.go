@@ -1,6 +1,7 @@
 // Package pipeline wires freshet's roles to Kafka:
 //
 //	agent ──► input topics ──► accumulate ──► freshet.panes ──► evaluate ──► freshet.findings ──► notify ──► Slack, webhooks
+//	                               └────► freshet.health ──► judge ───────────────┘
 //
 // The decisions are made by the pure cores of packages detect and alert; here are their adapters, which decode, call
 // them, and encode.
@@ -11,10 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -74,7 +73,7 @@ type Pipeline struct {
 	version string
 
 	names          Names
-	inputs         map[string]Input
+	inputs         inputs
 	panePartitions int32
 	alerting       *alerting
 	shapes         map[string]shape
@@ -87,6 +86,7 @@ type Pipeline struct {
 	agent    *agent.Agent
 	charts   *web.Charts
 	progress progress
+	presence presence
 	rate     rate
 	alerts   atomic.Pointer[notify]
 	opened   time.Time
@@ -98,7 +98,7 @@ type Pipeline struct {
 func New(o Options) (p *Pipeline, err error) {
 	p = &Pipeline{
 		cfg: o.Config, rules: o.Rules, targets: o.Targets, log: o.Log, version: o.Version,
-		names: NamesIn(o.Config.Kafka.Namespace), inputs: Inputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
+		names: NamesIn(o.Config.Kafka.Namespace), inputs: newInputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
 		shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
 		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
@@ -156,6 +156,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		}
 		if p.targets.Alert {
 			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
+		}
+		if p.targets.Detect || p.targets.Alert {
+			g.Go(func() error { p.watchTopics(ctx); return nil })
+			g.Go(func() error { return p.client.Run(ctx, p.healthStage()) })
 		}
 		return nil
 	})
@@ -247,8 +251,6 @@ func (p *Pipeline) instance(role string) string {
 	_, port, _ := net.SplitHostPort(p.listener.Addr().String())
 	return host + "-" + port + "-" + role
 }
-
-func (p *Pipeline) inputTopics() []string { return slices.Sorted(maps.Keys(p.inputs)) }
 
 // chartResolution is the shortest step of any rule.
 func chartResolution(set *rules.Set) time.Duration {

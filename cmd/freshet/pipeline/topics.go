@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
@@ -17,8 +20,8 @@ import (
 // Names are freshet's own topics and consumer groups. All begin with the namespace, so that several installations share
 // one Kafka.
 type Names struct {
-	Panes, State, Findings, Notifications, DeadLetter string // topics
-	Accumulate, Evaluate, Alert                       string // groups
+	Panes, State, Findings, Notifications, DeadLetter, Health string // topics
+	Accumulate, Evaluate, Alert, Judge                        string // groups
 }
 
 // NamesIn returns the names of a namespace: freshet.panes, freshet-accumulate and so on.
@@ -26,7 +29,9 @@ func NamesIn(namespace string) Names {
 	return Names{
 		Panes: namespace + ".panes", State: namespace + ".state", Findings: namespace + ".findings",
 		Notifications: namespace + ".notifications", DeadLetter: namespace + ".dead_letter",
+		Health:     namespace + ".health",
 		Accumulate: namespace + "-accumulate", Evaluate: namespace + "-evaluate", Alert: namespace + "-alert",
+		Judge: namespace + "-health",
 	}
 }
 
@@ -39,22 +44,103 @@ type Input struct {
 	Format format.Format
 }
 
+// Pattern is an input of all topics that match and that no other input names.
+type Pattern struct {
+	Input
+	// Name is how rules on events name it.
+	Name  string
+	match *regexp.Regexp
+}
+
+// Patterns returns the patterns of the configuration, in its order.
+func Patterns(cfg *config.Config) []Pattern {
+	var out []Pattern
+	for _, t := range cfg.Ingest.Topics {
+		if t.Pattern == "" {
+			continue
+		}
+		f, _ := format.Parse(string(t.Format)) // checked with the configuration, as is the expression
+		if m, err := t.Matcher(); err == nil {
+			out = append(out, Pattern{Input{t.Carries(), f}, cmp.Or(t.Name, t.Pattern), m})
+		}
+	}
+	return out
+}
+
+// inputs are all input topics: those that have names, and patterns for others.
+type inputs struct {
+	named    map[string]Input
+	patterns []Pattern
+	own      string // how the names of freshet's own topics begin
+}
+
+func newInputs(cfg *config.Config, set *rules.Set) inputs {
+	return inputs{Inputs(cfg, set), Patterns(cfg), cfg.Kafka.Namespace + "."}
+}
+
+// names returns the topics that have names, sorted.
+func (in inputs) names() []string { return slices.Sorted(maps.Keys(in.named)) }
+
+// of returns the input of a topic, and how rules on events name it when that is not its own name.
+func (in inputs) of(topic string) (input Input, name string, ok bool) {
+	if input, ok = in.named[topic]; ok {
+		return input, "", true
+	}
+	if strings.HasPrefix(topic, in.own) || strings.HasPrefix(topic, "__") {
+		return input, "", false
+	}
+	for _, p := range in.patterns {
+		if p.match.MatchString(topic) {
+			return p.Input, p.Name, true
+		}
+	}
+	return input, "", false
+}
+
+// matcher says which topics without a name of their own are inputs; nil when there are no patterns.
+func (in inputs) matcher() func(topic string) bool {
+	if len(in.patterns) == 0 {
+		return nil
+	}
+	return func(topic string) bool {
+		_, _, ok := in.of(topic)
+		return ok
+	}
+}
+
+// evaluated returns the patterns for stage 2.
+func (in inputs) evaluated() []detect.Pattern {
+	out := make([]detect.Pattern, 0, len(in.patterns))
+	for _, p := range in.patterns {
+		out = append(out, detect.Pattern{Name: p.Name, Signal: p.Signal, Match: func(topic string) bool {
+			_, name, ok := in.of(topic)
+			return ok && name == p.Name
+		}})
+	}
+	return out
+}
+
 // Inputs returns the input topics by name: the OpenTelemetry Collector's defaults, those of the configuration, and those
-// that rules name.
+// that rules name. Patterns are left out.
 func Inputs(cfg *config.Config, set *rules.Set) map[string]Input {
 	inputs := map[string]Input{
 		cfg.Agent.Topics.Logs:    {Signal: ingest.Logs, Format: format.Auto},
 		cfg.Agent.Topics.Metrics: {Signal: ingest.Metrics, Format: format.Auto},
 		cfg.Agent.Topics.Spans:   {Signal: ingest.Spans, Format: format.Auto},
 	}
+	patterns := Patterns(cfg)
 	if set != nil {
 		for _, topic := range set.Topics() {
-			if _, known := inputs[topic]; !known {
+			pattern := slices.ContainsFunc(patterns, func(p Pattern) bool { return p.Name == topic })
+			if _, known := inputs[topic]; !known && !pattern {
 				inputs[topic] = Input{Signal: ingest.Events, Format: format.Auto}
 			}
 		}
 	}
 	for _, t := range cfg.Ingest.Topics {
+		if t.Pattern != "" {
+			continue
+		}
 		f, _ := format.Parse(string(t.Format)) // checked with the configuration
 		inputs[t.Name] = Input{Signal: t.Carries(), Format: f}
 	}
@@ -112,5 +198,6 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 		spec(names.Findings, 1, deleteAfter(30*24*time.Hour)),
 		spec(names.Notifications, 1, compacted()),
 		spec(names.DeadLetter, 1, deleteAfter(14*24*time.Hour)),
+		spec(names.Health, 1, compacted()),
 	)
 }

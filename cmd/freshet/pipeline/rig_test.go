@@ -1,0 +1,181 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
+	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/ingest/kafka/kafkatest"
+	"github.com/freshet-dev/freshet/rules"
+)
+
+// rig is a Kafka with topics of its own, processes of freshet on it, and what they find.
+type rig struct {
+	t       *testing.T
+	cluster kafkatest.Cluster
+	client  *kafka.Client
+	prefix  string // of all topics
+	rules   *rules.Set
+	config  string
+	started int
+
+	mu    sync.Mutex
+	found []*finding.Finding
+}
+
+// newRig reads configuration and rules, in which PREFIX stands for what begins the names of topics.
+func newRig(t *testing.T, cluster kafkatest.Cluster, configuration, ruleFile string) *rig {
+	t.Helper()
+	r := &rig{t: t, cluster: cluster, client: cluster.Client(t), prefix: kafkatest.Name("rig")}
+	fill := func(text string) string { return strings.ReplaceAll(text, "PREFIX", r.prefix) }
+	r.config = fill(configuration)
+	set, problems := rules.Parse("rules.yaml", []byte(fill(ruleFile)))
+	if set == nil {
+		t.Fatal(problems)
+	}
+	r.rules = set
+	return r
+}
+
+// follow collects the findings. It is called once freshet has made their topic.
+func (r *rig) follow() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := r.client.Tail(ctx, r.prefix+".findings", kafka.Oldest(), func(m *kafka.Message) error {
+			f, err := finding.Decode(m.Value)
+			if err != nil {
+				return err
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.found = append(r.found, f)
+			return nil
+		})
+		if err != nil {
+			r.t.Error(err)
+		}
+	}()
+	r.t.Cleanup(func() { cancel(); <-done })
+}
+
+// start runs roles as a process would and returns what ends them.
+func (r *rig) start(targets pipeline.Targets) (stop func()) {
+	r.t.Helper()
+	r.started++
+	brokers, err := json.Marshal(r.cluster.Brokers)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text := fmt.Sprintf("kafka: {brokers: %s, namespace: %s, instance: process-%d}\nhttp: {listen: \"127.0.0.1:0\"}\n%s\n",
+		brokers, r.prefix, r.started, r.config)
+	cfg, faults := config.Parse("freshet.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	if len(faults) > 0 {
+		r.t.Fatal(faults)
+	}
+	p, err := pipeline.New(pipeline.Options{Config: cfg, Rules: r.rules, Targets: targets, Log: kafkatest.Logger(r.t), Version: "test"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.t.Cleanup(stop)
+	select {
+	case <-p.Started():
+	case <-time.After(30 * time.Second):
+		r.t.Fatal("freshet did not start in 30 s")
+	}
+	return stop
+}
+
+// send writes events to a topic: times are seconds from now.
+func (r *rig) send(topic, service string, at ...float64) {
+	r.t.Helper()
+	var ms []kafka.Message
+	for _, seconds := range at {
+		t := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+		value := fmt.Sprintf(`{"service.name":%q,"timestamp":%q}`, service, t.Format(time.RFC3339Nano))
+		ms = append(ms, kafka.Message{Topic: r.prefix + topic, Value: []byte(value)})
+	}
+	if err := r.client.Produce(r.t.Context(), ms...); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// every calls f a few times a second until it is stopped.
+func (r *rig) every(pause time.Duration, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for {
+			f()
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	r.t.Cleanup(stop)
+	return stop
+}
+
+// all returns the settled findings of an alert in short: state and the given labels.
+func (r *rig) all(alert string, labels ...string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := []string{}
+	for _, f := range r.found {
+		if f.Rule != alert || !f.Settled {
+			continue
+		}
+		line := string(f.State)
+		for _, name := range labels {
+			if v := strings.TrimPrefix(f.Labels.Get(name), r.prefix); v != "" {
+				line += " " + v
+			}
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// within waits until a condition holds.
+func (r *rig) within(limit time.Duration, what string, ok func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(limit)
+	for !ok() {
+		select {
+		case <-late:
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, f := range r.found {
+				r.t.Logf("found: %s %s %s %s", f.State, f.Labels, f.Reason, f.Annotations["description"])
+			}
+			r.t.Fatalf("not within %s: %s", limit, what)
+		case <-tick.C:
+		}
+	}
+}
