@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
@@ -30,6 +31,7 @@ type Accumulator struct {
 	tallies []*tally
 	signals [signals][]*tally // by signal
 	classes []*keyClass
+	profile *profiler
 	// boundaries are the different (interval, lateness) of the rules: a marker is due when event time crosses one.
 	boundaries []boundary
 
@@ -47,6 +49,7 @@ type Accumulator struct {
 
 	bodies [][]byte // per pane partition, reused
 	blocks [][]byte
+	cells  [][]byte
 	touch  []int32
 }
 
@@ -66,6 +69,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 	a := &Accumulator{
 		opts: opts, high: math.MinInt64, idle: math.MinInt64, start: math.MinInt64,
 		bodies: make([][]byte, opts.PanePartitions), blocks: make([][]byte, opts.PanePartitions),
+		cells: make([][]byte, opts.PanePartitions), profile: newProfiler(opts.Source, len(opts.Rules.Rules)),
 		stats: newAccumulatorStats(),
 	}
 	input := cmp.Or(opts.Input, opts.Source.Topic)
@@ -82,7 +86,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 			classes[text] = class
 			a.classes = append(a.classes, class)
 		}
-		t, err := newTally(r, class, opts.PanePartitions)
+		t, err := newTally(r, class, a.profile, explain.NewPlan(len(opts.Rules.Rules), choosy(r)), opts.PanePartitions)
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +111,7 @@ func (a *Accumulator) eventTime() (t int64, ok bool) {
 // Add takes the records of one Kafka message. Nothing of the batch is kept. It allocates only where it meets a new
 // group or pane.
 func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
+	a.profile.begin(&origin, len(batch.Records))
 	for i := range batch.Records {
 		a.add(&batch.Records[i], &origin)
 	}
@@ -130,6 +135,7 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	for _, c := range a.classes {
 		c.done = false
 	}
+	a.profile.record(r)
 	reached, known := a.eventTime()
 	if !known {
 		reached = t
@@ -199,27 +205,34 @@ func (a *Accumulator) Take() []Section {
 
 // takeTally moves the rule's panes into the bodies of their pane partitions.
 func (a *Accumulator) takeTally(t *tally) {
-	if len(t.dirty) == 0 {
-		return
-	}
 	for _, g := range t.dirty {
 		p := g.partition
 		a.blocks[p] = t.appendGroup(a.blocks[p], g)
 	}
-	for _, g := range t.dirty {
-		p := g.partition
-		if len(a.blocks[p]) == 0 {
-			continue
-		}
-		if len(a.bodies[p]) == 0 {
-			a.touch = append(a.touch, p)
-		}
-		a.bodies[p] = binary.LittleEndian.AppendUint64(a.bodies[p], t.rule.ID)
-		a.bodies[p] = binary.AppendUvarint(a.bodies[p], uint64(len(a.blocks[p])))
-		a.bodies[p] = append(a.bodies[p], a.blocks[p]...)
-		a.blocks[p] = a.blocks[p][:0]
+	for _, c := range t.dirtyCells {
+		a.cells[c.partition] = t.appendCell(a.cells[c.partition], c)
 	}
-	t.dirty = t.dirty[:0]
+	for _, g := range t.dirty {
+		a.takeBlock(t, g.partition)
+	}
+	for _, c := range t.dirtyCells {
+		a.takeBlock(t, c.partition)
+	}
+	t.dirty, t.dirtyCells = t.dirty[:0], t.dirtyCells[:0]
+}
+
+// takeBlock moves what the rule has for a pane partition into its body, the first time that it is called.
+func (a *Accumulator) takeBlock(t *tally, p int32) {
+	if len(a.blocks[p])+len(a.cells[p]) == 0 {
+		return
+	}
+	if len(a.bodies[p]) == 0 {
+		a.touch = append(a.touch, p)
+	}
+	a.bodies[p] = binary.LittleEndian.AppendUint64(a.bodies[p], t.rule.ID)
+	a.bodies[p] = appendSized(a.bodies[p], a.blocks[p])
+	a.bodies[p] = appendSized(a.bodies[p], a.cells[p])
+	a.blocks[p], a.cells[p] = a.blocks[p][:0], a.cells[p][:0]
 }
 
 func (a *Accumulator) sections(due bool) []Section {

@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/rules"
 )
 
@@ -11,6 +12,7 @@ type ruleState struct {
 	rule    *rules.Rule
 	plan    *plan
 	scratch *scratch
+	memory  *explain.Memory
 	share   int // how many groups this partition may hold, 0 for any number
 
 	progress
@@ -94,6 +96,7 @@ func (e *Evaluator) advance(r *ruleState, watermark int64) {
 			}
 		}
 		r.step, r.dirty = next, true
+		r.memory.Close(next)
 		e.evaluate(r, next)
 	}
 }

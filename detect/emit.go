@@ -43,6 +43,9 @@ func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State
 		a.labels = e.labels(r, g, f)
 	}
 	r.addEvidence(e, f, step, g.life)
+	if state != finding.Resolved {
+		r.explain(f, g, step)
+	}
 	e.finish(r, g, f, a.labels)
 }
 
@@ -75,6 +78,7 @@ func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
 		s.trail.add(o.index, r.plan.window, r.plan.interval, &s.pane.Evidence, true, e.order)
 	}
 	r.addEvidence(e, f, step, nil)
+	r.explain(f, g, step)
 	f.FirstRecord = timeOrZero(first)
 	// What was added here belongs to panes that are not closed.
 	s.trail.reset()

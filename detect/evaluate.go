@@ -98,7 +98,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		}
 		f := e.feedOf(r)
 		state := &ruleState{
-			rule: r, plan: p, scratch: newScratch(p), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
+			rule: r, plan: p, scratch: newScratch(p), memory: newMemory(p, len(opts.Rules.Rules)), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
 			restored: map[*group]restoredGroup{}, segments: map[string]map[int64][]byte{},
 		}
 		f.rules = append(f.rules, state)
@@ -180,9 +180,10 @@ func (e *Evaluator) applyBlocks(number uint32, blocks *reader) error {
 				errs = append(errs, err)
 			}
 		}
-		if b.entries.err != nil {
-			errs = append(errs, b.entries.err)
+		if r != nil {
+			errs = append(errs, r.applySamples(&b.samples))
 		}
+		errs = append(errs, b.entries.err, b.samples.err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/rules/label"
@@ -24,11 +25,34 @@ func (e *Evaluator) Restore(key, value []byte) error {
 		return e.restoreRule(key, value)
 	case len(key) >= 9 && key[0] == keyGroup:
 		return e.restoreGroup(key, value)
+	case len(key) == 9+explain.KeySize && key[0] == keySample:
+		return e.restoreSample(key, value)
 	case len(key) >= 17 && key[0] == keySegment:
 		return e.restoreSegment(key, value)
 	default:
 		return stateFault("key of %d bytes is of no kind that is known", len(key))
 	}
+}
+
+// restoreSample takes a sample of a rule's memory.
+func (e *Evaluator) restoreSample(key, value []byte) error {
+	r := e.byID[binary.BigEndian.Uint64(key[1:])]
+	if r == nil {
+		e.orphan(key, value, nil)
+		return nil
+	}
+	if len(value) == 0 {
+		return r.memory.Restore(key[9:], nil)
+	}
+	about := "sample of rule " + r.rule.Name
+	in, err := openState(value, about)
+	if err != nil {
+		return err
+	}
+	if err := r.memory.Restore(key[9:], in.b); err != nil {
+		return stateFault("%s: %w", about, err)
+	}
+	return nil
 }
 
 // maxSources bounds the numbers of sources that are taken for real.

@@ -56,8 +56,8 @@ func TestRemovedRuleResolves(t *testing.T) {
 			deleted++
 		}
 	}
-	if deleted != 2 {
-		t.Errorf("%d state records of the rule are deleted, expected its own and its group's", deleted)
+	if deleted != 3 {
+		t.Errorf("%d state records of the rule are deleted, expected its own, its group's and its sample", deleted)
 	}
 }
 
@@ -66,8 +66,8 @@ func TestStateOfAnotherVersionIsRefused(t *testing.T) {
 	b.feed(errorAt("pay", 1), errorAt("pay", 2))
 	b.idle(20)
 	changes := b.eval.Changes()
-	if len(changes) != 3 {
-		t.Fatalf("%d changes, expected a source, a rule and a group", len(changes))
+	if len(changes) != 4 {
+		t.Fatalf("%d changes, expected a source, a rule, a group and a sample", len(changes))
 	}
 	if again := b.eval.Changes(); len(again) != 0 {
 		t.Errorf("%d changes when nothing changed", len(again))

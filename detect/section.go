@@ -12,11 +12,12 @@ import (
 //	version (1 byte), length of what follows,
 //	topic (length, bytes), partition, flags (1 byte: 1 = a marker follows, 2 = the marker has a start),
 //	marker: partitions of the topic, event time, start, version of the rules (8 bytes),
-//	blocks until the end: rule (8 bytes), length, entries until that length:
-//	    key (length, bytes), pane number, pane (length, bytes of package pane)
+//	blocks until the end: rule (8 bytes); length, entries until that length:
+//	        key (length, bytes), pane number, pane (length, bytes of package pane);
+//	    length, samples until that length: pane number, sample (length, bytes of package explain)
 //
 // Lengths let a reader pass over rules that it does not have.
-const sectionVersion = 1
+const sectionVersion = 2
 
 const (
 	flagMarker = 1
@@ -185,8 +186,8 @@ func nextSection(value []byte) (head sectionHead, blocks reader, rest []byte, er
 
 // block is the panes of one rule in a section.
 type block struct {
-	rule    uint64
-	entries reader
+	rule             uint64
+	entries, samples reader
 }
 
 // nextBlock takes one block off; ok is false at the end or after a fault.
@@ -196,6 +197,7 @@ func nextBlock(r *reader) (bl block, ok bool) {
 	}
 	bl.rule = r.fixed64("rule")
 	bl.entries.b = r.bytes("block")
+	bl.samples.b = r.bytes("samples")
 	return bl, r.err == nil
 }
 

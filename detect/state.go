@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // stateVersion stands first in every value of the state topic.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
 // starts clean, with a new Evaluator and none of the records, and says so.
@@ -24,6 +25,7 @@ const (
 	keyGroup   = 'g' // then the rule's id (8 bytes) and the group's key
 	keySegment = 'h' // then the rule's id (8 bytes), the segment's number (8 bytes) and the group's key
 	keyRule    = 'r' // then the rule's id (8 bytes)
+	keySample  = 'e' // then the rule's id (8 bytes) and what names the sample (explain.KeySize bytes)
 	keySource  = 's' // then the source's number (4 bytes)
 )
 
@@ -31,6 +33,10 @@ func groupKey(rule uint64, key string) []byte {
 	b := make([]byte, 0, 9+len(key))
 	b = binary.BigEndian.AppendUint64(append(b, keyGroup), rule)
 	return append(b, key...)
+}
+
+func sampleKey(rule uint64, name [explain.KeySize]byte) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{keySample}, rule), name[:]...)
 }
 
 func ruleKey(rule uint64) []byte { return binary.BigEndian.AppendUint64([]byte{keyRule}, rule) }
@@ -56,6 +62,9 @@ func (e *Evaluator) Changes() []Change {
 			changes = append(changes, Change{ruleKey(r.rule.ID), r.append(nil)})
 		}
 		changes = r.appendChanges(changes)
+		r.memory.Changes([]byte{stateVersion}, func(name [explain.KeySize]byte, value []byte) {
+			changes = append(changes, Change{sampleKey(r.rule.ID, name), value})
+		})
 	}
 	for key := range e.orphans {
 		changes = append(changes, Change{Key: []byte(key)})

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
@@ -21,12 +22,15 @@ type tally struct {
 	partitions         int32 // of freshet.panes
 	// everyRecord: also a record that no aggregate takes makes its group known. See needsEveryRecord.
 	everyRecord bool
+	profiler    *profiler
+	plan        explain.Plan
 	// evidence says, per aggregate, whether a record that it takes is evidence for the rule.
 	evidence []bool
 
-	groups map[string]*tallyGroup
-	dirty  []*tallyGroup
-	free   []*tallyPane
+	groups                       map[string]*tallyGroup
+	dirty                        []*tallyGroup
+	free                         []*tallyPane
+	cells, dirtyCells, freeCells []*cell
 	// What the record in hand gives, per aggregate.
 	taken   []bool
 	values  []ingest.Value
@@ -48,6 +52,10 @@ type tallyPane struct {
 	start, end int64 // event time, end excluded
 	dirty      bool
 	pane       *pane.Pane
+	// cell has the samples of the step, nil before the first record that may enter. A record may while its hash is below
+	// the limit.
+	cell  *cell
+	limit uint64
 }
 
 // outcome says what became of a record.
@@ -60,13 +68,14 @@ const (
 	tallyFirst // taken, the first of its pane since the last flush
 )
 
-func newTally(r *rules.Rule, class *keyClass, partitions int32) (*tally, error) {
+func newTally(r *rules.Rule, class *keyClass, p *profiler, plan explain.Plan, partitions int32) (*tally, error) {
 	if err := checkRule(r); err != nil {
 		return nil, err
 	}
 	n := len(r.When.Aggregates)
 	return &tally{
 		rule: r, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
+		profiler: p, plan: plan,
 		everyRecord: needsEveryRecord(r.When, len(r.By)), evidence: evidenceOf(r.When.Aggregates),
 		groups: map[string]*tallyGroup{}, taken: make([]bool, n), values: make([]ingest.Value, n),
 	}, nil
@@ -160,6 +169,9 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 		return tallyNothing
 	}
 	t.selected++
+	if t.profiler.chosen {
+		t.sampleAll(r, at, reached)
+	}
 	taken, evidence := t.measure(r)
 	if !taken && !t.everyRecord {
 		return tallyNothing
@@ -169,8 +181,7 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 		t.unmatched++
 		return tallyNothing
 	}
-	// A pane is closed once the partition's event time has passed its end by the lateness.
-	if closed := reached - t.lateness; at < closed && (floorDiv(at, t.interval)+1)*t.interval <= closed {
+	if t.closed(at, reached) {
 		t.late++
 		return tallyLate
 	}
@@ -183,6 +194,9 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 	}
 	p := t.paneOf(g, at)
 	t.apply(p.pane, r, origin, at, evidence)
+	if evidence && t.profiler.hash < p.limit {
+		t.sampleMatching(g, p, key, r)
+	}
 	if p.dirty {
 		return tallyTaken
 	}
@@ -192,6 +206,12 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 		t.dirty = append(t.dirty, g)
 	}
 	return tallyFirst
+}
+
+// closed says whether the pane of an event time is closed: the partition's own has passed its end by the lateness.
+func (t *tally) closed(at, reached int64) bool {
+	end := reached - t.lateness
+	return at < end && (floorDiv(at, t.interval)+1)*t.interval <= end
 }
 
 // measure asks every aggregate whether it takes the record, and for which value.
@@ -245,6 +265,7 @@ func (t *tally) paneOf(g *tallyGroup, at int64) *tallyPane {
 	}
 	p.start = floorDiv(at, t.interval) * t.interval
 	p.end = p.start + t.interval
+	p.cell, p.limit = nil, noLimit
 	g.used = max(g.used, p.start)
 	g.panes = append(g.panes, p)
 	return p
@@ -334,6 +355,7 @@ func (t *tally) sweep(reached int64) {
 				continue
 			}
 			p.pane.Reset()
+			p.cell = nil
 			t.free = append(t.free, p)
 		}
 		clear(g.panes[len(kept):])
@@ -342,6 +364,7 @@ func (t *tally) sweep(reached int64) {
 			delete(t.groups, key)
 		}
 	}
+	t.sweepCells(reached)
 	// Panes are kept for reuse while they are about as many as the groups.
 	if spare := len(t.groups) + 64; len(t.free) > spare {
 		clear(t.free[spare:])

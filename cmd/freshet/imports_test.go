@@ -41,6 +41,7 @@ var mayImport = []struct {
 	{"detect/pane", nil},
 	{"detect/model", nil},
 	{"detect/finding", []string{"rules/label"}},
+	{"detect/explain", []string{"ingest", "detect/finding"}},
 	{"detect/health", []string{"detect/finding", "rules/label"}},
 	{"detect/window", []string{"detect/pane"}},
 	{"detect", []string{"rules", "rules/*", "ingest", "detect/*"}},

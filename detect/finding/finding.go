@@ -60,6 +60,9 @@ type Finding struct {
 	// Samples are up to three matching records, Offsets where all matching records of the window lie.
 	Samples []Sample      `json:"samples,omitempty"`
 	Offsets []OffsetRange `json:"offsets,omitempty"`
+	// Explanation says what sets the matching records apart from those before, nil when nothing does. Findings that say
+	// that an alert is over have none.
+	Explanation *Explanation `json:"explanation,omitempty"`
 }
 
 // Sample is one matching record.
