@@ -147,6 +147,15 @@ func (p *Program) Stop() {
 	}
 }
 
+// PID is the number of the process.
+func (p *Program) PID() int { return p.cmd.Process.Pid }
+
+// CPU is the time of the processor, of the user and of the system, that the program took. It has ended.
+func (p *Program) CPU() time.Duration {
+	<-p.ended
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // Ask returns the status and body of an address of the program, or why there is none.
 func (p *Program) Ask(ctx context.Context, path string) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.Page, "/")+path, nil)
