@@ -83,13 +83,14 @@ type source struct {
 type fetcher struct {
 	c      *Client
 	router *router[*source]
+	brake  *Brake // nil, or what holds all partitions
 }
 
 func newFetcher(c *Client, cl sarama.Client) *fetcher {
 	f := &fetcher{c: c, router: newRouter[*source](c, cl)}
 	f.router.ready = func(r *routed[*source]) bool {
 		s := r.state
-		return !s.stopped.Load() && len(s.answers) < fetchDepth && s.waiting.Load() < fetchBytes
+		return !f.brake.held() && !s.stopped.Load() && len(s.answers) < fetchDepth && s.waiting.Load() < fetchBytes
 	}
 	f.router.serve = f.serve
 	return f

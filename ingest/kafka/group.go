@@ -125,6 +125,8 @@ func (r *run) run(ctx context.Context) error {
 		clients[i] = cl
 	}
 	r.fetcher, r.reader = newFetcher(r.c, clients[0]), clients[2]
+	r.fetcher.brake = r.s.Brake
+	defer r.s.Brake.attach(r.fetcher.router.wakeAll)()
 	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match, generation: -1}
 	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)

@@ -74,6 +74,15 @@ func (r *router[T]) wake(p *routed[T]) {
 	}
 }
 
+// wakeAll tells the goroutines of all brokers that ready may have changed.
+func (r *router[T]) wakeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.wakes {
+		signal(w)
+	}
+}
+
 // moved has the leaders of partitions looked for anew.
 func (r *router[T]) moved(rs ...*routed[T]) {
 	r.mu.Lock()

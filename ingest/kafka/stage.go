@@ -38,6 +38,8 @@ type Stage struct {
 	// LeaveOnStop has the member leave the group when Run ends, so that others take over its partitions at once. Without
 	// it they wait for the same instance to come back, at most for the session timeout.
 	LeaveOnStop bool
+	// Brake, when set, holds back reading.
+	Brake *Brake
 	// Open makes the task that owns a claimed partition; it may take long (it recovers state) and ends when ctx does.
 	Open func(ctx context.Context, c Claim) (Task, error)
 	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.

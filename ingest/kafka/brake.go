@@ -1,0 +1,57 @@
+package kafka
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Brake holds back the reading of stages for a process that cannot take more at the moment. While it is on, nothing is
+// fetched; what was fetched is processed, transactions are made, and the partitions stay with the process. A partition
+// that is held counts as neither read nor idle, so that nobody takes it for quiet. The zero value is off, and so is a nil
+// Brake. It is safe for concurrent use.
+type Brake struct {
+	on atomic.Bool
+
+	mu    sync.Mutex
+	wakes map[int]func()
+	next  int
+}
+
+// Hold turns the brake on.
+func (b *Brake) Hold() { b.on.Store(true) }
+
+// Release turns it off: fetching goes on at once.
+func (b *Brake) Release() {
+	b.on.Store(false)
+	b.mu.Lock()
+	wakes := slices.Collect(maps.Values(b.wakes))
+	b.mu.Unlock()
+	for _, wake := range wakes {
+		wake()
+	}
+}
+
+// held says whether the brake is on.
+func (b *Brake) held() bool { return b != nil && b.on.Load() }
+
+// attach has wake called at each Release until detach is.
+func (b *Brake) attach(wake func()) (detach func()) {
+	if b == nil {
+		return func() {}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wakes == nil {
+		b.wakes = map[int]func(){}
+	}
+	id := b.next
+	b.next++
+	b.wakes[id] = wake
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.wakes, id)
+	}
+}
