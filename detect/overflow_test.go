@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 )
 
@@ -75,6 +78,35 @@ func TestChangedLimitKeepsState(t *testing.T) {
 	if o := b.eval.Stats().Overflows; len(o) != 0 {
 		t.Errorf("overflows %v with room enough", o)
 	}
+}
+
+// TestShedGivesRoomBack: a map keeps the room of all that it ever held.
+func TestShedGivesRoomBack(t *testing.T) {
+	r := errorRule()
+	r.Lateness = 0
+	b := newBed(t, r)
+	var records []ingest.Record
+	for i := range 50_000 {
+		records = append(records, errorAt(fmt.Sprint("service-", i), 1))
+	}
+	b.feed(records...)
+	b.idle(5)
+	b.feed(errorAt("pay", 100))
+	b.idle(101)
+	records = nil
+	use := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := use()
+	b.acc.Shed()
+	b.eval.Shed()
+	if after := use(); after+(1<<20) > before {
+		t.Errorf("%d bytes before and %d after: the room of 50,000 groups is more than 1 MiB", before, after)
+	}
+	expectStory(t, b.feed(errorAt("pay", 102)), "pay firing at 105s value 2 early")
 }
 
 // TestLoweredLimitKeepsGroups: those that are there stay, new ones find no room.

@@ -79,6 +79,9 @@ func (x *run) accumulate() {
 		batch = append(batch, r.acc.Take())
 		made = append(made, flush{i, r.committed, r.next, r.idle})
 		r.committed, r.metadata = r.next, r.acc.Metadata()
+		if x.disturbed && x.rnd.IntN(8) == 0 {
+			r.acc.Shed()
+		}
 	}
 	for open := len(readers); open > 0; {
 		i := x.rnd.IntN(len(readers))
@@ -186,6 +189,9 @@ func (x *run) evaluate(partition int32, out *outcomes) {
 		}
 		if !x.disturbed {
 			continue
+		}
+		if x.rnd.IntN(8) == 0 {
+			e.Shed()
 		}
 		if x.rnd.IntN(4) == 0 {
 			for _, c := range e.Changes() {
