@@ -166,6 +166,13 @@ func (c *Charts) displace(r *ruleChart, newcomer float64) bool {
 	return true
 }
 
+// Clear forgets all: the page draws anew from then on.
+func (c *Charts) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rules, c.total = make(map[string]*ruleChart), 0
+}
+
 // forget removes all lines whose last point is older than the retention, and rules without lines. It looks once in a
 // bucket, since nothing grows old within one.
 func (c *Charts) forget() {

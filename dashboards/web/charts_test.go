@@ -191,3 +191,19 @@ func TestChartsAreSafeForConcurrentUse(t *testing.T) {
 		t.Errorf("%d series, expected 1 to 12", n)
 	}
 }
+
+func TestChartsClear(t *testing.T) {
+	charts := NewCharts(ChartsOptions{Total: 2})
+	now := time.Unix(1_800_000_000, 0)
+	observe(charts, "R", "a", now, 1)
+	observe(charts, "R", "b", now, 2)
+	charts.Clear()
+	if got := charts.Series(time.Time{}); len(got) != 0 {
+		t.Errorf("%d charts are left", len(got))
+	}
+	observe(charts, "R", "c", now, 1)
+	observe(charts, "S", "d", now, 1)
+	if got := charts.Series(time.Time{}); len(got) != 2 {
+		t.Errorf("%d charts after it, want 2: there is room for two groups", len(got))
+	}
+}

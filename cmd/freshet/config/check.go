@@ -15,6 +15,9 @@ import (
 	"github.com/freshet-dev/freshet/ingest/format"
 )
 
+// leastMemory is what freshet runs in at all.
+const leastMemory = 64 << 20
+
 var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func newStrict(lookupEnv func(string) (string, bool)) *strict {
@@ -125,6 +128,9 @@ func (c *Config) faults(s *strict) []Fault {
 	out = append(out, alertFaults("alert.", &c.Alert.Config)...)
 	for _, f := range c.Agent.Validate() {
 		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
+	}
+	if s.given("memory_limit") && c.MemoryLimit < leastMemory {
+		bad("memory_limit", "expected at least 64MiB", "leave it out to have the container's limit, or none")
 	}
 	if c.Detect.FlushInterval <= 0 {
 		bad("detect.flush_interval", "expected a duration above 0", "the default is 100ms")

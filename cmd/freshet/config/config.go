@@ -27,6 +27,9 @@ type Config struct {
 	Rules  Rules        `yaml:"rules"`
 	Alert  Alert        `yaml:"alert"`
 	Agent  agent.Config `yaml:"agent"`
+	// MemoryLimit is how much memory the process may use: as it comes near, it lets go of what is not counted, then lets
+	// the input wait. By default it is GOMEMLIMIT, or nine tenths of the container's limit, or none.
+	MemoryLimit Bytes `yaml:"memory_limit"`
 }
 
 // Kafka says which brokers to use. Without any, freshet embeds one and keeps its data in DataDir.

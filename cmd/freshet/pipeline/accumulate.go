@@ -31,6 +31,7 @@ type accumulate struct {
 	dead      []kafka.Message
 	records   prometheus.Counter
 
+	shed        int64 // see thrift
 	reported    time.Time
 	late, ahead map[string]uint64 // counted so far
 }
@@ -47,7 +48,8 @@ func (p *Pipeline) accumulateStage() kafka.Stage {
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openAccumulate(c)
 		},
-		Join: p.joinSections,
+		Join:  p.joinSections,
+		Brake: &p.thrift.brake,
 	}
 }
 
@@ -104,6 +106,7 @@ func (t *accumulate) Take(now time.Time) (kafka.Output, error) {
 		t.reported = now
 	}
 	sections := t.acc.Take()
+	t.letGo()
 	messages := make([]kafka.Message, 0, len(sections)+len(t.dead))
 	for _, s := range sections {
 		messages = append(messages, kafka.Message{Topic: t.p.names.Panes, Partition: s.PanePartition, Value: s.Value})

@@ -30,6 +30,8 @@ type evaluate struct {
 	sent sync.WaitGroup
 	mu   sync.Mutex
 	lost error
+
+	shed int64 // see thrift
 }
 
 // evaluateStage describes stage 2 to the Kafka loop.
@@ -42,6 +44,7 @@ func (p *Pipeline) evaluateStage() kafka.Stage {
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openEvaluate(ctx, c)
 		},
+		Brake: &p.thrift.brake,
 	}
 }
 
@@ -145,6 +148,7 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 	t.report()
 	t.eval.SetAbsent(t.p.presence.gone(t.eval.Topics()))
 	changes := t.eval.Changes()
+	t.letGo()
 	out := kafka.Output{Messages: make([]kafka.Message, 0, len(changes))}
 	for _, c := range changes {
 		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.State, Partition: t.partition, Key: c.Key, Value: c.Value})

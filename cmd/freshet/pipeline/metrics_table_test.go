@@ -103,6 +103,12 @@ var components = []component{
 		},
 	},
 	{
+		"Memory", "freshet_memory_", "How the process keeps within its memory; see `memory_limit` in the configuration.",
+		map[string]labelDoc{
+			"what": {"what was let go of; nothing that is counted is", []string{"charts of the page", "caches of the detector"}},
+		},
+	},
+	{
 		"Process", "freshet_",
 		"Beside these there are Go's (`go_…`), the process's (`process_…`) and those of the endpoint itself (`promhttp_…`).",
 		map[string]labelDoc{
@@ -127,13 +133,13 @@ func unitOf(name string) string {
 	switch name {
 	case "freshet_kafka_consumer_lag":
 		return "offsets"
-	case "freshet_kafka_connected":
+	case "freshet_kafka_connected", "freshet_memory_paused":
 		return "0 or 1"
 	}
 	words := strings.Split(strings.TrimSuffix(name, "_total"), "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes",
-		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "requests", "rotations", "rules", "transactions":
+		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "requests", "rotations", "rules", "times", "transactions":
 		return last
 	case "info":
 		return "1"

@@ -42,6 +42,10 @@ var quiet = map[string]bool{
 	"freshet_alert_queued_notifications":        true,
 	"freshet_kafka_consumer_lag":                true,
 	"freshet_kafka_errors_total":                true,
+	"freshet_memory_limit_bytes":                true,
+	"freshet_memory_paused":                     true,
+	"freshet_memory_paused_seconds_total":       true,
+	"freshet_memory_shed_times_total":           true,
 }
 
 const metricsConfig = `

@@ -15,6 +15,9 @@ const behindAfter = 30 * time.Second
 
 // observe feeds the measures of a step to the charts.
 func (p *Pipeline) observe(measures []detect.Measure) {
+	if p.thrift.uncharted.Load() {
+		return
+	}
 	for i := range measures {
 		m := &measures[i]
 		shape := p.shapes[m.Rule]
@@ -60,6 +63,9 @@ func (p *Pipeline) pageStatus() web.Status {
 		s.State, s.Message = web.Starting, err.Error()
 	case err != nil:
 		s.State, s.Message = web.Unavailable, err.Error()
+	case !p.memory.State().Paused.IsZero():
+		s.State = web.Behind
+		s.Message = "Memory is short: the input waits in Kafka until it suffices, and nothing is resolved meanwhile."
 	case s.WatermarkDelay > behindAfter:
 		s.State = web.Behind
 		s.Message = "The detector has not caught up with its input: nothing is resolved until it has."

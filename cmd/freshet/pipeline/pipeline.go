@@ -24,6 +24,7 @@ import (
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/cmd/freshet/memory"
 	"github.com/freshet-dev/freshet/dashboards/web"
 	"github.com/freshet-dev/freshet/ingest/agent"
 	"github.com/freshet-dev/freshet/ingest/kafka"
@@ -88,6 +89,8 @@ type Pipeline struct {
 	progress progress
 	presence presence
 	rate     rate
+	thrift   thrift
+	memory   *memory.Guard
 	alerts   atomic.Pointer[notify]
 	opened   time.Time
 	started  chan struct{}
@@ -110,6 +113,7 @@ func New(o Options) (p *Pipeline, err error) {
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry)
 	p.registry.MustRegister(newProgressMetrics(&p.progress))
+	p.memory = p.newGuard()
 	p.metrics.rules.Set(float64(len(p.rules.Rules)))
 	p.metrics.build.WithLabelValues(p.version, p.targets.String()).Set(1)
 	for _, r := range p.rules.Rules {
@@ -140,6 +144,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer p.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.serve(ctx) })
+	g.Go(func() error { return p.memory.Run(ctx) })
 	g.Go(func() error {
 		if err := p.prepare(ctx); err != nil {
 			return err
