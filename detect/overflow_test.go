@@ -93,7 +93,6 @@ func TestShedGivesRoomBack(t *testing.T) {
 	b.idle(5)
 	b.feed(errorAt("pay", 100))
 	b.idle(101)
-	records = nil
 	use := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
