@@ -233,7 +233,7 @@ func TestExampleNamesEverySection(t *testing.T) {
 	var example map[string]any
 	decode(t, "freshet.example.yaml", &example)
 	got := slices.Sorted(maps.Keys(example))
-	if want := []string{"agent", "alert", "detect", "http", "ingest", "kafka", "log", "rules"}; !slices.Equal(got, want) {
+	if want := []string{"agent", "alert", "detect", "health", "http", "ingest", "kafka", "log", "rules"}; !slices.Equal(got, want) {
 		t.Errorf("sections are %v, expected %v", got, want)
 	}
 }
