@@ -7,6 +7,7 @@ import (
 
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // sources feeds one evaluator from several topics of one partition each.
@@ -145,4 +146,24 @@ func TestAbsentTopicIsNotWaitedFor(t *testing.T) {
 		t.Errorf("while the topic that came back is behind: %s", story(res.Findings))
 	}
 	expectStory(t, s.topic("gone", 91), "pay firing at 45s value 2; pay resolved at 65s value 0")
+}
+
+// A group whose records may lie in a partition that is not read on is not called absent, and nothing of it is resolved,
+// however far the others are; once the partition is read, what it holds decides.
+func TestNothingIsAbsentWhileAPartitionStandsStill(t *testing.T) {
+	p := simple(countOf(nil), expr.Read{Stat: expr.StatAbsent}, true, 0)
+	p.ZeroOnEmpty = true
+	absent := settledRule()
+	absent.Name, absent.When, absent.ID = "Absent", p, 78
+	s := newSources(t, Topics{ingest.Logs: {"one", "two"}}, nil, settledRule(), absent)
+	s.topic("one", 2)
+	s.topic("two", 16, errorAt("pay", 1), errorAt("pay", 2))
+	expectStory(t, s.topic("one", 16), "pay firing at 5s value 2")
+	for at := 20.0; at < 600; at += 20 {
+		if res := s.topic("two", at); len(res.Findings) != 0 {
+			t.Fatalf("while one stands still at 16 s and two is at %g s: %s", at, story(res.Findings))
+		}
+	}
+	res := s.topic("one", 600, errorAt("pay", 18), errorAt("pay", 19), errorAt("pay", 100))
+	expectStory(t, res, "pay resolved at 40s value 0; pay firing at 40s value 1; pay resolved at 105s value 0; pay firing at 125s value 1")
 }
