@@ -40,7 +40,7 @@ groups:
       - {alert: Jobs, from: events, topic: PREFIX-jobs, when: count() >= 1000}
 `
 
-var everything = pipeline.Targets{Detect: true, Alert: true} //nolint:gochecknoglobals // constant
+var everything = pipeline.Targets{Detect: true, Alert: true}
 
 // Each trouble becomes an alert of its own and is over when it is over, whichever process judges: they are killed and
 // started in between, and nothing is told twice.
