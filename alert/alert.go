@@ -142,7 +142,7 @@ func (s *state) message(resolved bool, externalURL string) Alert {
 		Status: statusFiring, Labels: f.Labels.Map(), Annotations: maps.Clone(f.Annotations), StartsAt: f.StartsAt,
 		Fingerprint: s.Fingerprint.String(), GeneratorURL: link(externalURL, s.Fingerprint.String()),
 		Evidence: Evidence{Value: f.Value, Threshold: f.Threshold, Unit: f.Unit, Condition: f.Condition,
-			FirstRecord: f.FirstRecord, Samples: slices.Clone(f.Samples)},
+			FirstRecord: f.FirstRecord, Samples: slices.Clone(f.Samples), Offsets: f.Offsets, Explanation: f.Explanation},
 	}
 	if a.Annotations == nil {
 		a.Annotations = KV{}
@@ -168,7 +168,7 @@ func (s *state) view() (v View, ok bool) {
 	v = View{
 		Fingerprint: s.Fingerprint, Name: f.Rule, Group: f.Group, State: string(f.State), Labels: f.Labels,
 		Annotations: f.Annotations, Value: f.Value, Threshold: f.Threshold, Unit: f.Unit, Condition: f.Condition,
-		Since: f.StartsAt, FirstRecord: f.FirstRecord, Samples: f.Samples, LastError: s.lastError,
+		Since: f.StartsAt, FirstRecord: f.FirstRecord, Samples: f.Samples, Offsets: f.Offsets, Explanation: f.Explanation, LastError: s.lastError,
 	}
 	if f == s.Pending {
 		return v, true

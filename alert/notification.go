@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
@@ -100,6 +101,9 @@ type View struct {
 	FirstRecord time.Time `json:"first_record,omitzero"`
 	Received    time.Time `json:"received,omitzero"`
 	Samples     []Sample  `json:"samples,omitempty"`
+	// Offsets is where the matching records lie, Explanation what sets them apart from those before.
+	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
+	Explanation *finding.Explanation  `json:"explanation,omitempty"`
 	// Receivers are the names of those that its routes lead to; Notified is when one was last told something new of it.
 	Receivers []string  `json:"receivers,omitempty"`
 	Notified  time.Time `json:"notified,omitzero"`

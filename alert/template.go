@@ -64,6 +64,10 @@ type Evidence struct {
 	Reason      string    `json:"reason,omitempty"`
 	FirstRecord time.Time `json:"first_record,omitzero"`
 	Samples     []Sample  `json:"samples,omitempty"`
+	// Offsets is where the matching records lie. Explanation is what sets them apart from those before, nil when nothing
+	// does; {{ .Explanation }} writes it in one line.
+	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
+	Explanation *finding.Explanation  `json:"explanation,omitempty"`
 	// New says that the receiver is told for the first time that the alert fires, or that it is over.
 	New bool `json:"new,omitempty"`
 }
@@ -78,6 +82,15 @@ func (e Evidence) ShownValue() string {
 func (e Evidence) ShownThreshold() string {
 	_, threshold := FormatMeasure(e.Value, e.Threshold, e.Unit)
 	return threshold
+}
+
+// Traits returns the values that are over-represented among the alert's records while it fires, the most telling first,
+// at most so many.
+func (a Alert) Traits(most int) []finding.Trait {
+	if a.Status != statusFiring || a.Explanation == nil {
+		return nil
+	}
+	return a.Explanation.Traits[:min(most, len(a.Explanation.Traits))]
 }
 
 // Severity returns the label severity in lower case.

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
@@ -55,6 +56,9 @@ func writeText(b *strings.Builder, a Alert) {
 	if labels := KV(a.Labels).Remove([]string{label.AlertName, "severity"}); len(labels) > 0 {
 		fmt.Fprintf(b, "  %s\n", labels)
 	}
+	for _, t := range a.Traits(3) {
+		fmt.Fprintf(b, "  stands out: %s%s\n", t, also(t))
+	}
 	if a.Status == statusFiring {
 		for _, s := range a.Samples {
 			fmt.Fprintf(b, "  > %s  %s\n", s.Time.UTC().Format("15:04:05.000"), oneLine(s.Text))
@@ -77,6 +81,22 @@ func Span(a Alert) string {
 		span += ": " + a.Reason
 	}
 	return span
+}
+
+// also names what says the same as a trait.
+func also(t finding.Trait) string {
+	const most = 2
+	if len(t.Also) == 0 {
+		return ""
+	}
+	var names []string
+	for _, a := range t.Also[:min(most, len(t.Also))] {
+		names = append(names, a.String())
+	}
+	if more := len(t.Also) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return " (also " + strings.Join(names, ", ") + ")"
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/freshet-dev/freshet/detect/finding"
 )
 
 func TestFormatMeasure(t *testing.T) {
@@ -59,6 +61,12 @@ func TestText(t *testing.T) {
 	a, b := &subject{name: "cart", extra: []string{"severity", "critical"}}, &subject{name: "checkout"}
 	f := a.fire(w.now)
 	f.Samples = []Sample{{Time: w.now, Text: "card declined\n\x1b[2Jby bank"}}
+	f.Explanation = &finding.Explanation{Now: 64, Before: 120, Against: finding.AgainstAll, Traits: []finding.Trait{
+		{Attribute: "service.version", Value: "1.4.2", Now: 0.92, Before: 0.03, Also: []finding.Attribute{
+			{Name: "k8s.pod.name", Value: "cart-77f4"}, {Name: "host.name", Value: "node-b1"}, {Name: "region", Value: "eu"}}},
+		{Attribute: "body", Value: "card \x1b[2J declined", Now: 0.997, Before: 0.002},
+		{Attribute: "third", Value: "x", Now: 0.5}, {Attribute: "fourth", Value: "x", Now: 0.4},
+	}}
 	w.produce(f, b.fire(w.now))
 	w.run()
 	w.now = w.now.Add(192 * time.Second)
@@ -94,14 +102,23 @@ func TestTemplates(t *testing.T) {
 	s := &state{Fingerprint: 1}
 	s.apply((&subject{name: "a", extra: []string{"team", "x"}}).fire(epoch), epoch)
 	d := newData("ops", "http://127.0.0.1:8080", FirstNotification, nil, Alerts{s.message(false, "http://127.0.0.1:8080")})
+	explained := d.Alerts[0]
+	explained.Explanation = &finding.Explanation{Traits: []finding.Trait{
+		{Attribute: "service.version", Value: "1.4.2", Now: 0.92, Before: 0.03}, {Attribute: "region", Value: "eu", Now: 0.5}}}
+	withExplanation := d.Only(Alerts{explained, d.Alerts[0]})
 	for text, want := range map[string]string{
 		`[{{ .Status | toUpper }}:{{ .Alerts.Firing | len }}] {{ .CommonLabels.alertname }}`:                  "[FIRING:1] Spike",
 		`{{ range .Alerts }}{{ .Labels.SortedPairs.Values | join "," }} {{ .Annotations.summary }}{{ end }}`:  "Spike,a,x a spikes",
 		`{{ range .Alerts }}{{ .ShownValue }} over {{ .ShownThreshold }} since {{ .StartsAt.Unix }}{{ end }}`: "100 over 50 since 1772359200",
 		`{{ (index .Alerts 0).Labels.Remove (stringSlice "alertname") }}`:                                     "name=a, team=x",
+		`{{ range .Alerts }}[{{ .Explanation }}]{{ end }}`:                                                    "[service.version=1.4.2: 92 % now, 3 % before; region=eu: 50 % now, 0 % before][]",
 		`{{ template "slack.default.title" . }}`:                                                              "[FIRING:1]  (Spike a x)",
 	} {
-		if got, err := ts.Execute(text, &d); err != nil || got != want {
+		data := &d
+		if strings.Contains(text, "Explanation") {
+			data = &withExplanation
+		}
+		if got, err := ts.Execute(text, data); err != nil || got != want {
 			t.Errorf("%s gives %q, %v; expected %q", text, got, err, want)
 		}
 	}

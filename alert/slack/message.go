@@ -9,6 +9,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/detect/finding"
 )
 
 // Slack's limits, and how many alerts one message shows so that all of them stay well within.
@@ -18,8 +19,10 @@ const (
 	maxBlocks  = 50
 	maxAlerts  = 10
 	maxSamples = 3
+	maxTraits  = 3
 	sampleText = 300
 	labelText  = 900
+	traitText  = 120
 )
 
 // The colours of the bar beside a message.
@@ -182,6 +185,13 @@ func alertBlocks(a alert.Alert) []slack.Block {
 	if a.Condition != "" {
 		fmt.Fprintf(&b, "\n*When* `%s`", code(clip(strings.Join(strings.Fields(a.Condition), " "), sampleText)))
 	}
+	for i, t := range a.Traits(maxTraits) {
+		lead := "\n*Stands out*"
+		if i > 0 {
+			lead = ","
+		}
+		fmt.Fprintf(&b, "%s `%s` %s", lead, code(clip(t.Name(), traitText)), escape(t.Shares()))
+	}
 	blocks := []slack.Block{section(b.String())}
 	if s := samples(a); s != "" {
 		blocks = append(blocks, section(s))
@@ -333,10 +343,29 @@ func escaped(d alert.Data) alert.Data {
 			samples[j] = s
 		}
 		a.Samples = samples
+		a.Explanation = escapedExplanation(a.Explanation)
 		alerts[i] = a
 	}
 	d.Alerts = alerts
 	return d
+}
+
+func escapedExplanation(e *finding.Explanation) *finding.Explanation {
+	if e == nil {
+		return nil
+	}
+	out := *e
+	out.Traits = make([]finding.Trait, len(e.Traits))
+	for i, t := range e.Traits {
+		t.Attribute, t.Value = escape(t.Attribute), escape(t.Value)
+		also := make([]finding.Attribute, len(t.Also))
+		for j, a := range t.Also {
+			also[j] = finding.Attribute{Name: escape(a.Name), Value: escape(a.Value)}
+		}
+		t.Also = also
+		out.Traits[i] = t
+	}
+	return &out
 }
 
 // clip shortens text to a number of characters, before it is escaped.

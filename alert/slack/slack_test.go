@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/detect/finding"
 )
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
@@ -24,7 +26,13 @@ func firing(name string) alert.Alert {
 		Annotations: alert.KV{"summary": name + " is slow", "runbook_url": "https://runbooks.example.org/slow"},
 		StartsAt:    start, Fingerprint: "00000000000000aa", GeneratorURL: "http://freshet.example.org/?alert=00000000000000aa",
 		Evidence: alert.Evidence{Value: &value, Threshold: &threshold, Unit: "s", Condition: "p99(duration) > 1", New: true,
-			Samples: []alert.Sample{{Topic: "otlp_spans", Offset: 42, Time: start.Add(-time.Second), Text: "GET /cart 2.1 s"}}},
+			Samples: []alert.Sample{{Topic: "otlp_spans", Offset: 42, Time: start.Add(-time.Second), Text: "GET /cart 2.1 s"}},
+			Explanation: &finding.Explanation{
+				Now: 64, Before: 120, Since: start.Add(-10 * time.Second), Against: finding.AgainstMatching, Traits: []finding.Trait{
+					{Attribute: "service.version", Value: "1.4.2", Now: 59.0 / 64, Before: 4.0 / 120, NowCount: 59, BeforeCount: 4,
+						Also: []finding.Attribute{{Name: "k8s.pod.name", Value: "payment-77f4"}}},
+					{Attribute: "error.type", Value: "pool <exhausted>", Now: 0.5, Before: 0, NowCount: 32},
+				}}},
 	}
 }
 
@@ -320,6 +328,8 @@ func TestHostileContent(t *testing.T) {
 		a.Annotations = alert.KV{"summary": text, "description": text + " ", "runbook_url": "https://x.example/" + text}
 		a.Condition, a.Reason = text, text
 		a.Samples = []alert.Sample{{Text: text}, {Text: text}, {Text: text}}
+		a.Explanation = &finding.Explanation{Traits: slices.Repeat([]finding.Trait{{Attribute: text, Value: text, Now: 0.001, Before: 0.999,
+			Also: []finding.Attribute{{Name: text, Value: text}}}}, 5)}
 		all = append(all, a, over(a))
 	}
 	for i := range 40 {
@@ -328,7 +338,7 @@ func TestHostileContent(t *testing.T) {
 	for _, alerts := range []alert.Alerts{all, all[:1], all[2:4], all[6:8], all[8:10], all[10:12]} {
 		for _, c := range []func(*alert.SlackConfig){nil, func(c *alert.SlackConfig) {
 			c.Title = `{{ .CommonLabels.alertname }}`
-			c.Text = `{{ range .Alerts }}{{ .Annotations.summary }} {{ .Labels.l }}{{ range .Samples }}{{ .Text }}{{ end }}{{ end }}`
+			c.Text = `{{ range .Alerts }}{{ .Annotations.summary }} {{ .Labels.l }}{{ range .Samples }}{{ .Text }}{{ end }}{{ .Explanation }}{{ end }}`
 		}} {
 			n := bot(t, f, c)
 			for _, ref := range []string{"", mustNotify(t, n, notification("1", alert.FirstNotification, "", alerts...))} {

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/alertmanager/template"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/detect/finding"
 )
 
 func notification() *alert.Notification {
@@ -28,7 +29,14 @@ func notification() *alert.Notification {
 		GeneratorURL: "http://freshet.example.org/?alert=00000000000000aa",
 		Evidence: alert.Evidence{Value: &value, Threshold: &threshold, Unit: "s", Condition: "p99(duration) > 1", New: true,
 			FirstRecord: start.Add(-time.Second),
-			Samples:     []alert.Sample{{Topic: "otlp_spans", Partition: 1, Offset: 42, Time: start, Text: "GET /cart <2.1 s>", TraceID: "ab12"}}},
+			Samples:     []alert.Sample{{Topic: "otlp_spans", Partition: 1, Offset: 42, Time: start, Text: "GET /cart <2.1 s>", TraceID: "ab12"}},
+			Offsets:     []finding.OffsetRange{{Topic: "otlp_spans", Partition: 1, First: 40, Last: 57}},
+			Explanation: &finding.Explanation{
+				Now: 64, Before: 120, Since: start.Add(-10 * time.Second), Against: finding.AgainstMatching, Traits: []finding.Trait{
+					{Attribute: "service.version", Value: "1.4.2", Now: 59.0 / 64, Before: 4.0 / 120, NowCount: 59, BeforeCount: 4,
+						Also: []finding.Attribute{{Name: "k8s.pod.name", Value: "payment-77f4"}}},
+					{Attribute: "error.type", Value: "pool <exhausted>", Now: 0.5, Before: 0, NowCount: 32},
+				}}},
 	}
 	b := a
 	b.Status, b.EndsAt, b.Evidence = "resolved", start.Add(time.Minute), alert.Evidence{Reason: "no data"}

@@ -37,6 +37,9 @@ type Alert struct {
 	Silenced bool `json:"silenced,omitempty"`
 	// Samples are some of the records that led to it.
 	Samples []finding.Sample `json:"samples,omitempty"`
+	// Offsets is where all of them lie, Explanation what sets them apart from records before, nil when nothing does.
+	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
+	Explanation *finding.Explanation  `json:"explanation,omitempty"`
 }
 
 // FromFinding returns the alert that a finding describes.
@@ -58,6 +61,8 @@ func FromFinding(f *finding.Finding) Alert {
 		EndsAt:      f.EndsAt,
 		Reason:      f.Reason,
 		Samples:     f.Samples,
+		Offsets:     f.Offsets,
+		Explanation: f.Explanation,
 	}
 }
 

@@ -86,9 +86,9 @@ func (a Attribute) String() string {
 func percent(share float64) string {
 	switch p := int(share*100 + 0.5); {
 	case p == 0 && share > 0:
-		return "<1 %"
+		return "under 1 %"
 	case p == 100 && share < 1:
-		return ">99 %"
+		return "over 99 %"
 	default:
 		return strconv.Itoa(p) + " %"
 	}

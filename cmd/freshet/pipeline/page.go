@@ -50,7 +50,7 @@ func pageAlert(v alert.View) web.Alert {
 		Fingerprint: v.Fingerprint, Rule: v.Name, State: finding.State(v.State), Labels: v.Labels,
 		Severity: v.Labels.Get("severity"), Summary: v.Annotations["summary"], Description: v.Annotations["description"],
 		Runbook: v.Annotations["runbook_url"], Value: v.Value, Threshold: v.Threshold, Unit: v.Unit, Condition: v.Condition,
-		StartsAt: v.Since, EndsAt: v.Until, Reason: v.Reason, Samples: v.Samples,
+		StartsAt: v.Since, EndsAt: v.Until, Reason: v.Reason, Samples: v.Samples, Offsets: v.Offsets, Explanation: v.Explanation,
 	}
 }
 

@@ -90,6 +90,11 @@ func firing(rule string, since time.Time) web.Alert {
 		Summary: "checkout: 412 errors in a minute", Description: hostile, Runbook: "javascript:document.title='owned'",
 		Value: &value, Threshold: &threshold, Condition: "count(severity >= ERROR) > 100", StartsAt: since,
 		Samples: []finding.Sample{{Topic: "otlp_logs", Offset: 42, Time: since, Text: hostile, TraceID: "5b8aa5a2d2c872e8321cf37308d69df2"}},
+		Offsets: []finding.OffsetRange{{Topic: "otlp_logs", Partition: 2, First: 40, Last: 57}},
+		Explanation: &finding.Explanation{Now: 64, Before: 120, Since: since, Against: finding.AgainstAll, Traits: []finding.Trait{
+			{Attribute: "service.version", Value: "1.4.2", Now: 0.92, Before: 0.03, Also: []finding.Attribute{{Name: "k8s.pod.name", Value: "checkout-77f4"}}},
+			{Attribute: hostile, Value: strings.Repeat(hostile, 3), Now: 0.999, Before: 0.001},
+		}},
 	}
 }
 
@@ -251,6 +256,12 @@ func TestPageShowsAlertsAndCharts(t *testing.T) {
 	}
 	b.wait(text("#firing .record"), hostile)
 	b.wait(text("#firing .description"), hostile)
+	b.wait(text("#firing .traits .value"), "service.version1.4.2")
+	b.wait(text("#firing .traits .now"), "92 % now")
+	b.wait(text("#firing .traits .before"), "3 % before")
+	b.wait(text("#firing .traits .also"), "also k8s.pod.name=checkout-77f4")
+	b.wait(text("#firing .traits li:last-child .now"), "over 99 % now")
+	b.wait(text("#firing .range"), "otlp_logs, partition 2, offsets 40 to 57")
 	b.wait(text("#firing .trace code"), "5b8aa5a2d2c872e8321cf37308d69df2")
 	if links := b.eval("document.querySelectorAll('#firing a').length"); links != "0" {
 		t.Error("a javascript: runbook became a link")

@@ -1,7 +1,7 @@
 // The lists of alerts. Each alert is one <details>, so that it opens without a script's help and stays open.
 
 import {draw, make, setChildren, setText} from './dom.js';
-import {clock, duration, full, group, moment, value} from './format.js';
+import {clock, duration, full, group, moment, percent, value} from './format.js';
 
 const shown = 100; // alerts of a list; a storm of thousands helps nobody
 
@@ -113,12 +113,37 @@ function body(alert) {
   const link = safeLink(alert.runbook);
   if (link) fact('Runbook', link);
   else if (alert.runbook) fact('Runbook', alert.runbook);
+  if (alert.offsets && alert.offsets.length > 0) {
+    fact('Records', ...alert.offsets.map(o => make('span', 'range', `${o.topic}, partition ${o.partition}, offsets ${o.first} to ${o.last}`)));
+  }
   parts.push(facts);
+  if (alert.explanation) {
+    parts.push(make('p', 'label', against(alert.explanation)));
+    parts.push(make('ol', 'traits', ...alert.explanation.traits.map(trait)));
+  }
   if (alert.samples && alert.samples.length > 0) {
     parts.push(make('p', 'label', alert.samples.length === 1 ? 'A record that led to it' : 'Some of the records that led to it'));
     parts.push(make('ol', 'samples', ...alert.samples.map(sample)));
   }
   return parts;
+}
+
+// against says what is compared.
+function against(e) {
+  const before = e.against === 'all' ? 'all records of the group before' : 'those before';
+  return `What stands out among the matching records since ${clock(Date.parse(e.since))}, against ${before} (samples of ${e.now} and ${e.before})`;
+}
+
+// trait shows a value, its share now and before as bars, and what says the same.
+function trait(t) {
+  const bar = (name, share) => {
+    const fill = make('span', 'fill');
+    fill.style.width = `${100 * share}%`;
+    return make('span', `share ${name}`, make('span', 'track', fill), make('span', 'number', `${percent(share)} ${name}`));
+  };
+  const also = (t.also || []).map(a => make('span', '', `${a.name}=${a.value}`));
+  return make('li', '', make('span', 'value', make('b', '', t.attribute), t.value), bar('now', t.now), bar('before', t.before),
+    also.length > 0 ? make('span', 'also', 'also ', ...also) : null);
 }
 
 function sample(s) {

@@ -50,6 +50,14 @@ export function bytes(v) {
   return digits(v) + ' B';
 }
 
+// percent rounds a share, but shows neither a few as none nor most as all.
+export function percent(share) {
+  const p = Math.round(share * 100);
+  if (p === 0 && share > 0) return 'under 1 %';
+  if (p === 100 && share < 1) return 'over 99 %';
+  return `${p} %`;
+}
+
 // duration shows seconds as the two largest units.
 export function duration(s) {
   s = Math.max(0, Math.round(s));
