@@ -5,11 +5,13 @@ SHELL      := bash
 FUZZTIME   ?= 10s
 BENCHTIME  ?= 1s
 BENCH      ?= .
+REFERENCE  ?= 2000000
+ROUNDS     ?= 3
 TESTFLAGS  ?=
 CHAOSTIME  ?= 30m
 SOAKTIME   ?= 10m
 
-.PHONY: help build demo test race check generated bench fuzz chaos soak clean
+.PHONY: help build demo test race check generated bench profile fuzz chaos soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,8 +34,16 @@ check: ## formatting, vet, linters, the import table, generated files, shell scr
 generated: ## write the generated files anew
 	go generate ./...
 
-bench: ## benchmarks; BENCH selects by name, BENCHTIME sets the time of each
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+# Benchmarks with real Kafka where it can be had, else without what needs it, which says so.
+benchmark = run=; if deploy/kafka/kafka.sh fetch; then run='deploy/kafka/kafka.sh with 1 --'; fi; \
+	REFERENCE=$(REFERENCE) $$run go test -run '^$$' -benchtime $(BENCHTIME) -benchmem -timeout 2h
+
+bench: ## benchmarks, and the reference job of REFERENCE logs in ROUNDS; BENCH selects by name, BENCHTIME sets the time of each
+	@ROUNDS=$(ROUNDS); export ROUNDS; $(benchmark) -bench '$(BENCH)' ./...
+
+profile: ## CPU and heap profiles of the detector in the reference job, in the folder profiles
+	@mkdir -p profiles
+	@ROUNDS=1 PROFILE=$(CURDIR)/profiles; export ROUNDS PROFILE; $(benchmark) -bench '^BenchmarkReference$$' ./cmd/freshet/bench
 
 fuzz: ## each fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
@@ -46,4 +56,4 @@ soak: ## the detector's memory over SOAKTIME, on real Kafka
 	SOAKTIME=$(SOAKTIME) deploy/kafka/kafka.sh with 1 -- go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./cmd/freshet/chaos
 
 clean: ## delete what build made
-	rm -rf bin
+	rm -rf bin profiles

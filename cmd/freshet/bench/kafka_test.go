@@ -151,8 +151,8 @@ func (g *group) committed() int {
 	return total
 }
 
-// found is a finding and when it came.
-type found struct {
+// arrival is a finding and when it came.
+type arrival struct {
 	*finding.Finding
 	at time.Time
 }
@@ -160,7 +160,7 @@ type found struct {
 // watcher collects the findings of a namespace as they come.
 type watcher struct {
 	mu    sync.Mutex
-	found []found
+	found []arrival
 }
 
 func watch(tb testing.TB, client *kafka.Client, namespace string) *watcher {
@@ -177,7 +177,7 @@ func watch(tb testing.TB, client *kafka.Client, namespace string) *watcher {
 			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.found = append(w.found, found{f, at})
+			w.found = append(w.found, arrival{f, at})
 			return nil
 		})
 	}()
@@ -190,7 +190,7 @@ func watch(tb testing.TB, client *kafka.Client, namespace string) *watcher {
 	return w
 }
 
-func (w *watcher) all() []found {
+func (w *watcher) all() []arrival {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clip(w.found)

@@ -26,6 +26,7 @@ type workload struct {
 	perSecond float64 // logs in a second of event time
 	messages  int
 	spikes    []spike
+	mark      func(number, index int) bool // if set, says which logs are errors, instead of chance
 }
 
 // spike is a time in which more of a service's logs are errors.
@@ -44,6 +45,9 @@ func reference(messages int) workload {
 	}
 	return w
 }
+
+// userID is whom a log is about: of the logs of one place in their messages, each is about another.
+func userID(number, index int) string { return fmt.Sprintf("u-%06d", (number*31+index)%100_000) }
 
 // message is what one Kafka message holds.
 type message struct {
@@ -66,7 +70,11 @@ func (w *workload) message(number int) message {
 	back := time.Duration(rng.Int64N(int64(jitter)))
 	for i := range m.logs {
 		at := time.Duration(float64(number*perMessage+i) / w.perSecond * float64(time.Second))
-		m.logs[i] = logLine{at: w.start.Add(at - back), failed: rng.Float64() < w.share(m.service, at)}
+		failed := rng.Float64() < w.share(m.service, at)
+		if w.mark != nil {
+			failed = w.mark(number, i)
+		}
+		m.logs[i] = logLine{at: w.start.Add(at - back), failed: failed}
 	}
 	return m
 }
@@ -125,7 +133,7 @@ func (e *encoder) encode(tb testing.TB, number int, m message) []byte {
 		a.PutStr("http.route", "/api/v1/orders/{id}")
 		a.PutInt("http.response.status_code", status)
 		a.PutStr("client.address", "10.12.7.41")
-		a.PutStr("user.id", fmt.Sprintf("u-%06d", (number*31+i)%100_000))
+		a.PutStr("user.id", userID(number, i))
 		a.PutStr("thread.name", "worker-4")
 	}
 	value, err := e.marshaler.MarshalLogs(logs)
