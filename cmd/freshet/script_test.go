@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -54,6 +55,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
 		UpdateScripts:      *update,
+		Condition:          scriptCondition,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LIBRARY", library)
@@ -70,6 +72,15 @@ func TestScript(t *testing.T) {
 			"sift":     scriptSift,
 		},
 	})
+}
+
+// scriptCondition knows [race]: whether the race detector slows the program down.
+func scriptCondition(name string) (bool, error) {
+	if name != "race" {
+		return false, fmt.Errorf("unknown condition %q, expected race", name)
+	}
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}), nil
 }
 
 // expect ends a script whose command is negated or has another number of arguments.
