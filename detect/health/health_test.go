@@ -267,3 +267,13 @@ func TestSwitchedOff(t *testing.T) {
 	w.run(time.Minute)
 	w.expect("Behind logs resolved at 1m1s (switched off)")
 }
+
+// A source that has become one to be missed is missed, also when the judge dies the moment after.
+func TestSourceIsMissedOverARestart(t *testing.T) {
+	w := newWorld(t, only(func(l *Limits) { l.SourceStopped = 30 * time.Second }))
+	w.topic("logs", 1)
+	w.run(38*time.Second, w.sends("logs", 0, 10))
+	w.restart()
+	w.run(2 * time.Minute)
+	w.expect("SourceStopped logs firing at 1m8s")
+}

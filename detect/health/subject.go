@@ -71,6 +71,7 @@ type subject struct {
 	fault  string // what was wrong with the last undecodable message
 	reason string // why it clears, when that is not plain
 	ended  string // why it is no longer followed
+	steady bool   // it has been sending for long enough to be missed
 	now    view   // what the last judgement saw
 
 	// changed since it was written at saved; urgent is a change that must be written with the next findings. stored says
@@ -201,6 +202,9 @@ func (s *subject) judgeSource(j *Judge, limit time.Duration) verdict {
 	c.watch(j.elapsed)
 	s.changed = s.changed || j.elapsed > 0
 	allowed, ok := c.allowed(limit)
+	// That it is a source to be missed must not be forgotten over a restart.
+	s.urgent = s.urgent || ok && !s.steady
+	s.steady = ok
 	s.now = view{topic: t, value: c.Silent.Seconds(), threshold: allowed.Seconds()}
 	switch {
 	case c.Silent >= forgetAfter:

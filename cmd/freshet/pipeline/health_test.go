@@ -61,6 +61,7 @@ func TestTroublesAreTold(t *testing.T) {
 				t.Error(err)
 			}
 		})
+		began := time.Now()
 		jobs := r.every(time.Second, func() { r.send("-jobs", "", 0) })
 		told := func(alert string, labels []string, want ...string) func() bool {
 			return func() bool { return slices.Equal(r.all(alert, labels...), want) }
@@ -70,6 +71,8 @@ func TestTroublesAreTold(t *testing.T) {
 		r.within(60*time.Second, "late records are told", told(health.LateRecords, service, "firing -orders.eu slow"))
 		r.within(60*time.Second, "records of the future are told", told(health.ClockAhead, service, "firing -orders.eu ahead"))
 		r.within(90*time.Second, "a rule that matches nothing is told", told(health.RuleMatchesNothing, []string{"rule"}, "firing Typo"))
+		// A source is missed when it has been seen to send for some time.
+		r.within(60*time.Second, "the jobs have been sent for long", func() bool { return time.Since(began) > 40*time.Second })
 		r.start(pipeline.Targets{Alert: true}) // stands by to judge
 		first()
 		r.start(everything)
