@@ -122,6 +122,14 @@ func (w *worker) process(ctx context.Context, a *fetched) error {
 			w.r.slots.give()
 			w.r.slots <- struct{}{} // not for long, and the lock is not held
 		}
+		if w.r.s.Brake.held() {
+			w.r.slots.give()
+			goOn := w.r.s.Brake.wait(ctx)
+			w.r.slots <- struct{}{}
+			if !goOn {
+				return ctx.Err()
+			}
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if err := ctx.Err(); err != nil {

@@ -21,7 +21,7 @@ groups:
       - alert: Each
         from: logs
         by: [request.id]
-        window: 30s
+        window: 10s
         max_groups: 1000000
         when: count() > 1
       - alert: All
@@ -35,7 +35,7 @@ groups:
 func TestMemoryIsShort(t *testing.T) {
 	t.Parallel()
 	onEachKafka(t, func(t *testing.T, k *cluster) {
-		const perSecond, seconds = 5000, 60
+		const perSecond, seconds = 8000, 20
 		if _, err := k.client.CreateTopics(t.Context(), []kafka.TopicSpec{{Name: k.topic("logs"), Partitions: 2}}); err != nil {
 			t.Fatal(err)
 		}

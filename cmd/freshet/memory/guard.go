@@ -21,10 +21,10 @@ const (
 	sufficesAt = 0.8 // and no longer below this
 	// lookEvery is how often memory is looked at, collectEvery how often garbage is collected for it while it is short:
 	// nobody else does it when nothing comes in.
-	lookEvery    = 250 * time.Millisecond
+	lookEvery    = 50 * time.Millisecond
 	collectEvery = 2 * time.Second
-	// pauseFor is how long a pause lasts before a little is let in.
-	pauseFor = 10 * time.Second
+	// pauseFor is how long a pause lasts before as much is let in as is processed between two looks.
+	pauseFor = 2 * time.Second
 )
 
 // Shed is something that can be let go of.
