@@ -282,6 +282,9 @@ func (a *Accumulator) sweep() {
 	reached, ok := a.eventTime()
 	due := ok && (reached-a.swept >= sweepEvery || a.swept > reached)
 	for _, t := range a.tallies {
+		if due {
+			t.sweepCells(reached)
+		}
 		switch {
 		case len(t.groups) > maxTallyGroups:
 			t.forget()

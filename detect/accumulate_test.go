@@ -320,6 +320,9 @@ func TestTextOfSamples(t *testing.T) {
 		{ingest.Record{Signal: ingest.Events, Attributes: ingest.Attrs{
 			{Key: "number", Value: ingest.IntValue(3)}, {Key: "user", Value: ingest.StringValue("ann")},
 		}}, "number=3 user=ann"},
+		{ingest.Record{Signal: ingest.Events, Attributes: ingest.Attrs{
+			{Key: "user", Value: ingest.StringValue("ann")}, {Key: "api_token", Value: ingest.StringValue("hunter2")},
+		}}, "user=ann api_token=..."},
 	} {
 		c.r.Resource, c.r.Scope = res, scope
 		if got := string(appendText([]byte(">"), &c.r)); got != ">"+c.want {

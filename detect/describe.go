@@ -3,6 +3,7 @@ package detect
 import (
 	"strconv"
 
+	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/ingest"
 )
 
@@ -73,7 +74,9 @@ func appendFields(b []byte, attrs ingest.Attrs) []byte {
 		}
 		b = append(b, cut(attrs[i].Key, maxSampleText)...)
 		b = append(b, '=')
-		if v := attrs[i].Value; v.Kind >= ingest.String {
+		if explain.SecretName(attrs[i].Key) {
+			b = append(b, "..."...)
+		} else if v := attrs[i].Value; v.Kind >= ingest.String {
 			b = append(b, cut(v.Str, maxSampleText)...)
 		} else {
 			b = v.AppendText(b)

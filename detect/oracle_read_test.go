@@ -201,6 +201,9 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 			out.FirstRecord = time.Unix(0, s.at).UTC()
 		}
 	}
+	if g.explainer != nil && state != finding.Resolved {
+		out.Explanation = g.explainer.explanation(g.key, step)
+	}
 	g.out = append(g.out, findingText(&out))
 	if leavesOut(r) {
 		out.Offsets = nil

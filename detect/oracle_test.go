@@ -103,7 +103,8 @@ func oracleFirstStep(r *rules.Rule, reads []oracleRead) int64 {
 }
 
 // oracleFindings returns the settled findings of one rule, as lines of text.
-func oracleFindings(r *rules.Rule, logs []sourceLog) []string {
+func (x *run) oracleFindings(r *rules.Rule) []string {
+	logs := x.logs
 	groups := map[string][]seen{}
 	watermark := int64(math.MaxInt64)
 	var reads []oracleRead
@@ -118,8 +119,9 @@ func oracleFindings(r *rules.Rule, logs []sourceLog) []string {
 		watermark = min(watermark, max(read.reached[len(read.reached)-1], logs[i].idleAt))
 	}
 	var out []string
+	explainer := x.explainer(r)
 	for key, records := range groups {
-		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads)}
+		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
 		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), int64(r.Interval)))...)
 	}
 	sort.Strings(out)
@@ -171,6 +173,8 @@ type oracleGroup struct {
 	inputs   [][]float64 // per model, its inputs since the life began
 	samples  []seen
 	out      []string
+	// explainer is nil where findings are of no interest.
+	explainer *oracleExplainer
 
 	state   finding.State // "" is inactive
 	since   int64

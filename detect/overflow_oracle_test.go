@@ -62,8 +62,11 @@ func (f *fewGroups) run() []string {
 	if !ok {
 		return nil
 	}
+	explainer := f.x.explainer(f.rule)
 	for key := range f.records {
-		f.out = append(f.out, f.group(key).run(step)...)
+		g := f.group(key)
+		g.explainer = explainer
+		f.out = append(f.out, g.run(step)...)
 	}
 	return f.out
 }

@@ -215,6 +215,7 @@ func randomLogs(rnd *rand.Rand, interval time.Duration) []sourceLog {
 	step := int64(interval)
 	epoch := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	var latest int64
+	deploys := step * (10 + rnd.Int64N(20)) // the time between two
 	for i := range logs {
 		log := &logs[i]
 		log.source = Source{Topic: "in", Partition: int32(i)}
@@ -233,6 +234,12 @@ func randomLogs(rnd *rand.Rand, interval time.Duration) []sourceLog {
 					at = 0
 				}
 				m.records = append(m.records, randomRecord(rnd, at, j))
+				version := "v0"
+				if rnd.IntN(30) > 0 {
+					version = fmt.Sprint("v", floorDivision(at-epoch, deploys))
+				}
+				own := &m.records[j].Attributes
+				*own = append(*own, ingest.Attr{Key: "version", Value: ingest.StringValue(version)})
 			}
 			log.messages = append(log.messages, m)
 			now += rnd.Int64N(2 * step)

@@ -224,21 +224,22 @@ func TestSameFindingsAsOracle(t *testing.T) {
 	if testing.Short() {
 		cases = 60
 	}
-	total, early, overflows := 0, 0, 0
+	total, early, overflows, explained := 0, 0, 0, 0
 	for seed := range cases {
-		f, e, o := sameness(t, uint64(seed))
-		total, early, overflows = total+f, early+e, overflows+o
+		f, e, o, x := sameness(t, uint64(seed))
+		total, early, overflows, explained = total+f, early+e, overflows+o, explained+x
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	t.Logf("%d settled findings, %d early ones, %d about too many groups in %d cases", total, early, overflows, cases)
-	if total < 10*cases || early < cases || overflows < cases/2 {
-		t.Errorf("%d findings, %d early ones, %d about too many groups in %d cases: the cases test too little", total, early, overflows, cases)
+	t.Logf("%d settled findings, %d early ones, %d about too many groups, %d explained in %d cases", total, early, overflows, explained, cases)
+	if total < 10*cases || early < cases || overflows < cases/2 || explained < cases/2 {
+		t.Errorf("%d findings, %d early ones, %d about too many groups, %d explained in %d cases: the cases test too little",
+			total, early, overflows, explained, cases)
 	}
 }
 
-func sameness(t *testing.T, seed uint64) (settled, early, overflows int) {
+func sameness(t *testing.T, seed uint64) (settled, early, overflows, explained int) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	set := &rules.Set{Version: rnd.Uint64()}
@@ -255,7 +256,7 @@ func sameness(t *testing.T, seed uint64) (settled, early, overflows int) {
 			want = append(want, x.oracleOfFew(r)...)
 			continue
 		}
-		want = append(want, oracleFindings(r, logs)...)
+		want = append(want, x.oracleFindings(r)...)
 	}
 	sort.Strings(want)
 	out := &outcomes{settled: map[string]string{}, early: map[string]*finding.Finding{}, reached: map[string]int64{}, leavesOut: map[string]bool{}}
@@ -276,8 +277,11 @@ func sameness(t *testing.T, seed uint64) (settled, early, overflows int) {
 		if strings.HasPrefix(line, TooManyGroups) {
 			overflows++
 		}
+		if strings.Contains(line, `"explanation"`) {
+			explained++
+		}
 	}
-	return len(out.lines), len(out.early), overflows
+	return len(out.lines), len(out.early), overflows, explained
 }
 
 func compareLines(t *testing.T, want, got []string) {

@@ -364,7 +364,6 @@ func (t *tally) sweep(reached int64) {
 			delete(t.groups, key)
 		}
 	}
-	t.sweepCells(reached)
 	// Panes are kept for reuse while they are about as many as the groups.
 	if spare := len(t.groups) + 64; len(t.free) > spare {
 		clear(t.free[spare:])

@@ -1,7 +1,8 @@
 // Package webhook delivers notifications as HTTP POSTs with the JSON body of Alertmanager's webhook, version 4, so that
 // what reads Alertmanager's reads freshet's.
 //
-// Each alert has an additional key "freshet" with the value, threshold, condition and sample records. The header
+// Each alert has an additional key "freshet" with the value, threshold, condition, sample records, the offsets of all
+// matching ones, and an explanation of what sets them apart from those before. The header
 // Idempotency-Key is the same for all attempts to deliver one notification.
 package webhook
 
