@@ -27,7 +27,7 @@ type ruleState struct {
 	tombstones []Change
 	// restored groups, and segments by group key and number, until all are settled.
 	restored map[*group]restoredGroup
-	segments map[string]map[int64][]byte
+	segments map[string]map[segmentID][]byte
 	// husks are the episodes of groups that were let go at the offset at which they were born.
 	husks   map[string]uint32
 	charted int
@@ -80,7 +80,7 @@ func (r *ruleState) setStart(from int64) {
 		return
 	}
 	r.first = -floorDiv(-from, r.plan.interval)
-	r.complete = r.first + r.plan.window
+	r.complete = r.first + r.plan.own().Length
 }
 
 // advance evaluates all steps up to the watermark. Where no group has a life it goes to the next open pane at once.

@@ -75,7 +75,7 @@ func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
 		if s.pane.Evidence.Records > 0 && first == 0 {
 			first = s.pane.Evidence.First
 		}
-		s.trail.add(o.index, r.plan.window, r.plan.interval, &s.pane.Evidence, true, e.order)
+		s.trail.add(o.index, r.plan.own().Reach(), r.plan.interval, &s.pane.Evidence, true, e.order)
 	}
 	r.addEvidence(e, f, step, nil)
 	r.explain(f, g, step)
@@ -91,7 +91,7 @@ func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.St
 	f := &finding.Finding{
 		Rule: r.rule.Name, Group: r.rule.Group, State: state, Birth: g.birth,
 		Unit: when.Unit, Condition: when.Source,
-		WindowStart: r.plan.time(step - r.plan.window), WindowEnd: r.plan.time(step),
+		WindowStart: r.plan.time(r.plan.own().Start(step)), WindowEnd: r.plan.time(step),
 	}
 	if when.Value != nil {
 		f.Value = finite(when.Value(frame))
@@ -166,12 +166,12 @@ func findingID(rule uint64, key string, f *finding.Finding) string {
 func (r *ruleState) addEvidence(e *Evaluator, f *finding.Finding, step int64, l *life) {
 	p, t := r.plan, &r.scratch.trail
 	f.FirstRecord = timeOrZero(p.firstRecord(l, step))
-	start := step - p.window
+	start, block := p.own().Start(step), p.own().Reach()
 	var all pane.Evidence
-	if (t.block+1)*p.window > start {
+	if (t.block+1)*block > start {
 		all.Merge(&pane.Evidence{Records: 1, Ranges: t.now.Ranges}, e.order)
 	}
-	if t.block*p.window > start {
+	if t.block*block > start {
 		all.Merge(&pane.Evidence{Records: 1, Ranges: t.before.Ranges}, e.order)
 	}
 	for _, rg := range all.Ranges {

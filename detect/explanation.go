@@ -9,7 +9,7 @@ import (
 )
 
 func newMemory(p *plan, rules int) *explain.Memory {
-	return explain.NewMemory(p.window, explain.NewPlan(rules, choosy(p.rule)))
+	return explain.NewMemory(p.own().Length, explain.NewPlan(rules, choosy(p.rule)))
 }
 
 // applySamples takes the samples of a block. Those of steps that are over come with panes that are late.
@@ -35,7 +35,7 @@ func (r *ruleState) applySamples(in *reader) error {
 
 // explain adds what sets the matching records of the group apart.
 func (r *ruleState) explain(f *finding.Finding, g *group, step int64) {
-	e, since := r.memory.Explain([]byte(g.key), step, r.plan.window, r.asksFor)
+	e, since := r.memory.Explain([]byte(g.key), step, r.plan.own().Length, r.asksFor)
 	if e != nil {
 		e.Since = r.plan.time(since)
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/freshet-dev/freshet/detect/model"
@@ -46,21 +47,21 @@ func (g *group) firstOpen() int64 {
 
 // life is the closed panes of a group, and what is computed from them.
 type life struct {
-	log    window.Log
-	totals []window.Total
-	more   *more  // nil where the rule needs none of it
-	trail  []byte // encoded trail: where the records lie
+	own    window.Window // the rule's own window
+	newest int64         // the newest pane
+	more   *more         // nil where the rule needs none of it
+	trail  []byte        // encoded trail: where the records lie
 }
 
-// more is what rules need that have several windows, look back or ask models.
+// more is what rules need that have several or long windows, look back or ask models.
 type more struct {
-	// cursors are the old ends of the windows, without that of the longest, which is the front of the log.
-	cursors []window.Cursor
+	// windows are those of the plan but the first.
+	windows []window.Window
 	// bases and models hold one number per step.
 	bases  []window.History
 	models []*model.ZScore
-	// The life up to the end of the segment before sealed stands in the state topic, from segment oldest on.
-	oldest, sealed int64
+	// sealed says for each tier which part of it stands in segments.
+	sealed []sealed
 }
 
 // alert is the state of an alert that is pending or firing.
@@ -75,40 +76,30 @@ type alert struct {
 
 // beginLife makes the group ready for its first closed pane, that of a step.
 func (p *plan) beginLife(step int64) *life {
-	l := &life{totals: p.newTotals()}
-	if len(p.lengths) == 1 && len(p.bases) == 0 && len(p.models) == 0 && !p.segmented() {
+	l := &life{own: p.own().New(), newest: step - 1}
+	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && !p.segmented() {
 		return l
 	}
-	l.more = &more{cursors: make([]window.Cursor, len(p.lengths)-1), bases: make([]window.History, len(p.bases))}
-	l.more.oldest = segmentOf(step)
-	l.more.sealed = l.more.oldest
+	l.more = &more{bases: make([]window.History, len(p.bases))}
+	for _, shape := range p.windows[1:] {
+		l.more.windows = append(l.more.windows, shape.New())
+	}
 	for _, steps := range p.models {
 		l.more.models = append(l.more.models, model.NewZScore(steps))
+	}
+	for _, t := range p.tiers {
+		first := t.segmentOf(step)
+		l.more.sealed = append(l.more.sealed, sealed{first, first})
 	}
 	return l
 }
 
-// end returns where a window ends in the log, at its old end.
-func (l *life) end(length int) window.Cursor {
-	if length == 0 {
-		return l.log.Front()
+// window returns one of the life's windows, by its number in the plan.
+func (l *life) window(number int) *window.Window {
+	if number == 0 {
+		return &l.own
 	}
-	return l.more.cursors[length-1]
-}
-
-// cursors returns the ends of all windows but the longest.
-func (l *life) cursors() []window.Cursor {
-	if l.more == nil {
-		return nil
-	}
-	return l.more.cursors
-}
-
-// startCursors sets them to the front of the log.
-func (l *life) startCursors() {
-	for k := range l.cursors() {
-		l.more.cursors[k] = l.log.Front()
-	}
+	return &l.more.windows[number-1]
 }
 
 // openPane is one entry of group.open.
@@ -181,7 +172,7 @@ func fit(room, content []byte) []byte {
 	return append(room[:0], content...)
 }
 
-// closePane moves the first open pane, which is that of the step, into the log and the windows.
+// closePane moves the first open pane, which is that of the step, into the windows. It stays in s.pane.
 func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	o, rest, _ := nextOpen(g.open)
 	index := o.index
@@ -191,127 +182,31 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	if err != nil {
 		return err
 	}
-	l := g.life
-	s.bytes = appendFirst(s.bytes[:0], &s.pane.Evidence, index*p.interval)
-	s.bytes = s.pane.AppendAggregates(s.bytes)
-	empty := l.log.Len() == 0
-	l.log.Push(index, s.bytes)
-	if empty {
-		l.startCursors()
+	g.life.newest = index
+	for i, shape := range p.windows {
+		err = errors.Join(err, g.life.window(i).Push(shape, index, s.pane))
 	}
-	for i, t := range p.totals {
-		l.totals[i].Push(index, s.pane.Aggregates[t.aggregate])
-	}
-	return nil
+	return err
 }
 
-// A log entry is the time of the first record, as its distance from the start of the pane plus one (0: none), followed
-// by the aggregates.
-func appendFirst(b []byte, e *pane.Evidence, start int64) []byte {
-	if e.Records == 0 {
-		return append(b, 0)
+// slide takes out of the windows that end at a step what has become too old, and measures them.
+func (p *plan) slide(l *life, step int64, s *scratch) (err error) {
+	for i, shape := range p.windows {
+		err = errors.Join(err, l.window(i).Slide(shape, step), l.window(i).Measure(shape, step, s.totals[i]))
 	}
-	return binary.AppendUvarint(b, uint64(e.First-start)+1)
+	return err
 }
 
-func splitEntry(b []byte) (first uint64, aggregates []byte) {
-	first, n := binary.Uvarint(b)
-	return first, b[max(n, 0):]
-}
-
-// slide takes out of the windows that end at a step what has become too old.
-func (p *plan) slide(l *life, step int64, s *scratch) error {
-	front := l.log.Front()
-	for k, length := range p.lengths {
-		cursor := l.end(k)
-		for {
-			index, payload, after, ok := l.log.Next(cursor)
-			if !ok || index >= step-length {
-				break
-			}
-			cursor = after
-			_, aggregates := splitEntry(payload)
-			if err := s.leaving.DecodeAggregates(aggregates); err != nil {
-				return err
-			}
-			for i, t := range p.totals {
-				if t.length == k {
-					l.totals[i].Pop(index, s.leaving.Aggregates[t.aggregate])
-				}
-			}
-		}
-		if k == 0 {
-			front = cursor
-		} else {
-			l.more.cursors[k-1] = cursor
-		}
-	}
-	if moved := l.log.Trim(front); moved > 0 {
-		for k, c := range l.cursors() {
-			l.more.cursors[k] = c.Moved(moved)
-		}
-	}
-	return nil
-}
-
-// rebuild fills the windows from the log, as they were at a step. What segments hold beyond the longest window goes.
-func (p *plan) rebuild(l *life, step int64, s *scratch) error {
-	front := l.log.Front()
-	for {
-		index, _, after, ok := l.log.Next(front)
-		if !ok || index >= step-p.lengths[0] {
-			break
-		}
-		front = after
-	}
-	l.log.Trim(front)
-	l.startCursors()
-	for c := l.log.Front(); ; {
-		index, payload, after, ok := l.log.Next(c)
-		if !ok {
-			return nil
-		}
-		_, aggregates := splitEntry(payload)
-		if err := s.leaving.DecodeAggregates(aggregates); err != nil {
-			return err
-		}
-		for k, length := range p.lengths[1:] {
-			if index < step-length {
-				l.more.cursors[k] = after
-			}
-		}
-		for i, t := range p.totals {
-			if index >= step-p.lengths[t.length] {
-				l.totals[i].Push(index, s.leaving.Aggregates[t.aggregate])
-			}
-		}
-		c = after
-	}
-}
-
-// measure fills the aggregates over the windows that end at a step, once the windows have slid there.
-func (p *plan) measure(l *life, step int64, s *scratch) {
-	for i, t := range p.totals {
-		s.totals[i].Reset()
-		l.totals[i].From(step-p.lengths[t.length], s.totals[i])
-	}
-}
-
-// foresee fills the aggregates over the windows that end at a later step, as far as their records are here: those of
-// the closed panes and of the open ones before the step. Nothing is changed.
+// foresee measures the windows that end at a later step, as far as their records are here: those of the closed panes
+// and of the open ones before the step. Nothing is changed.
 func (p *plan) foresee(g *group, step int64, s *scratch) error {
-	for i := range p.totals {
-		s.totals[i].Reset()
-	}
-	if l := g.life; l != nil {
-		for i, t := range p.totals {
-			start := step - p.lengths[t.length]
-			if l.totals[i].From(start, s.totals[i]) {
-				continue
+	for i, shape := range p.windows {
+		if g.life == nil {
+			for _, a := range s.totals[i] {
+				a.Reset()
 			}
-			if err := p.subtractOlder(l, t, start, s.totals[i], s); err != nil {
-				return err
-			}
+		} else if err := g.life.window(i).Measure(shape, step, s.totals[i]); err != nil {
+			return err
 		}
 	}
 	for rest := g.open; ; {
@@ -323,28 +218,9 @@ func (p *plan) foresee(g *group, step int64, s *scratch) error {
 		if err := s.pane.DecodeSums(o.bytes); err != nil {
 			return err
 		}
-		for i, t := range p.totals {
-			if o.index >= step-p.lengths[t.length] {
-				s.totals[i].Merge(s.pane.Aggregates[t.aggregate])
-			}
+		for i, shape := range p.windows {
+			shape.Merge(s.totals[i], step, o.index, s.pane)
 		}
-	}
-}
-
-// subtractOlder takes the closed panes before start out of an aggregate that holds the whole window.
-func (p *plan) subtractOlder(l *life, t planTotal, start int64, a pane.Aggregate, s *scratch) error {
-	held := a.(pane.Invertible)
-	for c := l.end(t.length); ; {
-		index, payload, after, ok := l.log.Next(c)
-		if !ok || index >= start {
-			return nil
-		}
-		_, aggregates := splitEntry(payload)
-		if err := s.leaving.DecodeAggregates(aggregates); err != nil {
-			return err
-		}
-		held.Subtract(s.leaving.Aggregates[t.aggregate])
-		c = after
 	}
 }
 
@@ -354,14 +230,5 @@ func (p *plan) firstRecord(l *life, step int64) int64 {
 	if l == nil {
 		return 0
 	}
-	for c := l.log.Front(); ; {
-		index, payload, after, ok := l.log.Next(c)
-		if !ok || index >= step {
-			return 0
-		}
-		if first, _ := splitEntry(payload); first > 0 && index >= step-p.window {
-			return index*p.interval + int64(first-1)
-		}
-		c = after
-	}
+	return l.own.First(p.own(), step)
 }

@@ -40,7 +40,6 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	if err := p.slide(l, step, s); err != nil {
 		e.warn(r, err)
 	}
-	p.measure(l, step, s)
 	missing := r.fill(g, step)
 	r.remember(l, step)
 	if (step >= r.complete || r.rule.When.Monotone) && (!p.keeps || !missing) {
@@ -63,7 +62,7 @@ func (e *Evaluator) closePane(r *ruleState, g *group) error {
 		return nil
 	}
 	err := r.loadTrail(g, e.order)
-	s.trail.add(index, p.window, p.interval, &s.pane.Evidence, g.alert != nil, e.order)
+	s.trail.add(index, p.own().Reach(), p.interval, &s.pane.Evidence, g.alert != nil, e.order)
 	return err
 }
 
@@ -77,9 +76,8 @@ func (r *ruleState) fill(g *group, step int64) (missing bool) {
 			s.frame.Reads[i] = r.lookBack(g.life, read, step-read.back)
 			continue
 		}
-		a := s.totals[read.total]
-		s.frame.Reads[i] = p.value(read.planNumber, a)
-		present = present || !a.Empty()
+		s.frame.Reads[i] = p.value(read.planNumber, step, s)
+		present = present || !s.totals[read.window][read.total].Empty()
 	}
 	keyValues(s.frame.By, g.key)
 	return !present
@@ -88,11 +86,13 @@ func (r *ruleState) fill(g *group, step int64) (missing bool) {
 // lookBack returns a number as it was at an earlier step. Before the group's life its windows were empty, which is
 // known where they were complete.
 func (r *ruleState) lookBack(l *life, read planRead, step int64) float64 {
+	base := &r.plan.bases[read.base]
+	step = base.Nearest(step)
 	if step > r.step {
 		return math.NaN()
 	}
 	if l != nil && l.more != nil {
-		if x, ok := l.more.bases[read.base].At(step); ok {
+		if x, ok := l.more.bases[read.base].At(step / base.Width); ok {
 			return x
 		}
 	}
@@ -104,7 +104,7 @@ func (r *ruleState) lookBack(l *life, read planRead, step int64) float64 {
 
 // isComplete says whether the window of a number that ends at a step lies within what has been read.
 func (r *ruleState) isComplete(n planNumber, step int64) bool {
-	return step-r.plan.lengths[r.plan.totals[n.total].length] >= r.first
+	return step-r.plan.windows[n.window].Length >= r.first
 }
 
 // remember pushes the step's numbers into the histories and asks the models.
@@ -114,11 +114,14 @@ func (r *ruleState) remember(l *life, step int64) {
 		return
 	}
 	for i, b := range p.bases {
+		if step%b.Width != 0 {
+			continue
+		}
 		x := math.NaN()
 		if r.isComplete(b.planNumber, step) {
-			x = p.value(b.planNumber, s.totals[b.total])
+			x = p.value(b.planNumber, step, s)
 		}
-		l.more.bases[i].Push(step, x, b.steps)
+		l.more.bases[i].Push(step/b.Width, x, b.Numbers)
 	}
 	for i, m := range r.rule.When.Models {
 		x := math.NaN()
@@ -177,7 +180,7 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 // endLife ends the group's life when nothing is left to look at: the group is gone then, unless newer panes wait. An
 // alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
-	newest := g.life.log.Last()
+	newest := g.life.newest
 	if newest >= step-r.plan.lookback {
 		return false
 	}

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -19,44 +18,43 @@ type plan struct {
 	rule               *rules.Rule
 	interval, lateness int64
 	kinds              []pane.Kind
-	// window is the rule's own window. lookback is how far back a step looks at all: beyond it nothing counts.
-	window, lookback int64
-	// lengths are the different lengths of windows, the longest first. totals are the aggregates over them.
-	lengths []int64
-	totals  []planTotal
+	// lookback is how far back a step looks at all: beyond it nothing counts.
+	lookback int64
+	// windows are the shapes of the windows, one per length. The first is the rule's own.
+	windows []*window.Shape
 	reads   []planRead
 	// bases are the numbers of which a history is kept, for reads that look back.
 	bases  []planBase
 	models []int // length of the history of each
+	// tiers are the parts of a group's past by the length of their buckets.
+	tiers []planTier
 	// early: the condition may fire before its window is complete. keeps: over an empty window the alert stays as it is.
 	early, keeps bool
 }
 
-// planTotal is one aggregate over one length of window.
-type planTotal struct{ length, aggregate int }
-
-// planRead is one number of the condition: a statistic of a total, at the step itself or some steps back.
+// planRead is one number of the condition: a statistic of an aggregate over a window, at the step itself or some steps
+// back.
 type planRead struct {
 	planNumber
 	back int64
 	base int // index into plan.bases when back > 0
 }
 
-// planNumber is a statistic of a total.
+// planNumber is a statistic of an aggregate over a window.
 type planNumber struct {
-	total    int
-	stat     expr.Stat
-	quantile float64
+	window, total int // index into plan.windows, and into its aggregates
+	stat          expr.Stat
+	quantile      float64
 }
 
-// planBase is a number of which the newest steps are kept.
+// planBase is a number that is kept at some of the newest steps.
 type planBase struct {
 	planNumber
-	steps int
+	window.Spacing
 }
 
-// maxSteps bounds any length in steps, so that a mistaken rule does not take all memory: 400 days at 5 s.
-const maxSteps = 400 * 24 * 3600 / 5
+// maxSteps bounds any length in steps: 400 days at 100 ms.
+const maxSteps = 400 * 24 * 3600 * 10
 
 func newPlan(r *rules.Rule) (*plan, error) {
 	if err := checkRule(r); err != nil {
@@ -66,13 +64,9 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		rule: r, interval: int64(r.Interval), lateness: int64(r.Lateness), kinds: kindsOf(r),
 		early: r.When.Monotone && r.For == 0 && len(r.When.Models) == 0, keeps: !r.When.ZeroOnEmpty,
 	}
-	p.window = p.steps(int64(r.Window))
-	p.lookback = p.window
-	p.addLength(p.window)
-	for _, read := range r.When.Reads {
-		p.addLength(p.readLength(read))
-	}
-	slices.SortFunc(p.lengths, func(a, b int64) int { return cmp.Compare(b, a) })
+	own := p.windowOf(p.steps(int64(r.Window)))
+	p.windows[own].Interval = p.interval
+	p.lookback = p.own().Reach()
 	for _, read := range r.When.Reads {
 		if err := p.addRead(read); err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
@@ -85,23 +79,31 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		longest = max(longest, steps)
 	}
 	p.lookback += int64(longest)
+	p.addTiers()
 	return p, nil
 }
+
+// own returns the shape of the rule's own window.
+func (p *plan) own() *window.Shape { return p.windows[0] }
 
 // steps returns a duration in steps, rounded up, at least one.
 func (p *plan) steps(d int64) int64 { return max(1, -floorDiv(-d, p.interval)) }
 
 func (p *plan) readLength(read expr.Read) int64 {
 	if read.Window == 0 {
-		return p.window
+		return p.own().Length
 	}
 	return p.steps(int64(read.Window))
 }
 
-func (p *plan) addLength(steps int64) {
-	if !slices.Contains(p.lengths, steps) {
-		p.lengths = append(p.lengths, steps)
+// windowOf returns the number of the window of a length, made when there is none.
+func (p *plan) windowOf(steps int64) int {
+	i := slices.IndexFunc(p.windows, func(w *window.Shape) bool { return w.Length == steps })
+	if i < 0 {
+		i = len(p.windows)
+		p.windows = append(p.windows, window.NewShape(steps))
 	}
+	return i
 }
 
 func (p *plan) addRead(read expr.Read) error {
@@ -111,45 +113,45 @@ func (p *plan) addRead(read expr.Read) error {
 	if back < 0 || steps+back > maxSteps {
 		return fmt.Errorf("looks back %d steps of %s, expected 0 to %d", steps+back, p.rule.Interval, maxSteps)
 	}
-	p.lookback = max(p.lookback, steps+back)
-	n := planNumber{p.totalOf(slices.Index(p.lengths, steps), read.Aggregate), read.Stat, read.Quantile}
+	n := planNumber{window: p.windowOf(steps), stat: read.Stat, quantile: read.Quantile}
+	reach := p.windows[n.window].Reach() + back
+	var err error
+	if n.total, err = p.windows[n.window].Add(read.Aggregate, p.kinds[read.Aggregate]); err != nil {
+		return err
+	}
 	out := planRead{planNumber: n, back: back}
 	if back > 0 {
-		out.base = slices.IndexFunc(p.bases, func(b planBase) bool { return b.planNumber == n })
-		if out.base < 0 {
-			out.base = len(p.bases)
-			p.bases = append(p.bases, planBase{planNumber: n})
-		}
-		p.bases[out.base].steps = max(p.bases[out.base].steps, int(back))
+		spacing := window.NewSpacing(back)
+		reach += spacing.Width / 2
+		out.base = p.baseOf(n, spacing)
 	} else if read.Stat == expr.StatAbsent {
 		// absent() has a value over an empty window.
 		p.keeps = false
 	}
+	p.lookback = max(p.lookback, reach)
 	p.reads = append(p.reads, out)
 	return nil
 }
 
-func (p *plan) totalOf(length, aggregate int) int {
-	t := planTotal{length, aggregate}
-	if i := slices.Index(p.totals, t); i >= 0 {
-		return i
+// baseOf returns the history of a number, made when there is none, that keeps at least so many steps.
+func (p *plan) baseOf(n planNumber, spacing window.Spacing) int {
+	i := slices.IndexFunc(p.bases, func(b planBase) bool { return b.planNumber == n && b.Width == spacing.Width })
+	if i < 0 {
+		i = len(p.bases)
+		p.bases = append(p.bases, planBase{n, spacing})
 	}
-	p.totals = append(p.totals, t)
-	return len(p.totals) - 1
+	p.bases[i].Numbers = max(p.bases[i].Numbers, spacing.Numbers)
+	return i
 }
 
-// seconds returns the length of a total's window.
-func (p *plan) seconds(total int) float64 {
-	return float64(p.lengths[p.totals[total].length]*p.interval) / 1e9
-}
-
-// value computes a number from the aggregate over its window.
-func (p *plan) value(n planNumber, a pane.Aggregate) float64 {
-	switch a := a.(type) {
+// value computes a number from the aggregates over the windows that end at a step.
+func (p *plan) value(n planNumber, step int64, s *scratch) float64 {
+	switch a := s.totals[n.window][n.total].(type) {
 	case *pane.Count:
 		switch n.stat {
 		case expr.StatRate:
-			return float64(a.N) / p.seconds(n.total)
+			covered := (step - p.windows[n.window].Start(step)) * p.interval
+			return float64(a.N) / (float64(covered) / 1e9)
 		case expr.StatAbsent:
 			if a.N == 0 {
 				return 1
@@ -181,32 +183,20 @@ func (p *plan) value(n planNumber, a pane.Aggregate) float64 {
 	return math.NaN()
 }
 
-// newTotals returns empty totals for a group.
-func (p *plan) newTotals() []window.Total {
-	totals := make([]window.Total, len(p.totals))
-	for i, t := range p.totals {
-		// The kinds were checked when the plan was made.
-		totals[i], _ = window.NewTotal(p.kinds[t.aggregate])
-	}
-	return totals
-}
-
 // scratch is what evaluating a rule uses again for every group and step.
 type scratch struct {
-	pane    *pane.Pane       // the pane that is merged or closed
-	other   *pane.Pane       // a second one
-	leaving *pane.Pane       // the pane that leaves a window
-	totals  []pane.Aggregate // the aggregates over the windows of the step
-	empty   []float64        // per base, its number over an empty window
-	frame   expr.Frame
-	bytes   []byte
-	open    []byte
-	trail   trail
+	pane   *pane.Pane         // the pane that is merged or closed
+	other  *pane.Pane         // a second one
+	totals [][]pane.Aggregate // per window of the step, the aggregates over it
+	empty  []float64          // per base, its number over an empty window
+	frame  expr.Frame
+	bytes  []byte
+	open   []byte
+	trail  trail
 }
 
 func newScratch(p *plan) *scratch {
 	s := &scratch{
-		totals: make([]pane.Aggregate, len(p.totals)),
 		frame: expr.Frame{
 			Reads: make([]float64, len(p.reads)), Models: make([]float64, len(p.models)),
 			By: make([]ingest.Value, len(p.rule.By)),
@@ -215,12 +205,11 @@ func newScratch(p *plan) *scratch {
 	// The kinds were checked when the plan was made.
 	s.pane, _ = pane.NewPane(p.kinds)
 	s.other, _ = pane.NewPane(p.kinds)
-	s.leaving, _ = pane.NewPane(p.kinds)
-	for i, t := range p.totals {
-		s.totals[i], _ = pane.New(p.kinds[t.aggregate])
+	for _, w := range p.windows {
+		s.totals = append(s.totals, w.Empty())
 	}
 	for _, b := range p.bases {
-		s.empty = append(s.empty, p.value(b.planNumber, s.totals[b.total]))
+		s.empty = append(s.empty, p.value(b.planNumber, 0, s))
 	}
 	return s
 }

@@ -27,7 +27,7 @@ func (e *Evaluator) Restore(key, value []byte) error {
 		return e.restoreGroup(key, value)
 	case len(key) == 9+explain.KeySize && key[0] == keySample:
 		return e.restoreSample(key, value)
-	case len(key) >= 17 && key[0] == keySegment:
+	case len(key) >= segmentKeySize && key[0] == keySegment:
 		return e.restoreSegment(key, value)
 	default:
 		return stateFault("key of %d bytes is of no kind that is known", len(key))
@@ -150,7 +150,7 @@ func (e *Evaluator) restoreGroup(key, value []byte) error {
 }
 
 // readGroup decodes a group, with the segments of its past that are here, and the step up to which it was evaluated.
-func (r *ruleState) readGroup(name string, value []byte, segments map[int64][]byte) (g *group, at int64, err error) {
+func (r *ruleState) readGroup(name string, value []byte, segments map[segmentID][]byte) (g *group, at int64, err error) {
 	about := "group of rule " + r.rule.Name
 	in, err := openState(value, about)
 	if err != nil {
@@ -217,14 +217,16 @@ func (r *ruleState) checkGroup(g *group, at int64) error {
 	if g.life == nil {
 		return nil
 	}
-	if newest := g.life.log.Last(); !r.saneStep(newest) {
+	if newest := g.life.newest; !r.saneStep(newest) {
 		return stateFault("group of rule %s: newest pane %d is no time", r.rule.Name, newest)
 	}
-	if err := p.rebuild(g.life, at, s); err != nil {
-		return stateFault("group of rule %s: %w", r.rule.Name, err)
+	for i, shape := range p.windows {
+		if err := g.life.window(i).Restore(shape, at); err != nil {
+			return stateFault("group of rule %s: %w", r.rule.Name, err)
+		}
 	}
 	s.trail.reset()
-	if err := s.trail.load(g.life.trail, p.window*p.interval, nil); err != nil {
+	if err := s.trail.load(g.life.trail, p.own().Reach()*p.interval, nil); err != nil {
 		return stateFault("group of rule %s: %w", r.rule.Name, err)
 	}
 	return nil

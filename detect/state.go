@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion stands first in every value of the state topic.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
 // starts clean, with a new Evaluator and none of the records, and says so.
@@ -23,7 +23,7 @@ func stateFault(format string, args ...any) error {
 // The first byte of a state record's key says what it is about.
 const (
 	keyGroup   = 'g' // then the rule's id (8 bytes) and the group's key
-	keySegment = 'h' // then the rule's id (8 bytes), the segment's number (8 bytes) and the group's key
+	keySegment = 'h' // then the rule's id, the width of its buckets, its number (8 bytes each) and the group's key
 	keyRule    = 'r' // then the rule's id (8 bytes)
 	keySample  = 'e' // then the rule's id (8 bytes) and what names the sample (explain.KeySize bytes)
 	keySource  = 's' // then the source's number (4 bytes)

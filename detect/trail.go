@@ -8,7 +8,7 @@ import (
 )
 
 // trail is where the records of a group lie. Offset ranges are kept for two blocks of time, each as long as the rule's
-// window and aligned to its length: so they cover the window, and begin less than one window before it. Samples are
+// window can be and aligned to its length: so they cover the window, and begin less than one window before it. Samples are
 // kept while an alert is active, the newest panes' first; of an inactive group those of the newest pane are looked at
 // only in the step that closes it.
 type trail struct {
@@ -112,7 +112,7 @@ func (r *ruleState) loadTrail(g *group, order pane.Order) error {
 	if g.life != nil {
 		b = g.life.trail
 	}
-	return t.load(b, r.plan.window*r.plan.interval, order)
+	return t.load(b, r.plan.own().Reach()*r.plan.interval, order)
 }
 
 // saveTrail keeps the trail with the group when it was loaded. Samples stay with active alerts only: a group that is
@@ -125,6 +125,6 @@ func (r *ruleState) saveTrail(g *group) {
 	if g.alert == nil {
 		t.samples.Reset()
 	}
-	r.scratch.bytes = t.append(r.scratch.bytes[:0], r.plan.window*r.plan.interval)
+	r.scratch.bytes = t.append(r.scratch.bytes[:0], r.plan.own().Reach()*r.plan.interval)
 	g.life.trail = fit(g.life.trail, r.scratch.bytes)
 }

@@ -52,33 +52,6 @@ func (p *Pane) DecodeSums(b []byte) error {
 	return err
 }
 
-// AppendAggregates appends the aggregates alone, without their kinds, for a reader that knows the rule.
-func (p *Pane) AppendAggregates(b []byte) []byte {
-	for _, a := range p.Aggregates {
-		b = a.Append(b)
-	}
-	return b
-}
-
-// DecodeAggregates replaces the aggregates by what AppendAggregates wrote, which must be all of b. After an error they
-// are empty.
-func (p *Pane) DecodeAggregates(b []byte) (err error) {
-	for _, a := range p.Aggregates {
-		if err == nil {
-			b, err = a.Decode(b)
-		}
-	}
-	if err == nil && len(b) > 0 {
-		err = faultf("%d bytes after the last aggregate", len(b))
-	}
-	if err != nil {
-		for _, a := range p.Aggregates {
-			a.Reset()
-		}
-	}
-	return err
-}
-
 func decodeAggregates(aggregates []Aggregate, b []byte) (_ []byte, err error) {
 	for i, a := range aggregates {
 		if len(b) == 0 {

@@ -2,13 +2,38 @@ package window
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 )
 
+// MaxNumbers bounds the numbers of a History, but for two.
+const MaxNumbers = 4096
+
+// Spacing says at which steps a History keeps a number, for looks that go back so many steps. Up to MaxNumbers it is
+// all of them. For longer ones it is every second, fourth, … one, and the nearest of them stands for a step: it is off
+// by at most 1/4096 of what the look goes back.
+type Spacing struct {
+	// Width is the distance of the steps, which are its multiples.
+	Width int64
+	// Numbers is how many are kept.
+	Numbers int
+}
+
+// NewSpacing returns the spacing for looks that go back so many steps, at least one.
+func NewSpacing(back int64) Spacing {
+	width := Width(back, MaxNumbers)
+	if width == 1 {
+		return Spacing{1, int(back)}
+	}
+	return Spacing{width, int(back/width) + 2}
+}
+
+// Nearest returns the kept step that stands for one.
+func (s Spacing) Nearest(step int64) int64 { return floorDiv(step+s.Width/2, s.Width) * s.Width }
+
 // History keeps one number per step, the newest ones up to a length: what a rule needs of windows that lie back, at
-// eight bytes a step instead of a pane. The zero value is empty.
+// eight bytes a step instead of a pane. With a Spacing, its steps are numbered by how many widths they are. The zero
+// value is empty.
 type History struct {
 	ring []float64 // once full, the oldest stands at next
 	next int
@@ -77,7 +102,7 @@ func (h *History) Decode(b []byte, length int) ([]byte, error) {
 	n, size := binary.Uvarint(b)
 	// Each number takes a byte at least, so a count beyond that is no history.
 	if size <= 0 || n > uint64(len(b)-size) {
-		return nil, fmt.Errorf("%w: history ends within its count", ErrLog)
+		return nil, faultf("history ends within its count")
 	}
 	b = b[size:]
 	if n == 0 {
@@ -85,14 +110,14 @@ func (h *History) Decode(b []byte, length int) ([]byte, error) {
 	}
 	first, size := binary.Varint(b)
 	if size <= 0 {
-		return nil, fmt.Errorf("%w: history ends within its step", ErrLog)
+		return nil, faultf("history ends within its step")
 	}
 	b = b[size:]
 	before := uint64(0)
 	for i := range int64(n) {
 		x, size := binary.Uvarint(b)
 		if size <= 0 {
-			return nil, fmt.Errorf("%w: history ends within a number", ErrLog)
+			return nil, faultf("history ends within a number")
 		}
 		b = b[size:]
 		before ^= bits.ReverseBytes64(x)

@@ -1,9 +1,3 @@
-// Package window slides windows over the closed panes of a group.
-//
-// A Log keeps the panes, encoded, oldest first. Each window of a rule walks along it with two cursors' worth of memory:
-// what enters at its new end is merged into a Total, what leaves at its old end is taken out again. Aggregates that
-// cannot be taken out of (extremes, distinct values) are kept in two stacks. Either way the cost of a step does not
-// grow with the length of the window.
 package window
 
 import (
@@ -16,36 +10,48 @@ import (
 // ErrLog is wrapped by the errors of an encoded log that cannot be read.
 var ErrLog = errors.New("window: bad log of panes")
 
+func faultf(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrLog}, args...)...)
+}
+
 // Log is a list of closed panes by number, oldest first, with gaps where nothing came. The zero value is empty.
 type Log struct {
-	buf   []byte
-	head  uint32 // where the oldest entry begins
-	count uint32
-	base  int64 // the number that the oldest entry's distance is counted from
-	last  int64 // the number of the newest entry, also after it was trimmed
+	buf        []byte
+	head, tail uint32 // where the oldest entry begins, and the newest
+	base       int64  // the number that the oldest entry's distance is counted from
+	last       int64  // the number of the newest entry
 }
 
-// Len returns how many panes are held.
-func (l *Log) Len() int { return int(l.count) }
+// Empty says whether no pane is held.
+func (l *Log) Empty() bool { return int(l.head) == len(l.buf) }
 
-// Last returns the number of the newest pane that was ever pushed, 0 before the first.
-func (l *Log) Last() int64 { return l.last }
-
-// Push appends a pane. Its number must be greater than that of the pane before. A push to an empty log starts it anew:
-// all cursors must then be set to Front.
+// Push appends a pane. Its number must be greater than that of the pane before.
 func (l *Log) Push(index int64, payload []byte) {
-	if l.count == 0 {
+	if l.Empty() {
 		l.buf, l.head, l.base, l.last = l.buf[:0], 0, index-1, index-1
 	}
+	l.tail = uint32(len(l.buf))
 	l.buf = binary.AppendUvarint(l.buf, uint64(index-l.last))
-	l.buf = binary.AppendUvarint(l.buf, uint64(len(payload)))
-	l.buf = append(l.buf, payload...)
+	l.buf = append(binary.AppendUvarint(l.buf, uint64(len(payload))), payload...)
 	l.last = index
-	l.count++
 }
 
-// Skip says that panes up to a number were pushed and trimmed before. The log must be empty.
-func (l *Log) Skip(index int64) { l.last = index }
+// Newest returns the newest pane; ok is false when none is held. The payload is valid until the next change.
+func (l *Log) Newest() (index int64, payload []byte, ok bool) {
+	if l.Empty() {
+		return 0, nil, false
+	}
+	// Its distance is not looked at, so it does not matter what it is counted from.
+	_, payload, _, ok = l.Next(Cursor{pos: int(l.tail)})
+	return l.last, payload, ok
+}
+
+// Amend replaces the payload of the newest pane, which must be there.
+func (l *Log) Amend(payload []byte) {
+	_, n := binary.Uvarint(l.buf[l.tail:])
+	l.buf = l.buf[:int(l.tail)+n]
+	l.buf = append(binary.AppendUvarint(l.buf, uint64(len(payload))), payload...)
+}
 
 // Cursor is a place in a Log, before one of its entries or at its end.
 type Cursor struct {
@@ -56,7 +62,7 @@ type Cursor struct {
 // Front returns the cursor before the oldest pane.
 func (l *Log) Front() Cursor { return Cursor{int(l.head), l.base} }
 
-// Next reads the pane after the cursor; ok is false at the end. The payload is valid until the next Push or Trim.
+// Next reads the pane after the cursor; ok is false at the end. The payload is valid until the next change.
 func (l *Log) Next(c Cursor) (index int64, payload []byte, after Cursor, ok bool) {
 	if c.pos >= len(l.buf) {
 		return 0, nil, c, false
@@ -68,18 +74,13 @@ func (l *Log) Next(c Cursor) (index int64, payload []byte, after Cursor, ok bool
 	return index, l.buf[from : from+int(size)], Cursor{from + int(size), index}, true
 }
 
-// Trim drops the panes before a cursor and returns by how many bytes the others moved: every other cursor, which must
-// stand at the same place or later, is to be Moved by it.
-func (l *Log) Trim(c Cursor) (moved int) {
-	for front := l.Front(); front.pos < c.pos; l.count-- {
-		_, _, front, _ = l.Next(front)
-	}
+// Trim drops the panes before a cursor; all cursors are invalid then.
+func (l *Log) Trim(c Cursor) {
 	l.head, l.base = uint32(c.pos), c.base
 	// Moving only when a quarter is free makes the cost per pane constant.
 	if c.pos < 16 || c.pos < len(l.buf)/4 {
-		return 0
+		return
 	}
-	moved = c.pos
 	rest := l.buf[c.pos:]
 	if cap(l.buf) > 4*len(rest)+64 {
 		l.buf = append(make([]byte, 0, len(rest)+len(rest)/4+16), rest...)
@@ -87,11 +88,8 @@ func (l *Log) Trim(c Cursor) (moved int) {
 		l.buf = l.buf[:copy(l.buf, rest)]
 	}
 	l.head = 0
-	return moved
+	l.tail -= min(l.tail, uint32(c.pos))
 }
-
-// Moved returns the cursor after a Trim that moved the panes by that many bytes.
-func (c Cursor) Moved(by int) Cursor { return Cursor{c.pos - by, c.base} }
 
 // Append appends the encoding of the panes from a number on and before another.
 func (l *Log) Append(b []byte, from, to int64) []byte {
@@ -120,7 +118,7 @@ func (l *Log) Append(b []byte, from, to int64) []byte {
 	return append(b, l.buf[start.pos:end.pos]...)
 }
 
-// Decode appends the panes of an encoding at the start of b, all of which must be newer than Last, and returns the
+// Decode appends the panes of an encoding at the start of b, all of which must be newer than those held, and returns the
 // bytes after it. After an error the log is empty.
 func (l *Log) Decode(b []byte) (rest []byte, err error) {
 	rest, err = l.decode(b)
@@ -133,7 +131,7 @@ func (l *Log) Decode(b []byte) (rest []byte, err error) {
 func (l *Log) decode(b []byte) ([]byte, error) {
 	count, n := binary.Uvarint(b)
 	if n <= 0 {
-		return nil, fmt.Errorf("%w: ends within its count", ErrLog)
+		return nil, faultf("ends within its count")
 	}
 	b = b[n:]
 	if count == 0 {
@@ -141,32 +139,32 @@ func (l *Log) decode(b []byte) ([]byte, error) {
 	}
 	base, n := binary.Varint(b)
 	if n <= 0 {
-		return nil, fmt.Errorf("%w: ends within its first number", ErrLog)
+		return nil, faultf("ends within its first number")
 	}
 	b = b[n:]
 	size, n := binary.Uvarint(b)
 	if n <= 0 || uint64(len(b)-n) < size || size > math.MaxInt32 {
-		return nil, fmt.Errorf("%w: ends within its panes", ErrLog)
+		return nil, faultf("ends within its panes")
 	}
 	entries, rest := b[n:n+int(size)], b[n+int(size):]
 	for range count {
 		step, n := binary.Uvarint(entries)
 		if n <= 0 || step == 0 || step > 1<<62 {
-			return nil, fmt.Errorf("%w: ends within the number of a pane", ErrLog)
+			return nil, faultf("ends within the number of a pane")
 		}
 		length, m := binary.Uvarint(entries[n:])
 		if m <= 0 || uint64(len(entries)-n-m) < length {
-			return nil, fmt.Errorf("%w: ends within a pane", ErrLog)
+			return nil, faultf("ends within a pane")
 		}
 		index := base + int64(step)
-		if index <= base || (l.count > 0 && index <= l.last) {
-			return nil, fmt.Errorf("%w: pane %d is not newer than the one before", ErrLog, index)
+		if index <= base || (!l.Empty() && index <= l.last) {
+			return nil, faultf("pane %d is not newer than the one before", index)
 		}
 		l.Push(index, entries[n+m:n+m+int(length)])
 		entries, base = entries[n+m+int(length):], index
 	}
 	if len(entries) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes after the last pane", ErrLog, len(entries))
+		return nil, faultf("%d bytes after the last pane", len(entries))
 	}
 	return rest, nil
 }

@@ -20,13 +20,18 @@ type numbered[T any] struct {
 // Len returns how many values are held.
 func (s *Stacks[T]) Len() int { return len(s.front) + len(s.back) }
 
-// Push adds a value with a number greater than those before. The merge must return a new value and leave its inputs
-// as they are.
+// Push adds a value. Its number must be at least that of the value before; values of one number are kept as their
+// merge. The merge must return a new value and leave its inputs as they are.
 func (s *Stacks[T]) Push(index int64, value T, merge func(a, b T) T) {
-	if len(s.back) == 0 {
+	n := len(s.back)
+	if n == 0 {
 		s.sum = value
 	} else {
 		s.sum = merge(s.sum, value)
+	}
+	if n > 0 && s.back[n-1].index == index {
+		s.back[n-1].value = merge(s.back[n-1].value, value)
+		return
 	}
 	s.back = append(s.back, numbered[T]{index, value})
 }

@@ -6,15 +6,16 @@ import (
 	"github.com/freshet-dev/freshet/detect/pane"
 )
 
-// Total is one aggregate over one sliding window. Panes are pushed at its end and popped at its start in order.
+// Total is one aggregate over one sliding window. Panes are pushed at its end and popped at its start in order of their
+// buckets.
 type Total interface {
 	// Push adds the newest pane's aggregate, which is unchanged and not kept.
-	Push(index int64, a pane.Aggregate)
-	// Pop takes out the oldest pane's aggregate, which must have been pushed with the same number.
-	Pop(index int64, a pane.Aggregate)
-	// From merges into dst the aggregate of the panes from start on. Invertible ones merge all that is held and leave
-	// it to the caller to subtract from dst what is older: exact is false then.
-	From(start int64, dst pane.Aggregate) (exact bool)
+	Push(bucket int64, a pane.Aggregate)
+	// Pop takes out the oldest bucket, given the merge of what was pushed with its number.
+	Pop(bucket int64, a pane.Aggregate)
+	// From merges into dst what was pushed with numbers from start on. Invertible aggregates merge all that is held and
+	// leave it to the caller to subtract from dst what is older.
+	From(start int64, dst pane.Aggregate)
 }
 
 // NewTotal returns an empty Total for a kind of aggregate.
@@ -46,9 +47,8 @@ func (c *count) Push(_ int64, a pane.Aggregate) { c.held.Merge(a) }
 
 func (c *count) Pop(_ int64, a pane.Aggregate) { c.held.Subtract(a) }
 
-func (c *count) From(_ int64, dst pane.Aggregate) bool {
+func (c *count) From(_ int64, dst pane.Aggregate) {
 	dst.Merge(&c.held)
-	return false
 }
 
 // sum subtracts what leaves.
@@ -58,9 +58,8 @@ func (s *sum) Push(_ int64, a pane.Aggregate) { s.held.Merge(a) }
 
 func (s *sum) Pop(_ int64, a pane.Aggregate) { s.held.Subtract(a) }
 
-func (s *sum) From(_ int64, dst pane.Aggregate) bool {
+func (s *sum) From(_ int64, dst pane.Aggregate) {
 	dst.Merge(s.held)
-	return false
 }
 
 // extreme keeps the least or the greatest number in two stacks.
@@ -74,19 +73,18 @@ type extremeAggregate interface {
 	Add(float64)
 }
 
-func (e *extreme) Push(index int64, a pane.Aggregate) {
+func (e *extreme) Push(bucket int64, a pane.Aggregate) {
 	if x, ok := a.(extremeAggregate).Value(); ok {
-		e.stacks.Push(index, x, e.merge)
+		e.stacks.Push(bucket, x, e.merge)
 	}
 }
 
-func (e *extreme) Pop(index int64, _ pane.Aggregate) { e.stacks.Evict(index+1, e.merge) }
+func (e *extreme) Pop(bucket int64, _ pane.Aggregate) { e.stacks.Evict(bucket+1, e.merge) }
 
-func (e *extreme) From(start int64, dst pane.Aggregate) bool {
+func (e *extreme) From(start int64, dst pane.Aggregate) {
 	if x, ok := e.stacks.From(start, e.merge); ok {
 		dst.(extremeAggregate).Add(x)
 	}
-	return true
 }
 
 // union keeps sets of values in two stacks.
@@ -99,20 +97,19 @@ func mergeDistinct(a, b *pane.Distinct) *pane.Distinct {
 	return d
 }
 
-func (u *union) Push(index int64, a pane.Aggregate) {
+func (u *union) Push(bucket int64, a pane.Aggregate) {
 	if a.Empty() {
 		return
 	}
 	d := new(pane.Distinct)
 	d.Merge(a)
-	u.stacks.Push(index, d, mergeDistinct)
+	u.stacks.Push(bucket, d, mergeDistinct)
 }
 
-func (u *union) Pop(index int64, _ pane.Aggregate) { u.stacks.Evict(index+1, mergeDistinct) }
+func (u *union) Pop(bucket int64, _ pane.Aggregate) { u.stacks.Evict(bucket+1, mergeDistinct) }
 
-func (u *union) From(start int64, dst pane.Aggregate) bool {
+func (u *union) From(start int64, dst pane.Aggregate) {
 	if d, ok := u.stacks.From(start, mergeDistinct); ok {
 		dst.Merge(d)
 	}
-	return true
 }

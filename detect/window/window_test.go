@@ -54,11 +54,11 @@ func aggregateOf(tb testing.TB, k pane.Kind, index int64, values []float64) pane
 	return a
 }
 
-// TestTotalsSlideLikeTheOracle pushes random panes with gaps through a log and slides three windows of different
-// lengths over it, looking at the whole window and at later parts of it.
-func TestTotalsSlideLikeTheOracle(t *testing.T) {
+// TestWindowsSlideLikeTheOracle pushes random panes with gaps through windows of different lengths and widths of bucket,
+// and looks at the window itself, at that of a later step, and at what a trip through the encoding leaves of it.
+func TestWindowsSlideLikeTheOracle(t *testing.T) {
 	for k := pane.KindCount; k <= pane.KindSketch; k++ {
-		for seed := range uint64(40) {
+		for seed := range uint64(30) {
 			slideLikeTheOracle(t, k, rand.New(rand.NewPCG(seed, uint64(k))))
 			if t.Failed() {
 				t.Fatalf("kind %d, seed %d", k, seed)
@@ -69,75 +69,90 @@ func TestTotalsSlideLikeTheOracle(t *testing.T) {
 
 func slideLikeTheOracle(t *testing.T, k pane.Kind, rnd *rand.Rand) {
 	t.Helper()
-	lengths := []int64{20 + rnd.Int64N(20), 1 + rnd.Int64N(19), 1}
-	log, all := new(Log), oracle{}
-	totals, cursors := make([]Total, 3), make([]Cursor, 3)
-	for i := range totals {
-		var err error
-		if totals[i], err = NewTotal(k); err != nil {
-			t.Fatal(err)
-		}
+	all := oracle{}
+	s := NewShape(1 + rnd.Int64N(40))
+	s.Width, s.Interval = 1<<rnd.IntN(4), 1000
+	if _, err := s.Add(1, k); err != nil {
+		t.Fatal(err)
 	}
+	w := s.New()
 	step := rnd.Int64N(1000) - 500
-	for range 150 {
+	for range 200 {
 		step++
 		if rnd.IntN(10) == 0 {
-			step += rnd.Int64N(2 * lengths[0]) // a gap: the window slides over nothing
+			step += rnd.Int64N(2 * s.Length) // a gap: the window slides over nothing
 		}
 		if rnd.IntN(3) > 0 {
 			for range 1 + rnd.IntN(4) {
 				all[step-1] = append(all[step-1], rnd.NormFloat64()*9)
 			}
-			a := aggregateOf(t, k, step-1, all[step-1])
-			empty := log.Len() == 0
-			log.Push(step-1, a.Append(nil))
-			for i := range totals {
-				if empty {
-					cursors[i] = log.Front()
-				}
-				totals[i].Push(step-1, a)
+			p := &pane.Pane{Aggregates: []pane.Aggregate{nil, aggregateOf(t, k, step-1, all[step-1])}}
+			p.Evidence.Add(0, (step-1)*s.Interval+7, 1)
+			if err := w.Push(s, step-1, p); err != nil {
+				t.Fatal(err)
 			}
 		}
-		for i, length := range lengths {
-			cursors[i] = slideOne(t, log, cursors[i], totals[i], k, step-length)
-		}
-		if moved := log.Trim(cursors[0]); moved > 0 {
-			for i := range cursors {
-				cursors[i] = cursors[i].Moved(moved)
-			}
-		}
-		for i, length := range lengths {
-			compareTotals(t, k, totals[i], all.window(t, k, step-length, step), step-length)
-		}
-		// A later start of the longest window.
-		if start := step - rnd.Int64N(lengths[0]); k == pane.KindMin || k == pane.KindMax || k == pane.KindDistinct {
-			compareTotals(t, k, totals[0], all.window(t, k, start, step), start)
-		}
-	}
-}
-
-func slideOne(t *testing.T, log *Log, c Cursor, total Total, k pane.Kind, start int64) Cursor {
-	t.Helper()
-	for {
-		index, payload, after, ok := log.Next(c)
-		if !ok || index >= start {
-			return c
-		}
-		leaving, _ := pane.New(k)
-		if _, err := leaving.Decode(payload); err != nil {
+		if err := w.Slide(s, step); err != nil {
 			t.Fatal(err)
 		}
-		total.Pop(index, leaving)
-		c = after
+		if rnd.IntN(20) == 0 {
+			w = copyOf(t, s, &w, step, rnd)
+		}
+		for _, at := range []int64{step, step + 1 + rnd.Int64N(2*s.Length)} {
+			start := floorDiv(at-s.Length, s.Width) * s.Width
+			if over := at - s.Length - start; over < 0 || over >= s.Width || s.Start(at) != start {
+				t.Fatalf("the window of %d steps before %d begins at %d", s.Length, at, s.Start(at))
+			}
+			compareWindows(t, s, &w, at, all.window(t, k, start, step))
+			first := int64(0)
+			for i := start; i < step && first == 0; i++ {
+				if len(all[i]) > 0 {
+					first = i*s.Interval + 7
+				}
+			}
+			if got := w.First(s, at); got != first {
+				t.Fatalf("first record at %d, expected %d", got, first)
+			}
+		}
 	}
 }
 
-func compareTotals(t *testing.T, k pane.Kind, total Total, want pane.Aggregate, start int64) {
+func compareWindows(t *testing.T, s *Shape, w *Window, step int64, want pane.Aggregate) {
 	t.Helper()
-	got, _ := pane.New(k)
-	total.From(start, got)
-	if !bytes.Equal(got.Append(nil), want.Append(nil)) {
-		t.Fatalf("from %d on: %x, expected %x", start, got.Append(nil), want.Append(nil))
+	got := s.Empty()
+	if err := w.Measure(s, step, got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got[0].Append(nil), want.Append(nil)) {
+		t.Fatalf("the window before step %d: %x, expected %x", step, got[0].Append(nil), want.Append(nil))
+	}
+}
+
+// copyOf writes a window in two parts and reads them again.
+func copyOf(t *testing.T, s *Shape, w *Window, step int64, rnd *rand.Rand) Window {
+	t.Helper()
+	out, middle := s.New(), (step-rnd.Int64N(s.Reach()))/s.Width
+	for _, b := range [][]byte{w.Append(nil, math.MinInt64, middle), w.Append(nil, middle, math.MaxInt64)} {
+		if rest, err := out.Decode(b); err != nil || len(rest) > 0 {
+			t.Fatal(err, rest)
+		}
+	}
+	if err := out.Restore(s, step); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestWidthKeepsItsPromise: the number of buckets is bounded, and so is the error.
+func TestWidthKeepsItsPromise(t *testing.T) {
+	for steps := int64(1); steps < 1<<40; steps += 1 + steps/7 {
+		s, p := NewShape(steps), NewSpacing(steps)
+		if s.Width != 1 && 512*(s.Width-1) >= steps || s.Reach() > (MaxBuckets+1)*s.Width || (steps <= MaxBuckets) != (s.Width == 1) {
+			t.Fatalf("a window of %d steps has buckets of %d", steps, s.Width)
+		}
+		if p.Width != 1 && MaxNumbers*p.Width/2 > steps || p.Numbers > MaxNumbers+2 || (steps <= MaxNumbers) != (p.Width == 1) {
+			t.Fatalf("a look back over %d steps has %d numbers, one for %d steps", steps, p.Numbers, p.Width)
+		}
 	}
 }
 
@@ -266,20 +281,20 @@ func FuzzLog(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var l Log
 		if _, err := l.Decode(b); err != nil {
-			if l.Len() != 0 || !errors.Is(err, ErrLog) {
-				t.Fatalf("after %v the log holds %d panes", err, l.Len())
+			if !l.Empty() || !errors.Is(err, ErrLog) {
+				t.Fatalf("after %v the log is not empty", err)
 			}
 		} else {
-			n := 0
-			for c := l.Front(); ; n++ {
-				_, _, after, ok := l.Next(c)
+			read := int64(math.MinInt64)
+			for c := l.Front(); ; {
+				index, _, after, ok := l.Next(c)
 				if !ok {
 					break
 				}
-				c = after
+				c, read = after, index
 			}
-			if n != l.Len() {
-				t.Fatalf("%d panes are read, %d are held", n, l.Len())
+			if newest, _, ok := l.Newest(); ok && newest != read {
+				t.Fatalf("the newest pane is %d, and %d is the last that is read", newest, read)
 			}
 		}
 		var h History
