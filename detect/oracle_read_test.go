@@ -67,7 +67,7 @@ func sortedMedian(xs []float64) float64 {
 }
 
 // read computes one number from the records of a window.
-func (g *oracleGroup) read(read expr.Read, window []seen) (x float64, taken int) {
+func (g *oracleGroup) read(read expr.Read, window []seen, steps int64) (x float64, taken int) {
 	a := g.rule.When.Aggregates[read.Aggregate]
 	var values []float64
 	var latest *seen
@@ -89,12 +89,12 @@ func (g *oracleGroup) read(read expr.Read, window []seen) (x float64, taken int)
 		}
 		distinct.Add(xxhash.Sum64String(v.Text()))
 	}
-	seconds := float64(g.window(read)) * g.rule.Interval.Seconds()
+	seconds := time.Duration(steps) * g.rule.Interval
 	switch read.Stat {
 	case expr.StatCount:
 		return float64(taken), taken
 	case expr.StatRate:
-		return float64(taken) / seconds, taken
+		return float64(taken) / (float64(seconds) / 1e9), taken
 	case expr.StatAbsent:
 		if taken == 0 {
 			return 1, taken
@@ -161,9 +161,10 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 	r := g.rule
 	at := func(s int64) time.Time { return time.Unix(0, s*int64(r.Interval)).UTC() }
 	w := g.steps(r.Window)
+	start := g.start(w, step)
 	out := finding.Finding{
 		Rule: r.Name, Group: r.Group, State: state, Settled: true, Condition: r.When.Source, Reason: reason,
-		WindowStart: at(step - w), WindowEnd: at(step), StartsAt: at(g.since),
+		WindowStart: at(start), WindowEnd: at(step), StartsAt: at(g.since),
 	}
 	m := map[string]string{label.AlertName: r.Name}
 	for i, text := range strings.Split(g.key, "\x00") {
@@ -188,15 +189,15 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 		out.Threshold = number64(r.When.Threshold(f))
 	}
 	for _, s := range g.samples {
-		if g.pane(s) >= step-w {
+		if g.pane(s) >= start {
 			out.Samples = append(out.Samples, finding.Sample{
 				Topic: s.source.Topic, Partition: s.source.Partition, Offset: s.offset, Index: s.r.Index,
 				Time: time.Unix(0, s.at).UTC(), Text: s.r.Body.Str,
 			})
 		}
 	}
-	out.Offsets = g.offsets(step, w)
-	for _, s := range g.between(step-w, step) {
+	out.Offsets = g.offsets(step, start, g.reach(w))
+	for _, s := range g.between(start, step) {
 		if s.evidence && (out.FirstRecord.IsZero() || s.at < out.FirstRecord.UnixNano()) {
 			out.FirstRecord = time.Unix(0, s.at).UTC()
 		}
@@ -215,8 +216,8 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 // which begin up to a window before the first record and then do so less often.
 func leavesOut(r *rules.Rule) bool { return r.When.Monotone && r.When.ZeroOnEmpty }
 
-// offsets covers the aligned blocks of the window's length in which the newest evidence lies, and the one before.
-func (g *oracleGroup) offsets(step, w int64) []finding.OffsetRange {
+// offsets covers the aligned blocks, as long as the window can be, in which the newest evidence lies, and the one before.
+func (g *oracleGroup) offsets(step, start, w int64) []finding.OffsetRange {
 	newest, found := int64(0), false
 	var mine []seen
 	for _, s := range g.between(g.lifeFrom-1, step) {
@@ -231,7 +232,7 @@ func (g *oracleGroup) offsets(step, w int64) []finding.OffsetRange {
 	ranges := map[Source]*finding.OffsetRange{}
 	for _, s := range mine {
 		block := floorDivision(g.pane(s), w)
-		if block < newest-1 || (block+1)*w <= step-w {
+		if block < newest-1 || (block+1)*w <= start {
 			continue
 		}
 		rg := ranges[s.source]

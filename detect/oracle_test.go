@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -121,7 +122,9 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 	var out []string
 	explainer := x.explainer(r)
 	for key, records := range groups {
-		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
+		g := oracleGroup{
+			rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer, memo: map[memoKey]memoValue{},
+		}
 		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), int64(r.Interval)))...)
 	}
 	sort.Strings(out)
@@ -175,6 +178,7 @@ type oracleGroup struct {
 	out      []string
 	// explainer is nil where findings are of no interest.
 	explainer *oracleExplainer
+	memo     map[memoKey]memoValue
 
 	state   finding.State // "" is inactive
 	since   int64
@@ -201,27 +205,49 @@ func (g *oracleGroup) window(read expr.Read) int64 {
 	return g.steps(read.Window)
 }
 
+// bucket is the least power of two of which so many cover a length.
+func bucket(length, most int64) int64 {
+	size := int64(1)
+	for size*most < length {
+		size *= 2
+	}
+	return size
+}
+
+// start rounds the old end of a window outward to a bucket, where it is longer than 1,024 steps.
+func (g *oracleGroup) start(length, step int64) int64 {
+	size := bucket(length, 1024)
+	return floorDivision(step-length, size) * size
+}
+
+// reach is the most that a window may cover.
+func (g *oracleGroup) reach(length int64) int64 { return length + bucket(length, 1024) - 1 }
+
+// then is the step that a look back sees: where it goes back over more than 4,096 steps the nearest one of those kept.
+func (g *oracleGroup) then(step, back int64) int64 {
+	size := bucket(back, 4096)
+	return floorDivision(step-back+size/2, size) * size
+}
+
 func (g *oracleGroup) back(read expr.Read) int64 {
 	return int64(read.Offset)/int64(g.rule.Interval) + int64(read.PreviousWindows)*g.window(read)
 }
 
-// between returns the records of the panes from one to another, the end excluded.
+// between returns the records of the panes from one to another, the end excluded. They are sorted by pane.
 func (g *oracleGroup) between(from, to int64) []seen {
-	var out []seen
-	for _, s := range g.records {
-		if p := g.pane(s); p >= from && p < to {
-			out = append(out, s)
-		}
+	before := func(pane int64) int {
+		return sort.Search(len(g.records), func(i int) bool { return g.pane(g.records[i]) >= pane })
 	}
-	return out
+	return g.records[before(from):before(to)]
 }
 
 func (g *oracleGroup) run(last int64) []string {
 	r := g.rule
-	lookback, longest := g.steps(r.Window), int64(0)
+	lookback, longest := g.reach(g.steps(r.Window)), int64(0)
 	keeps := !r.When.ZeroOnEmpty
 	for _, read := range r.When.Reads {
-		lookback = max(lookback, g.window(read)+g.back(read))
+		back := g.back(read)
+		lookback = max(lookback, g.reach(g.window(read))+back+bucket(back, 4096)/2)
 		if read.Stat == expr.StatAbsent && g.back(read) == 0 {
 			keeps = false
 		}
@@ -230,6 +256,7 @@ func (g *oracleGroup) run(last int64) []string {
 		longest = max(longest, g.steps(m.History))
 	}
 	lookback += longest
+	slices.SortStableFunc(g.records, func(a, b seen) int { return cmp.Compare(g.pane(a), g.pane(b)) })
 	panes := map[int64]bool{}
 	start := int64(math.MaxInt64)
 	for _, s := range g.records {
@@ -298,11 +325,12 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 	missing = true
 	for _, read := range when.Reads {
 		back, w := g.back(read), g.window(read)
-		if back > 0 && step-back-w < g.first {
+		then := g.then(step, back)
+		if back > 0 && then-w < g.first {
 			f.Reads = append(f.Reads, math.NaN())
 			continue
 		}
-		x, n := g.read(read, g.between(step-back-w, step-back))
+		x, n := g.readOnce(read, g.start(w, then), then)
 		f.Reads = append(f.Reads, x)
 		missing = missing && (back > 0 || n == 0)
 	}
@@ -319,6 +347,33 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 		g.inputs[i] = append(g.inputs[i], x)
 	}
 	return f, missing
+}
+
+// readOnce is read, computed anew only where other records are in the window than when it was last asked.
+func (g *oracleGroup) readOnce(read expr.Read, from, to int64) (x float64, taken int) {
+	window := g.between(from, to)
+	if len(window) == 0 {
+		return g.read(read, window, to-from)
+	}
+	key := memoKey{read, to - from, &window[0], len(window)}
+	known, ok := g.memo[key]
+	if !ok {
+		known.x, known.taken = g.read(read, window, to-from)
+		g.memo[key] = known
+	}
+	return known.x, known.taken
+}
+
+type memoKey struct {
+	read  expr.Read
+	steps int64
+	first *seen
+	n     int
+}
+
+type memoValue struct {
+	x     float64
+	taken int
 }
 
 func (g *oracleGroup) judge(step int64, f *expr.Frame) {

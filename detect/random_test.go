@@ -47,13 +47,10 @@ func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *ex
 	}
 }
 
-// randomProgram returns one of the kinds of conditions that rules are made of.
-func randomProgram(rnd *rand.Rand, interval time.Duration) *expr.Program {
+// randomProgram returns one of the kinds of conditions that rules are made of. Those that look at more than the rule's
+// window look back over a long time.
+func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	few := float64(1 + rnd.IntN(6))
-	long := time.Duration(1+rnd.IntN(20)) * interval
-	if rnd.IntN(4) == 0 {
-		long *= 10 // long enough for segments in the state
-	}
 	switch rnd.IntN(16) {
 	case 0, 1:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatCount}, true, few)
@@ -148,11 +145,18 @@ func ratio(rnd *rand.Rand) *expr.Program {
 
 func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	interval := time.Duration(1+rnd.IntN(3)) * base
+	long := time.Duration(1+rnd.IntN(20)) * interval
+	if rnd.IntN(4) == 0 {
+		long *= 10 // long enough for segments in the state
+	}
 	lengths := func(n int) time.Duration { return time.Duration(rnd.IntN(n)) * interval }
 	r := &rules.Rule{
 		Name: fmt.Sprintf("Rule%d", id), Group: "test", From: ingest.Logs, Interval: interval,
-		Window: time.Duration(1+rnd.IntN(12)) * interval, Lateness: lengths(4), When: randomProgram(rnd, interval),
+		Window: time.Duration(1+rnd.IntN(12)) * interval, Lateness: lengths(4), When: randomProgram(rnd, interval, long),
 		ID: rnd.Uint64(), Labels: []rules.Template{{Name: "severity", Text: "page"}},
+	}
+	if rnd.IntN(8) == 0 {
+		makeFine(rnd, r, base)
 	}
 	if rnd.IntN(4) == 0 {
 		r.From = ingest.Events
@@ -174,6 +178,19 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 		r.MaxGroups = 1 + rnd.IntN(4)
 	}
 	return r
+}
+
+// makeFine gives a rule steps so short that its windows and what it looks back on are kept in buckets of several.
+func makeFine(rnd *rand.Rand, r *rules.Rule, base time.Duration) {
+	r.Interval = base / 50
+	r.Window = time.Duration(1+rnd.IntN(4000)) * r.Interval
+	for {
+		r.When = randomProgram(rnd, r.Interval, time.Duration(1+rnd.IntN(8000))*r.Interval)
+		// The oracle would take too long with a model that looks back so far.
+		if len(r.When.Models) == 0 {
+			return
+		}
+	}
 }
 
 func randomRecord(rnd *rand.Rand, at int64, index int) ingest.Record {
