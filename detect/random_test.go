@@ -183,13 +183,15 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 // makeFine gives a rule steps so short that its windows and what it looks back on are kept in buckets of several.
 func makeFine(rnd *rand.Rand, r *rules.Rule, base time.Duration) {
 	r.Interval = base / 50
-	r.Window = time.Duration(1+rnd.IntN(4000)) * r.Interval
-	for {
-		r.When = randomProgram(rnd, r.Interval, time.Duration(1+rnd.IntN(8000))*r.Interval)
-		// The oracle would take too long with a model that looks back so far.
-		if len(r.When.Models) == 0 {
-			return
-		}
+	r.Window = time.Duration(1+rnd.IntN(5000)) * r.Interval
+	long := time.Duration(1+rnd.IntN(7000)) * r.Interval
+	r.When = comparison(rnd, r.Interval, long)
+	if rnd.IntN(3) > 0 {
+		r.When = randomProgram(rnd, r.Interval, long)
+	}
+	// The oracle would take too long with a model that looks back so far.
+	for len(r.When.Models) > 0 {
+		r.When = randomProgram(rnd, r.Interval, long)
 	}
 }
 

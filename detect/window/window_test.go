@@ -233,6 +233,28 @@ func TestHistoryKeepsTheNewest(t *testing.T) {
 	}
 }
 
+// TestHistoryHoldsWhatIsLookedFor: each step asks for the number of a step long ago before it adds its own.
+func TestHistoryHoldsWhatIsLookedFor(t *testing.T) {
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 10))
+		back := 1 + rnd.Int64N(10*MaxNumbers)
+		s, first := NewSpacing(back), rnd.Int64N(1000)-500
+		var h History
+		for step := first; step < first+2*back; step++ {
+			then := s.Nearest(step - back)
+			if off := then - (step - back); 2*off > s.Width || 2*off < -s.Width {
+				t.Fatalf("the number of %d steps ago is that of %d steps later", back, off)
+			}
+			if x, ok := h.At(then / s.Width); ok != (then >= first) || (ok && x != float64(then)) {
+				t.Fatalf("%d steps back from %d, at %d: %v (%v)", back, step, then, x, ok)
+			}
+			if step%s.Width == 0 {
+				h.Push(step/s.Width, float64(step), s.Numbers)
+			}
+		}
+	}
+}
+
 func sameNumber(a, b float64) bool { return a == b || (a != a && b != b) }
 
 func TestMarksWaitForEveryPartition(t *testing.T) {
