@@ -26,9 +26,7 @@ const (
 	mostInterval  = time.Hour
 	mostLateness  = 24 * time.Hour
 	mostHold      = 366 * 24 * time.Hour // of for and keep_firing_for
-	// mostSteps bounds a window in steps: each is a pane in memory. mostReach bounds how many steps any look back goes.
-	mostSteps = 100_000
-	mostReach = 1_000_000
+	mostReach     = 400 * 24 * time.Hour // of a window and of any look back, which the detector's memory does not depend on
 )
 
 var (
@@ -123,8 +121,8 @@ func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 		d.fault(at, "the window of "+expr.FormatDuration(r.Window)+" is shorter than the interval of "+expr.FormatDuration(r.Interval), "write a window of "+expr.FormatDuration(r.Interval)+" or more, or a shorter interval:")
 	case r.Window%r.Interval != 0:
 		d.fault(at, "the window of "+expr.FormatDuration(r.Window)+" is not a multiple of the interval of "+expr.FormatDuration(r.Interval), "write "+expr.Multiples(r.Window, r.Interval))
-	case r.Window/r.Interval > mostSteps:
-		d.fault(at, fmt.Sprintf("the window has %d steps of %s, and at most %d are kept", r.Window/r.Interval, expr.FormatDuration(r.Interval), mostSteps), "write a longer interval:")
+	case r.Window > mostReach:
+		d.fault(at, "the window of "+expr.FormatDuration(r.Window)+" is too long", "write "+expr.FormatDuration(mostReach)+" or less")
 	}
 }
 
@@ -230,9 +228,13 @@ func (d *document) flow(expression string) string {
 
 // checkReach bounds what a condition looks back on.
 func (g *groupDraft) checkReach(r *Rule, when scalar) {
+	if r.Window > mostReach {
+		return // its fault has been named
+	}
 	for _, read := range r.When.Reads {
-		if read.Window/r.Interval > mostSteps || r.reach(read)/r.Interval > mostReach {
-			g.document.fault(when.place, fmt.Sprintf("`when` looks back %d steps of %s, and at most %d are kept for a window and %d in all", r.reach(read)/r.Interval, expr.FormatDuration(r.Interval), mostSteps, mostReach), "write a longer interval:")
+		// The parts are bounded as well, in case their sum is too large for a number.
+		if reach := max(r.reach(read), read.Window, read.Offset); reach > mostReach {
+			g.document.fault(when.place, "`when` looks back "+expr.FormatDuration(reach)+", which is too long", "write "+expr.FormatDuration(mostReach)+" or less in all")
 			return
 		}
 	}
