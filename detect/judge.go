@@ -48,8 +48,15 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	}
 	gone = e.endLife(r, g, step, missing)
 	r.saveTrail(g)
+	if (step+g.birth)%refreshAfter == 0 {
+		r.touch(g)
+	}
 	return gone
 }
+
+// refreshAfter is after how many steps the record of a living group is written again: a restoration repeats the steps
+// since then, and a group of a long window may have been quiet for weeks. The groups take turns.
+const refreshAfter = 512
 
 // closePane moves the pane that is complete into the windows and its evidence into the trail.
 func (e *Evaluator) closePane(r *ruleState, g *group) error {
