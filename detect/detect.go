@@ -9,6 +9,9 @@
 // windows and judges conditions.
 //
 //	sections ──► Evaluator ──► findings, measures, changed state
+//
+// What a group costs does not grow with how far its rule looks back: long windows begin at the boundary of a bucket, and
+// long looks back see the nearest step that was kept; package window states the errors.
 package detect
 
 import (

@@ -122,9 +122,7 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 	var out []string
 	explainer := x.explainer(r)
 	for key, records := range groups {
-		g := oracleGroup{
-			rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer, memo: map[memoKey]memoValue{},
-		}
+		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
 		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), int64(r.Interval)))...)
 	}
 	sort.Strings(out)
@@ -178,7 +176,7 @@ type oracleGroup struct {
 	out      []string
 	// explainer is nil where findings are of no interest.
 	explainer *oracleExplainer
-	memo     map[memoKey]memoValue
+	memo      map[memoKey]memoValue
 
 	state   finding.State // "" is inactive
 	since   int64
@@ -358,6 +356,9 @@ func (g *oracleGroup) readOnce(read expr.Read, from, to int64) (x float64, taken
 	key := memoKey{read, to - from, &window[0], len(window)}
 	known, ok := g.memo[key]
 	if !ok {
+		if g.memo == nil {
+			g.memo = map[memoKey]memoValue{}
+		}
 		known.x, known.taken = g.read(read, window, to-from)
 		g.memo[key] = known
 	}

@@ -155,9 +155,6 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 		Window: time.Duration(1+rnd.IntN(12)) * interval, Lateness: lengths(4), When: randomProgram(rnd, interval, long),
 		ID: rnd.Uint64(), Labels: []rules.Template{{Name: "severity", Text: "page"}},
 	}
-	if rnd.IntN(8) == 0 {
-		makeFine(rnd, r, base)
-	}
 	if rnd.IntN(4) == 0 {
 		r.From = ingest.Events
 	}
@@ -177,11 +174,15 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	if len(names) > 0 && rnd.IntN(2) == 0 {
 		r.MaxGroups = 1 + rnd.IntN(4)
 	}
+	if rnd.IntN(8) == 0 {
+		makeFine(rnd, r, base)
+	}
 	return r
 }
 
 // makeFine gives a rule steps so short that its windows and what it looks back on are kept in buckets of several.
 func makeFine(rnd *rand.Rand, r *rules.Rule, base time.Duration) {
+	r.MaxGroups = 0 // the oracle goes over all steps at each flush where there are few groups
 	r.Interval = base / 50
 	r.Window = time.Duration(1+rnd.IntN(5000)) * r.Interval
 	long := time.Duration(1+rnd.IntN(7000)) * r.Interval

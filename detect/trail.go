@@ -8,8 +8,8 @@ import (
 )
 
 // trail is where the records of a group lie. Offset ranges are kept for two blocks of time, each as long as the rule's
-// window can be and aligned to its length: so they cover the window, and begin less than one window before it. Samples are
-// kept while an alert is active, the newest panes' first; of an inactive group those of the newest pane are looked at
+// window can be and aligned to that length: so they cover the window, and begin less than one window before it. Samples
+// are kept while an alert is active, the newest panes' first; of an inactive group those of the newest pane are looked at
 // only in the step that closes it.
 type trail struct {
 	block   int64 // number of the present block
