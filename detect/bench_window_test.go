@@ -79,10 +79,11 @@ func BenchmarkLongGroupMemory(b *testing.B) {
 	over.When = simple(countOf(isError), expr.Read{Stat: expr.StatCount, Window: 30 * 24 * time.Hour}, true, 1e9)
 	for b.Loop() {
 		for _, c := range []struct {
-			name string
-			rule *rules.Rule
-		}{{"count", count}, {"count_over", over}, {"p99", p99}, {"distinct", users}} {
-			fmt.Printf("figure: group_30d_%s %.0f B\n", c.name, longGroupBytes(b, c.rule, 5))
+			name   string
+			rule   *rules.Rule
+			groups int
+		}{{"count", count, 20}, {"count_over", over, 20}, {"p99", p99, 5}, {"distinct", users, 1}} {
+			fmt.Printf("figure: group_30d_%s %.0f B\n", c.name, longGroupBytes(b, c.rule, c.groups))
 		}
 	}
 }
@@ -99,7 +100,7 @@ func longGroupBytes(tb testing.TB, r *rules.Rule, groups int) float64 {
 		return float64(m.HeapAlloc)
 	}
 	before := heap()
-	step := benchStart / int64(5*time.Second)
+	step := benchStart/int64(5*time.Second) + 7
 	for range 1100 {
 		for g := range groups {
 			batch := benchBatch(g, 400)
