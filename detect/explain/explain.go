@@ -42,7 +42,7 @@ const (
 	fullSizeRules = 64
 	lookingRules  = 16
 	fullSize      = 8
-	maxRoom       = 3 * fullSize
+	maxRoom       = 2 * fullSize
 )
 
 // NewPlan returns the plan for one of some rules. A rule is choosy when its evidence is chosen by filters.
@@ -54,7 +54,7 @@ func NewPlan(rules int, choosy bool) Plan {
 	}
 	if choosy {
 		p.All = p.Matching
-		p.Matching = Sizes{Room: 3 * few, Each: (3*few + 1) / 2}
+		p.Matching.Room = 2 * few
 	}
 	return p
 }
@@ -85,12 +85,15 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// stride is how many records of a message one stands for in the sample of all records.
-const stride = 128
+// stride is how many records one stands for in the sample of all records; a message of fewer than short gives one all
+// the same, so that a quiet stream is seen as well as a busy one.
+const (
+	stride = 512
+	short  = 32
+)
 
-// Choice says which records of a message stand for it in the sample of all records: one in 128 does, and at least one of
-// each message that is looked at, so that a quiet stream is seen as well as a busy one. It depends on nothing but the
-// place of the message and its length, and costs next to nothing.
+// Choice says which records of a message stand for it in the sample of all records. It depends on nothing but the place
+// of the message and its length, and costs next to nothing.
 type Choice int
 
 // Choose makes the choice for a message of so many records.
@@ -98,7 +101,11 @@ func (p Plan) Choose(message uint64, records int) Choice {
 	if records == 0 || p.Looks > 1 && message%p.Looks != 0 {
 		return -1
 	}
-	return Choice((message >> 32) % uint64(min(records, stride)))
+	n := uint64(stride)
+	if records < short {
+		n = uint64(records)
+	}
+	return Choice((message >> 32) % n)
 }
 
 // Has says whether the record at a place in the message is chosen.

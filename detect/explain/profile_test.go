@@ -131,11 +131,11 @@ func TestProfileDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// TestChoice: every message gives one record, long ones one in 128; with very many rules not every message is looked at.
+// TestChoice: every short message gives one record, others one in 512; with very many rules not all are looked at.
 func TestChoice(t *testing.T) {
 	h := NewHasher("otlp_logs", 3)
-	for _, n := range []int{1, 2, 7, 100, 128, 129, 1000, 10_000} {
-		first := map[int]int{}
+	for _, n := range []int{1, 2, 7, 31, 32, 100, 512, 513, 1000, 10_000} {
+		first, all := map[int]int{}, 0
 		for offset := range int64(200) {
 			c, chosen := NewPlan(1, true).Choose(h.Message(offset), n), 0
 			for i := range n {
@@ -145,11 +145,15 @@ func TestChoice(t *testing.T) {
 					}
 				}
 			}
-			if chosen < max(1, n/stride) || chosen > n/stride+1 {
+			if chosen < n/stride || chosen > n/stride+1 || n < short && chosen != 1 {
 				t.Fatalf("%d of %d records are chosen", chosen, n)
 			}
+			all += chosen
 		}
-		if want := min(n, 50); len(first) < want {
+		if want := 200 * n / stride; n >= short && (all < want*7/10-3 || all > want*13/10+3) {
+			t.Errorf("of 200 messages of %d records %d records were chosen, expected about %d", n, all, want)
+		}
+		if want := min(n, 8); len(first) < want {
 			t.Errorf("of 200 messages of %d records one of only %d places was chosen", n, len(first))
 		}
 	}
