@@ -107,28 +107,36 @@ func newGroup(tb testing.TB, brokers []string, name, topic string) *group {
 }
 
 // begin commits offset 0, as if freshet had been there when the topic was empty: a first start would begin one window
-// before now.
+// before now. A Kafka that was just started may not be ready for it yet.
 func (g *group) begin() {
 	g.tb.Helper()
-	b, err := g.client.Coordinator(g.name)
-	if err != nil {
-		g.tb.Fatal(err)
-	}
 	req := &sarama.OffsetCommitRequest{
 		Version: 2, ConsumerGroup: g.name, ConsumerGroupGeneration: sarama.GroupGenerationUndefined, RetentionTime: -1,
 	}
 	for p := range int32(partitions) {
 		req.AddBlock(g.topic, p, 0, 0, "")
 	}
+	var err error
+	if !within(30*time.Second, 100*time.Millisecond, func() bool { err = g.commit(req); return err == nil }) {
+		g.tb.Fatalf("committing the first offsets: %v", err)
+	}
+}
+
+func (g *group) commit(req *sarama.OffsetCommitRequest) error {
+	b, err := g.client.Coordinator(g.name)
+	if err != nil {
+		return err
+	}
 	res, err := b.CommitOffset(req)
 	if err != nil {
-		g.tb.Fatal(err)
+		return err
 	}
-	for p, code := range res.Errors[g.topic] {
+	for _, code := range res.Errors[g.topic] {
 		if code != sarama.ErrNoError {
-			g.tb.Fatalf("partition %d: %v", p, code)
+			return code
 		}
 	}
+	return nil
 }
 
 // committed returns the sum of the committed offsets.
