@@ -4,6 +4,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -37,15 +38,19 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// FreeAddress returns a loopback address that nobody listens on now.
+// FreeAddress returns a loopback address that nobody listens on now. Its port is below those that systems hand out to
+// connections, so that nobody takes it by chance before the program under test does.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(17000))
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port between 15000 and 32000")
+	return ""
 }
 
 // Write makes a file that only its owner reads.
