@@ -42,6 +42,8 @@ type Sender struct {
 	options SenderOptions
 	metrics *senderMetrics
 	lanes   map[string]*lane
+	drained chan struct{}
+	drain   func()
 }
 
 // lane is the way to one integration.
@@ -83,7 +85,8 @@ func NewSender(o SenderOptions) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer, o.Targets), lanes: map[string]*lane{}}
+	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer, o.Targets), lanes: map[string]*lane{}, drained: make(chan struct{})}
+	s.drain = sync.OnceFunc(func() { close(s.drained) })
 	for _, t := range o.Targets {
 		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: make(chan queued, o.Queue)}
 	}
@@ -109,8 +112,20 @@ func (s *Sender) Send(ns []*Notification) {
 	}
 }
 
-// Run delivers until ctx ends, and returns when the attempts under way have ended too. It returns nil.
+// Drain has Run begin no more attempts and return when those under way have ended.
+func (s *Sender) Drain() { s.drain() }
+
+// Run delivers until ctx ends, which ends the attempts under way too, or until Drain is called. It returns nil.
 func (s *Sender) Run(ctx context.Context) error {
+	taking, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-s.drained:
+			stop()
+		case <-taking.Done():
+		}
+	}()
 	var g errgroup.Group
 	for _, l := range s.lanes {
 		workers := 1
@@ -119,7 +134,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		}
 		for range workers {
 			g.Go(func() error {
-				s.work(ctx, l)
+				s.work(ctx, taking, l)
 				return nil
 			})
 		}
@@ -127,14 +142,15 @@ func (s *Sender) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *Sender) work(ctx context.Context, l *lane) {
+// work makes attempts within ctx, and begins them while taking lasts.
+func (s *Sender) work(ctx, taking context.Context, l *lane) {
 	for {
 		select {
-		case <-ctx.Done():
+		case <-taking.Done():
 			return
 		case q := <-l.queue:
 			s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
-			if !l.rest(ctx) {
+			if !l.rest(taking) {
 				return
 			}
 			s.attempt(ctx, l, q)

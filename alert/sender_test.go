@@ -126,3 +126,33 @@ func TestReceiverThatAsksForRest(t *testing.T) {
 		}
 	})
 }
+
+// A drained sender answers what it has begun and begins nothing more.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		s := NewSender(SenderOptions{
+			Targets: []Target{{i, notifierFunc(func(ctx context.Context, _ *Notification) (Outcome, error) {
+				select {
+				case <-ctx.Done():
+					return Outcome{}, ctx.Err()
+				case <-time.After(3 * time.Second):
+					return Outcome{}, nil
+				}
+			})}},
+			Done: got.done,
+		})
+		ended := make(chan error)
+		go func() { ended <- s.Run(t.Context()) }()
+		s.Send([]*Notification{note("under way", i), note("waiting", i)})
+		synctest.Wait()
+		s.Drain()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if list := got.take(); !slices.Equal(list, []string{"under way: ok"}) {
+			t.Errorf("answers are %q", list)
+		}
+	})
+}

@@ -22,6 +22,8 @@ const (
 	lastFlush = 10 * time.Second
 	// flushBytes processed have a transaction made before the interval is over.
 	flushBytes = 16 << 20
+	// lastWork is how much of that tasks may take to finish what they have under way outside of Kafka.
+	lastWork = 5 * time.Second
 	// watchInterval is how often new topics and partitions are looked for.
 	watchInterval = 5 * time.Second
 )
@@ -153,6 +155,7 @@ func (r *run) finish(life context.Context) {
 	for _, w := range r.workers {
 		w.stop()
 	}
+	r.finishTasks(life)
 	if r.member.id != "" {
 		r.retry = time.Time{}
 		if err := r.flush(life); err != nil {
@@ -165,6 +168,18 @@ func (r *run) finish(life context.Context) {
 			r.log.Debug("leaving the group", "err", err)
 		}
 	}
+}
+
+func (r *run) finishTasks(life context.Context) {
+	ctx, cancel := context.WithTimeout(life, lastWork)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, w := range r.workers {
+		if f, ok := w.task.(Finisher); ok {
+			wg.Go(func() { f.Finish(ctx) })
+		}
+	}
+	wg.Wait()
 }
 
 // assign closes the workers of partitions that are no longer ours and opens those that are new. kept is false when the

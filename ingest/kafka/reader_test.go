@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,20 +158,31 @@ func TestTail(t *testing.T) {
 			{"last", kafka.Last(1), []string{"4", "5", "new"}},
 			{"last of all", kafka.Last(1000), []string{"0", "1", "2", "3", "4", "5", "new"}},
 		}
-		got := make([]list[string], len(tests))
+		got, ticks := make([]list[string], len(tests)), make([]atomic.Int64, len(tests))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, len(tests))
 		for i, test := range tests {
 			go func() {
 				done <- client.Tail(ctx, topic, test.from, func(m *kafka.Message) error {
-					if v := string(m.Value); v != "tick" {
+					if v := string(m.Value); v == "tick" {
+						ticks[i].Add(1)
+					} else {
 						got[i].add(v)
 					}
 					return nil
 				})
 			}()
 		}
-		time.Sleep(time.Second) // all are at the end, those that start there too
+		// Those that start before the end have read what is there, then those that start at the end hear a tick.
+		for i, test := range tests {
+			within(t, 10*time.Second, test.name+" to begin", func() bool { return len(got[i].all()) >= len(test.want)-1 })
+		}
+		for i, test := range tests {
+			within(t, 10*time.Second, test.name+" to be at the end", func() bool {
+				produce(t, client, topic, 0, "tick")
+				return ticks[i].Load() > 0
+			})
+		}
 		produce(t, client, topic, 0, "new")
 		for i, test := range tests {
 			within(t, 10*time.Second, test.name, func() bool { return len(got[i].all()) >= len(test.want) })
@@ -199,13 +212,24 @@ func TestTailNewPartitions(t *testing.T) {
 	cluster := kafkatest.Embedded(t, broker.Options{})
 	client := cluster.Client(t)
 	topic := kafkatest.Name("later")
+	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	cluster.Embedded.Cluster().ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Embedded.Cluster().KeepControl()
+		for _, about := range r.(*kmsg.MetadataRequest).Topics {
+			if *about.Topic == topic {
+				once()
+			}
+		}
+		return nil, nil, false
+	})
 	var got list[string]
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
 		done <- client.Tail(ctx, topic, kafka.Newest(), func(m *kafka.Message) error { got.add(string(m.Value)); return nil })
 	}()
-	time.Sleep(200 * time.Millisecond)
+	<-asked // for a topic that is not there yet
 	if _, err := client.CreateTopics(t.Context(), []kafka.TopicSpec{{Name: topic, Partitions: 1}}); err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,11 @@ type Task interface {
 	Close()
 }
 
+// Finisher is a Task that has work under way outside of Kafka, e.g. a message to a person. Finish is called before the last
+// flush of a stage that ends: it begins nothing new and waits for what is under way, at most until ctx ends, so that the
+// flush can say what came of it.
+type Finisher interface{ Finish(ctx context.Context) }
+
 // Output is what a task hands over for the next transaction. With no messages and no new offset the flush is skipped.
 type Output struct {
 	Messages []Message

@@ -375,7 +375,10 @@ func TestPositionIsGone(t *testing.T) {
 		}
 		runStage(t, client, stage)
 		expect("the record after the gap", "a", "b", "c")
-		time.Sleep(300 * time.Millisecond) // it is committed
+		within(t, 20*time.Second, "the commit", func() bool {
+			r, err := admin.ListConsumerGroupOffsets(stage.Group, map[string][]int32{topic: {0}})
+			return err == nil && r.GetBlock(topic, 0).Offset == 5
+		})
 		if err := admin.DeleteTopic(topic); err != nil {
 			t.Fatal(err)
 		}

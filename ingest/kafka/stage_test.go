@@ -334,6 +334,43 @@ func TestSameInstanceTwice(t *testing.T) {
 	})
 }
 
+// finishing is a fake that finishes what it has under way.
+type finishing struct {
+	fake
+	finish func(context.Context)
+}
+
+func (f *finishing) Finish(ctx context.Context) { f.finish(ctx) }
+
+// What a task finishes when its stage ends is part of the last flush.
+func TestFinisher(t *testing.T) {
+	t.Parallel()
+	cluster := kafkatest.Embedded(t, broker.Options{})
+	client := cluster.Client(t)
+	in, out := cluster.Topic(t, client, 1, nil), cluster.Topic(t, client, 1, nil)
+	produce(t, client, in, 0, "x")
+	processed, ended := make(chan struct{}), false
+	stop := runStage(t, client, kafka.Stage{
+		Group: "g", Instance: "a", Topics: []string{in},
+		Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
+			f := &finishing{finish: func(ctx context.Context) { ended = ctx.Err() == nil }}
+			f.process = func(*kafka.Message) error { close(processed); return nil }
+			f.take = func() (kafka.Output, error) {
+				if !ended {
+					return kafka.Output{}, nil
+				}
+				return kafka.Output{Messages: []kafka.Message{{Topic: out, Value: []byte("sent")}}}, nil
+			}
+			return f, nil
+		},
+	})
+	<-processed
+	stop()
+	if got := read(t, client, out, 0); !slices.Equal(got, []string{"sent"}) {
+		t.Errorf("found %q", got)
+	}
+}
+
 // Join sees the messages of all tasks of a flush and decides what is written.
 func TestJoin(t *testing.T) {
 	t.Parallel()

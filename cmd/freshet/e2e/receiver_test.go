@@ -35,6 +35,9 @@ type message struct {
 // receiver is an HTTP server that takes webhooks.
 type receiver struct {
 	*httptest.Server
+	// hold, when set, is called before a message is answered.
+	hold func()
+
 	mu       sync.Mutex
 	messages []message
 	faults   []string
@@ -53,6 +56,9 @@ func (r *receiver) take(w http.ResponseWriter, req *http.Request) {
 	var m message
 	err := json.NewDecoder(req.Body).Decode(&m)
 	m.key, m.at = req.Header.Get("Idempotency-Key"), at
+	if r.hold != nil {
+		r.hold()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -162,6 +163,31 @@ func TestAlerterRestarts(t *testing.T) {
 		newService(t, "checkout", grpc).logs(100, log.SeverityError, "boom")
 		hook.once(t, 30*time.Second, "ErrorSpike", "firing")
 		p.Kill()
+		harness.Start(t, config, "run").Running()
+		hook.once(t, 60*time.Second, "ErrorSpike", "resolved")
+		if n := len(hook.told(t, "ErrorSpike", "firing")); n != 1 {
+			t.Errorf("told %d times that the alert fires, want once", n)
+		}
+	})
+}
+
+// Who is interrupted while a message is on its way hears the answer first, so that the next process does not send it again.
+func TestInterruptWhileSending(t *testing.T) {
+	t.Parallel()
+	onEachKafka(t, func(t *testing.T, k *cluster) {
+		hook, grpc := newReceiver(t), harness.FreeAddress(t)
+		arrived, answer := make(chan struct{}, 10), make(chan struct{})
+		hook.hold = func() { arrived <- struct{}{}; <-answer }
+		config := k.config(t, fmt.Sprintf(spikeRules, "10s", 100), hook.URL, grpc)
+		p := harness.Start(t, config, "run").Running()
+		newService(t, "checkout", grpc).logs(100, log.SeverityError, "boom")
+		<-arrived
+		p.Signal(syscall.SIGINT)
+		harness.Eventually(t, 10*time.Second, "the interrupt is noticed", func() bool { return p.Logged("freshet stops") > 0 })
+		close(answer)
+		if err := p.Wait(); err != nil {
+			t.Error(err)
+		}
 		harness.Start(t, config, "run").Running()
 		hook.once(t, 60*time.Second, "ErrorSpike", "resolved")
 		if n := len(hook.told(t, "ErrorSpike", "firing")); n != 1 {

@@ -28,8 +28,9 @@ type notify struct {
 
 	sending sync.WaitGroup
 
-	mu       sync.Mutex // guards outcomes, and alerter against readers of views
-	outcomes []outcome
+	mu        sync.Mutex // guards what follows, and alerter against readers of views
+	outcomes  []outcome
+	finishing bool // nothing more is sent
 }
 
 // outcome is what became of an attempt to deliver a notification.
@@ -142,6 +143,9 @@ func (t *notify) Committed() {
 // deliver sends what may be sent now. The caller holds the lock, which Done, called from within Send, needs too; so the
 // sender is called on a goroutine of its own.
 func (t *notify) deliver() {
+	if t.finishing {
+		return // the intents are kept: who comes next sends them
+	}
 	if due := t.alerter.Deliveries(); len(due) > 0 {
 		t.sending.Go(func() { t.sender.Send(due) })
 	}
@@ -153,6 +157,20 @@ func (t *notify) delivered(id string, result alert.Outcome, err error) {
 	t.outcomes = append(t.outcomes, outcome{id: id, result: result, err: err, at: time.Now()})
 	t.mu.Unlock()
 	t.flush()
+}
+
+// Finish implements kafka.Finisher: a message that is on its way is answered before the process ends, and the answer is
+// committed, else the next process would send it again.
+func (t *notify) Finish(ctx context.Context) {
+	t.mu.Lock()
+	t.finishing = true
+	t.mu.Unlock()
+	t.sending.Wait()
+	t.sender.Drain()
+	select {
+	case <-t.stopped:
+	case <-ctx.Done():
+	}
 }
 
 // views returns the alerts for the page and the API.

@@ -142,6 +142,7 @@ func New(o Options) (p *Pipeline, err error) {
 // Run does the work of the targets until ctx ends, and returns when everything it started has.
 func (p *Pipeline) Run(ctx context.Context) error {
 	defer p.Close()
+	defer context.AfterFunc(ctx, func() { p.log.Info("freshet stops: what is under way is finished first") })()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.serve(ctx) })
 	g.Go(func() error { return p.memory.Run(ctx) })
