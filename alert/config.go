@@ -1,9 +1,6 @@
 package alert
 
-import (
-	"path/filepath"
-	"time"
-)
+import "time"
 
 // Config is the alerter's part of the configuration, in Alertmanager's keys. Decode it strictly (unknown keys are
 // faults), then call Validate.
@@ -209,46 +206,4 @@ func (s SlackConfig) withGlobal(g *Global) SlackConfig {
 		s.AppURL = g.SlackAppURL
 	}
 	return s
-}
-
-// SetDirectory makes the relative paths of the configuration relative to a folder.
-func (c *Config) SetDirectory(dir string) {
-	paths := []*string{&c.Global.SlackAPIURLFile, &c.Global.SlackAppTokenFile}
-	for i := range c.Templates {
-		paths = append(paths, &c.Templates[i])
-	}
-	for i := range c.Receivers {
-		r := &c.Receivers[i]
-		for j := range r.SlackConfigs {
-			s := &r.SlackConfigs[j]
-			paths = append(paths, &s.APIURLFile, &s.TokenFile, &s.AppTokenFile)
-			paths = append(paths, s.HTTPConfig.paths()...)
-		}
-		for j := range r.WebhookConfigs {
-			w := &r.WebhookConfigs[j]
-			paths = append(append(paths, &w.URLFile), w.HTTPConfig.paths()...)
-		}
-	}
-	for _, p := range paths {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(dir, *p)
-		}
-	}
-}
-
-func (h *HTTPConfig) paths() []*string {
-	if h == nil {
-		return nil
-	}
-	paths := []*string{&h.BearerTokenFile}
-	if h.Authorization != nil {
-		paths = append(paths, &h.Authorization.CredentialsFile)
-	}
-	if h.BasicAuth != nil {
-		paths = append(paths, &h.BasicAuth.UsernameFile, &h.BasicAuth.PasswordFile)
-	}
-	if h.TLSConfig != nil {
-		paths = append(paths, &h.TLSConfig.CAFile, &h.TLSConfig.CertFile, &h.TLSConfig.KeyFile)
-	}
-	return paths
 }

@@ -72,9 +72,9 @@ func (s *strict) report(path string, content []byte) []Fault {
 	return s.faults
 }
 
-func alertFaults(prefix string, c *alert.Config) []Fault {
+func alertFaults(prefix string, faults []alert.Fault) []Fault {
 	var out []Fault
-	for _, f := range c.Validate() {
+	for _, f := range faults {
 		out = append(out, Fault{Path: prefix + f.Path, Message: f.Message, Hint: f.Hint})
 	}
 	return out
@@ -125,7 +125,7 @@ func (c *Config) faults(s *strict) []Fault {
 	}
 	out = append(out, c.Ingest.faults(c.Kafka.Namespace)...)
 	out = append(out, c.Health.faults()...)
-	out = append(out, alertFaults("alert.", &c.Alert.Config)...)
+	out = append(out, alertFaults("alert.", c.Alert.Validate())...)
 	for _, f := range c.Agent.Validate() {
 		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
 	}

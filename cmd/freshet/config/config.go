@@ -192,8 +192,9 @@ func Load(path string) (*Config, []Fault, error) {
 	}
 	s := newStrict(os.LookupEnv)
 	s.decode(content, &cfg.Alert.Config)
-	s.check(alertFaults("", &cfg.Alert.Config))
+	s.check(alertFaults("", cfg.Alert.Validate()))
 	cfg.Alert.SetDirectory(filepath.Dir(cfg.Alert.ConfigFile))
+	s.check(alertFaults("", cfg.Alert.Unreadable()))
 	return cfg, s.report(cfg.Alert.ConfigFile, content), nil
 }
 
@@ -206,6 +207,7 @@ func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (
 	cfg.relativeTo(filepath.Dir(path))
 	if len(s.faults) == 0 {
 		s.check(cfg.readSecrets())
+		s.check(alertFaults("alert.", cfg.Alert.Unreadable()))
 	}
 	return cfg, s.report(path, content)
 }
