@@ -133,7 +133,7 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 		a.begin(t, origin.Offset)
 	}
 	for _, c := range a.classes {
-		c.done = false
+		c.next()
 	}
 	a.profile.record(r)
 	reached, known := a.eventTime()

@@ -76,7 +76,7 @@ func (t *tally) sampleAll(r *ingest.Record, at, reached int64) {
 	if t.plan.All.Room == 0 || t.closed(at, reached) {
 		return
 	}
-	key, ok := t.class.key(r)
+	key, _, ok := t.class.of(r)
 	if !ok {
 		return
 	}

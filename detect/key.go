@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
@@ -98,18 +99,29 @@ func keyValues(values []ingest.Value, key string) {
 
 // keyClass computes the key once per record for all rules with the same `by`.
 type keyClass struct {
-	by   []rules.Key
-	buf  []byte
-	ok   bool
-	done bool
+	by        []rules.Key
+	key, last []byte
+	ok        bool
+	done      bool
+	// run counts the runs of records with the same key: most messages have all of one group together, so that a rule
+	// need not look for the group that it has in hand.
+	run uint64
 }
 
-func (c *keyClass) key(r *ingest.Record) (key []byte, ok bool) {
+// next says that another record is in hand.
+func (c *keyClass) next() { c.done = false }
+
+// of returns the key of the record in hand, and the number of the run of equal keys that it belongs to.
+func (c *keyClass) of(r *ingest.Record) (key []byte, run uint64, ok bool) {
 	if !c.done {
-		c.buf, c.ok = appendKey(c.buf[:0], c.by, r)
+		c.key, c.last = c.last, c.key
+		c.key, c.ok = appendKey(c.key[:0], c.by, r)
+		if !c.ok || !bytes.Equal(c.key, c.last) || c.run == 0 {
+			c.run++
+		}
 		c.done = true
 	}
-	return c.buf, c.ok
+	return c.key, c.run, c.ok
 }
 
 // byText names a `by` list: rules with equal texts group alike.

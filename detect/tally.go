@@ -27,7 +27,12 @@ type tally struct {
 	// evidence says, per aggregate, whether a record that it takes is evidence for the rule.
 	evidence []bool
 
-	groups                       map[string]*tallyGroup
+	groups map[string]*tallyGroup
+	// hand is the group of the run of records in hand; see keyClass.
+	hand struct {
+		run   uint64
+		group *tallyGroup
+	}
 	dirty                        []*tallyGroup
 	free                         []*tallyPane
 	cells, dirtyCells, freeCells []*cell
@@ -57,6 +62,9 @@ type tallyPane struct {
 	cell  *cell
 	limit uint64
 }
+
+// maxSparePanes is how many panes a rule keeps for reuse beyond one for each group.
+const maxSparePanes = 1024
 
 // outcome says what became of a record.
 type outcome uint8
@@ -176,7 +184,7 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 	if !taken && !t.everyRecord {
 		return tallyNothing
 	}
-	key, ok := t.class.key(r)
+	key, run, ok := t.class.of(r)
 	if !ok {
 		t.unmatched++
 		return tallyNothing
@@ -186,12 +194,10 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 		return tallyLate
 	}
 	t.matched++
-	g := t.groups[string(key)]
-	if g == nil {
-		k := pane.Key{Rule: t.rule.ID, Group: string(key)}
-		g = &tallyGroup{key: k.Group, partition: k.Partition(t.partitions)}
-		t.groups[k.Group] = g
+	if t.hand.run != run || t.hand.group == nil {
+		t.hand.run, t.hand.group = run, t.groupOf(key)
 	}
+	g := t.hand.group
 	p := t.paneOf(g, at)
 	t.apply(p.pane, r, origin, at, evidence)
 	if evidence && t.profiler.hash < p.limit {
@@ -206,6 +212,16 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 		t.dirty = append(t.dirty, g)
 	}
 	return tallyFirst
+}
+
+func (t *tally) groupOf(key []byte) *tallyGroup {
+	g := t.groups[string(key)]
+	if g == nil {
+		k := pane.Key{Rule: t.rule.ID, Group: string(key)}
+		g = &tallyGroup{key: k.Group, partition: k.Partition(t.partitions)}
+		t.groups[k.Group] = g
+	}
+	return g
 }
 
 // closed says whether the pane of an event time is closed: the partition's own has passed its end by the lateness.
@@ -347,6 +363,7 @@ func (t *tally) appendGroup(b []byte, g *tallyGroup) []byte {
 
 // sweep lets go of closed panes and quiet groups. All groups are clean when it is called.
 func (t *tally) sweep(reached int64) {
+	t.hand.group = nil
 	for key, g := range t.groups {
 		kept := g.panes[:0]
 		for _, p := range g.panes {
@@ -364,8 +381,8 @@ func (t *tally) sweep(reached int64) {
 			delete(t.groups, key)
 		}
 	}
-	// Panes are kept for reuse while they are about as many as the groups.
-	if spare := len(t.groups) + 64; len(t.free) > spare {
+	// Panes are kept for reuse: all that one sweep lets go of where they are few, about as many as the groups otherwise.
+	if spare := len(t.groups) + maxSparePanes; len(t.free) > spare {
 		clear(t.free[spare:])
 		t.free = t.free[:spare]
 	}
@@ -373,6 +390,7 @@ func (t *tally) sweep(reached int64) {
 
 // forget lets go of all groups: their deltas are written, and what they still know only saves bytes.
 func (t *tally) forget() {
+	t.hand.group = nil
 	clear(t.groups)
 	clear(t.free)
 	t.free = t.free[:0]

@@ -63,14 +63,23 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 
 // find is Record.Lookup without copying the value: names are looked up more often than anything else is done.
 func find(r *ingest.Record, name string) *ingest.Value {
-	for _, attrs := range [...]ingest.Attrs{r.Attributes, r.Scope.Attributes, r.Resource.Attributes} {
-		for i := len(attrs) - 1; i >= 0; i-- {
-			if a := &attrs[i]; a.Key == name {
-				if a.Value.Kind != ingest.Missing {
-					return &a.Value
-				}
-				break // as Attrs.Get: the last one counts, and a missing one is looked for further out
+	if v := findIn(r.Attributes, name); v != nil {
+		return v
+	}
+	if v := findIn(r.Scope.Attributes, name); v != nil {
+		return v
+	}
+	return findIn(r.Resource.Attributes, name)
+}
+
+// findIn is Attrs.Get: of several the last one counts. A missing one is as if it were not there.
+func findIn(attrs ingest.Attrs, name string) *ingest.Value {
+	for i := len(attrs) - 1; i >= 0; i-- {
+		if a := &attrs[i]; a.Key == name {
+			if a.Value.Kind == ingest.Missing {
+				return nil
 			}
+			return &a.Value
 		}
 	}
 	return nil
