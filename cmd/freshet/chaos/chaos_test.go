@@ -282,5 +282,5 @@ func complain(t *testing.T, what string, wrong []string) {
 		return
 	}
 	slices.Sort(wrong)
-	t.Errorf("%d %s, among them:\n  %s", len(wrong), what, strings.Join(wrong[:min(len(wrong), 5)], "\n  "))
+	t.Errorf("%d %s, among them:\n  %s", len(wrong), what, strings.Join(wrong[:min(len(wrong), 20)], "\n  "))
 }
