@@ -151,6 +151,11 @@ func recordToFinding(b *testing.B, c kafkatest.Cluster) {
 	makeTopic(b, client, topic)
 	p := harness.Start(b, config(b, c.Brokers, namespace, topic, markedRules), "run", "--target", "detect").Running()
 	findings := watch(b, client, namespace)
+	// A group of consumers takes a second to come together; what is measured is a detector at work.
+	within(20*time.Second, 50*time.Millisecond, func() bool {
+		const panes = 4 // partitions, the default
+		return len(p.Metrics(b.Context()).Label("freshet_detect_watermark_delay_seconds", "partition")) == panes
+	})
 	w := reference(2_000)
 	w.start, w.perSecond, w.spikes = time.Now(), 10_000, nil
 	var written []time.Time
