@@ -29,7 +29,7 @@ const (
 type Accumulator struct {
 	opts    AccumulatorOptions
 	tallies []*tally
-	signals [signals][]*tally // by signal
+	index   [signals]index // by signal
 	classes []*keyClass
 	profile *profiler
 	// boundaries are the different (interval, lateness) of the rules: a marker is due when event time crosses one.
@@ -92,7 +92,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 		}
 		a.tallies = append(a.tallies, t)
 		if r.From < signals {
-			a.signals[r.From] = append(a.signals[r.From], t)
+			a.index[r.From].add(t)
 		}
 		if b := (boundary{t.interval, t.lateness}); !seen[b] {
 			seen[b] = true
@@ -144,13 +144,15 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	if r.Signal >= signals {
 		return
 	}
-	for _, tally := range a.signals[r.Signal] {
-		switch tally.add(r, origin, t, reached) {
-		case tallyLate:
-			late = true
-		case tallyFirst:
-			a.pending++
-		case tallyNothing, tallyTaken:
+	for _, tallies := range a.index[r.Signal].find(r) {
+		for _, tally := range tallies {
+			switch tally.add(r, origin, t, reached) {
+			case tallyLate:
+				late = true
+			case tallyFirst:
+				a.pending++
+			case tallyNothing, tallyTaken:
+			}
 		}
 	}
 	if late {

@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -347,4 +349,50 @@ func FuzzMetadata(f *testing.F) {
 		}
 		a.Take()
 	})
+}
+
+// Rules that are found by what they require give what they give when each is asked about every record.
+func TestIndex(t *testing.T) {
+	var yaml strings.Builder
+	yaml.WriteString("groups:\n  - name: g\n    rules:\n")
+	for i, where := range []string{
+		`service.name == "a"`, `service.name in ["a", "b", "b"]`, `service.name == "c" && app.v > 2`, `severity >= ERROR`,
+		`host.name == "h" && service.name == "a"`, `service.name == "a" || app.v > 3`, `host.name == "i"`,
+	} {
+		fmt.Fprintf(&yaml, "      - {alert: R%d, from: logs, where: '%s', by: [service.name], window: 10s, when: sum(app.v) > 5}\n", i, where)
+	}
+	indexed, problems := rules.Parse("index.yaml", []byte(yaml.String()))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	plain := &rules.Set{Version: indexed.Version}
+	for _, r := range indexed.Rules {
+		copied := *r
+		copied.Bounds = nil
+		plain.Rules = append(plain.Rules, &copied)
+	}
+	random := rand.New(rand.NewPCG(3, 5))
+	with, without := accumulatorOf(t, indexed, 2), accumulatorOf(t, plain, 2)
+	for offset := range int64(200) {
+		var records []ingest.Record
+		for range 20 {
+			r := errorAt([]string{"", "a", "b", "c"}[random.IntN(4)], float64(offset)/5+random.Float64())
+			r.Severity = int32(9 + 8*random.IntN(2))
+			r.Attributes = ingest.Attrs{{Key: "app.v", Value: ingest.IntValue(random.Int64N(6))}}
+			if random.IntN(2) == 0 {
+				r.Attributes = append(r.Attributes, ingest.Attr{Key: "host.name", Value: ingest.StringValue([]string{"h", "i"}[random.IntN(2)])})
+			}
+			records = append(records, r)
+		}
+		add(with, offset, float64(offset), slices.Clone(records)...)
+		add(without, offset, float64(offset), records...)
+		if offset%7 == 0 {
+			if got, want := with.Take(), without.Take(); !reflect.DeepEqual(got, want) {
+				t.Fatalf("at offset %d the sections differ", offset)
+			}
+		}
+	}
+	if got, want := with.Stats(), without.Stats(); !reflect.DeepEqual(got, want) || want.Rules[4].Matched == 0 {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
 }

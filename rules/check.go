@@ -176,7 +176,7 @@ func (g *groupDraft) compile(draft *ruleDraft, r *Rule) {
 		where, faults := expr.CompileWhere(s.text, r.From)
 		d.expression("where", s, faults)
 		if where != nil {
-			r.Where, r.WhereText = where.Holds, where.Text
+			r.Where, r.WhereText, r.Bounds = where.Holds, where.Text, where.Bounds
 		}
 	}
 	var keys []expr.Key

@@ -27,8 +27,10 @@ type Rule struct {
 	From  ingest.Signal
 	Topic string // for From == Events: the topic that they come from
 	// Where selects records; nil selects all. WhereText is its canonical source, "" when it is nil.
+	// Bounds are equalities that it requires.
 	Where     expr.Predicate
 	WhereText string
+	Bounds    []expr.Bound
 	// By names the group: its labels, in the order written.
 	By []Key
 

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -16,6 +18,12 @@ func compare[T any](name string, left, right operand[T]) operand[T] {
 	case operators.Equals:
 		o.truth = same(left, right)
 		o.trend = onlyFixedBoth(left.trend, right.trend)
+		switch {
+		case right.literal != nil && right.kind == text:
+			return o.bind(left, right.str)
+		case left.literal != nil && left.kind == text:
+			return o.bind(right, left.str)
+		}
 		return o
 	case operators.NotEquals:
 		p := same(left, right)
@@ -179,7 +187,11 @@ func (l *lowering[T]) membership(x operand[T], elements ast.Expr) operand[T] {
 		}}, tests...)
 	}
 	if len(tests) == 1 {
-		return operand[T]{kind: truth, truth: tests[0], measured: x.measured, trend: onlyFixed(x.trend)}
+		o := operand[T]{kind: truth, truth: tests[0], measured: x.measured, trend: onlyFixed(x.trend)}
+		if len(texts) > 0 {
+			return o.bind(x, slices.Sorted(maps.Keys(texts))...)
+		}
+		return o
 	}
 	return operand[T]{kind: truth, measured: x.measured, trend: onlyFixed(x.trend), truth: func(t *T) bool {
 		for _, test := range tests {

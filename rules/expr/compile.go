@@ -17,6 +17,17 @@ type Where struct {
 	Holds Predicate
 	// Text is the canonical source: equal texts mean equal predicates.
 	Text string
+	// Bounds are equalities that the predicate requires, all of them: who has many predicates can find by them those that
+	// a record may satisfy.
+	Bounds []Bound
+}
+
+// Bound is an equality with texts: the Value of a record that satisfies it is one of Texts. Of equal Names the Values are
+// the same.
+type Bound struct {
+	Name  string
+	Value func(*ingest.Record) (text string, ok bool)
+	Texts []string
 }
 
 // Key is a compiled entry of `by`.
@@ -46,11 +57,15 @@ func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
 	if faults := c.mustBe(truth, "`where`"); faults != nil {
 		return nil, faults
 	}
-	holds := c.recordOperand(c.root).asTruth()
+	o := c.recordOperand(c.root)
+	w := &Where{Holds: o.asTruth(), Text: c.canonical(c.root)}
 	if c.faults != nil {
 		return nil, inOrder(c.faults)
 	}
-	return &Where{Holds: holds, Text: c.canonical(c.root)}, nil
+	for _, b := range o.bounds {
+		w.Bounds = append(w.Bounds, Bound{b.name, b.value, b.texts})
+	}
+	return w, nil
 }
 
 // CompileKey compiles one entry of a rule's `by`. The result is nil when there are faults.

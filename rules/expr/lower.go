@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -117,6 +118,7 @@ func (l *lowering[T]) join(name string, left, right operand[T]) operand[T] {
 	o := operand[T]{kind: truth, trend: joint(left.trend, right.trend), measured: left.measured || right.measured}
 	if name == operators.LogicalAnd {
 		o.truth = func(t *T) bool { return p(t) && q(t) }
+		o.bounds = slices.Concat(left.bounds, right.bounds)
 	} else {
 		o.truth = func(t *T) bool { return p(t) || q(t) }
 	}

@@ -37,10 +37,28 @@ type operand[T any] struct {
 
 	trend    trend
 	unit     string
-	measured bool // it reads an aggregate
+	measured bool   // it reads an aggregate
+	name     string // of a plain name: what it means, so that equal names mean the same
+	// bounds are what a truth requires; see Bound.
+	bounds []bound[T]
 	// folded is set by lower() and upper(): the text before, and how to compare it with a text in that case.
 	folded     *operand[T]
 	equalFolds func(s, want string) bool
+}
+
+// bound says that a truth holds for no T but those whose value is one of some texts.
+type bound[T any] struct {
+	name  string
+	value func(*T) (string, bool)
+	texts []string
+}
+
+// bind notes what x == one of some texts requires, where x is a plain name.
+func (o operand[T]) bind(x operand[T], texts ...string) operand[T] {
+	if x.name != "" {
+		o.bounds = []bound[T]{{x.name, onlyString(x), texts}}
+	}
+	return o
 }
 
 // asNumber returns the operand as a number, NaN for what is none.

@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,7 +180,7 @@ func TestClosuresAgreeWithCEL(t *testing.T) {
 	}
 	g := generator{rand.New(rand.NewPCG(7, 11))}
 	expressions, records := 1500, 6
-	held := 0
+	held, bounds := 0, 0
 	for range expressions {
 		e := g.condition(3)
 		w, faults := CompileWhere(e.rule, ingest.Logs)
@@ -211,6 +212,12 @@ func TestClosuresAgreeWithCEL(t *testing.T) {
 				t.Fatalf("%s with %v: %v", e.cel, seen, err)
 			}
 			got := w.Holds(r)
+			for _, b := range w.Bounds {
+				bounds++
+				if text, ok := b.Value(r); got && (!ok || !slices.Contains(b.Texts, text)) {
+					t.Fatalf("%s holds with %v, and requires %s in %q", e.rule, seen, b.Name, b.Texts)
+				}
+			}
 			if got != out.Value() {
 				t.Fatalf("%s with %v is %t, and CEL says %v of %s", e.rule, seen, got, out.Value(), e.cel)
 			}
@@ -221,6 +228,9 @@ func TestClosuresAgreeWithCEL(t *testing.T) {
 	}
 	if held < expressions || held > expressions*(records-1) {
 		t.Errorf("%d of %d judgements hold: the generator is one-sided", held, expressions*records)
+	}
+	if bounds == 0 {
+		t.Error("no expression requires an equality")
 	}
 }
 

@@ -25,13 +25,18 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 		o := operand[ingest.Record]{kind: f.kind, num: f.num, value: f.value, unit: f.unit}
 		if f.text != nil {
 			get := f.text
+			o.name = "field " + name
 			o.text = func(r *ingest.Record) (string, bool) { s := get(r); return s, s != "" }
 		}
 		return o
 	case toOwnAttribute:
-		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Attributes.Get(name) }}
+		return operand[ingest.Record]{
+			kind: dynamic, name: "own " + name, value: func(r *ingest.Record) ingest.Value { return r.Attributes.Get(name) },
+		}
 	case toResource:
-		return operand[ingest.Record]{kind: dynamic, value: func(r *ingest.Record) ingest.Value { return r.Resource.Attributes.Get(name) }}
+		return operand[ingest.Record]{
+			kind: dynamic, name: "resource " + name, value: func(r *ingest.Record) ingest.Value { return r.Resource.Attributes.Get(name) },
+		}
 	case toMetric:
 		return operand[ingest.Record]{kind: number, num: func(r *ingest.Record) float64 {
 			if r.Name != name {
@@ -43,7 +48,7 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 		return operand[ingest.Record]{kind: truth, truth: recordLeaf(to.of).present()}
 	default:
 		return operand[ingest.Record]{
-			kind:  dynamic,
+			kind: dynamic, name: "attribute " + name,
 			value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) },
 			num: func(r *ingest.Record) float64 {
 				if v := find(r, name); v != nil {

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -304,6 +305,38 @@ func TestFindIsLookup(t *testing.T) {
 			if got != want {
 				t.Errorf("%v and %v: found %v, want %v", r.Attributes, outer, got, want)
 			}
+		}
+	}
+}
+
+// What a predicate requires to be one of some texts, and nothing that it does not.
+func TestBounds(t *testing.T) {
+	for where, want := range map[string]string{
+		`service.name == "shop"`:                                       "attribute service.name [shop]",
+		`"shop" == service.name && severity >= ERROR`:                  "attribute service.name [shop]",
+		`service.name in ["b", "a"] && resource["env"] == "p"`:         "attribute service.name [a b]; resource env [p]",
+		`(service.name == "a" && has(app.x)) && attributes["y"] == ""`: "attribute service.name [a]; own y []",
+		`severity_text == "WARN"`:                                      "field severity_text [WARN]",
+		`service.name == "a" || service.name == "b"`:                   "",
+		`!(service.name == "a")`:                                       "",
+		`service.name != "a"`:                                          "",
+		`service.name in ["a", 1]`:                                     "",
+		`service.name == 5`:                                            "",
+		`service.name.lower() == "a"`:                                  "",
+		`service.name == host.name`:                                    "",
+		`has(app.x) ? service.name == "a" : true`:                      "",
+	} {
+		w, faults := CompileWhere(where, ingest.Logs)
+		if faults != nil {
+			t.Errorf("%s: %v", where, faults)
+			continue
+		}
+		var got []string
+		for _, b := range w.Bounds {
+			got = append(got, fmt.Sprintf("%s %v", b.Name, b.Texts))
+		}
+		if text := strings.Join(got, "; "); text != want {
+			t.Errorf("%s requires %q, expected %q", where, text, want)
 		}
 	}
 }
