@@ -151,11 +151,16 @@ type health struct {
 	down     bool // said in the log
 	since    time.Time
 	lastGood time.Time
+	back     time.Time // when it was last found to be back
 	err      error
 }
 
 // grace is how long requests must have failed without any that succeeded before a cluster that was there counts as away.
 const grace = 2 * time.Second
+
+// settling is how long after an outage no partition counts as idle: agents write then what they have held, and they may
+// be a little later than we are.
+const settling = 5 * time.Second
 
 func newHealth(brokers []string, log *slog.Logger, connected prometheus.Gauge) *health {
 	return &health{brokers: strings.Join(brokers, ", "), log: log, connected: connected}
@@ -168,6 +173,7 @@ func (h *health) good() {
 	h.lastGood, h.err = now, nil
 	h.connected.Set(1)
 	if h.down {
+		h.back = now
 		h.log.Info("Kafka is back", "brokers", h.brokers, "after", now.Sub(h.since).Round(100*time.Millisecond))
 	} else if !h.seen {
 		h.log.Info("connected to Kafka", "brokers", h.brokers)
@@ -197,6 +203,13 @@ func (h *health) bad(err error) {
 		return
 	}
 	h.log.Warn("Kafka cannot be reached, waiting for it", "brokers", h.brokers, "err", err)
+}
+
+// settled says whether the last outage was over for a while at a time.
+func (h *health) settled(at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.down && at.Sub(h.back) >= settling
 }
 
 func (h *health) reason() error {

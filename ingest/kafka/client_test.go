@@ -140,10 +140,12 @@ func TestBrokerAway(t *testing.T) {
 	}
 	var held []kafka.Message
 	var mu sync.Mutex
+	var idle list[time.Time]
 	runStage(t, client, kafka.Stage{
 		Group: "g", Instance: "a", Topics: []string{"in"},
 		Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
 			return &fake{
+				idle: idle.add,
 				process: func(m *kafka.Message) error {
 					mu.Lock()
 					defer mu.Unlock()
@@ -171,7 +173,7 @@ func TestBrokerAway(t *testing.T) {
 	if err := client.Ready(); !strings.Contains(err.Error(), addr) {
 		t.Error(err)
 	}
-	time.Sleep(time.Second)
+	restarted := time.Now()
 	if b, err = broker.Start(o); err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +181,13 @@ func TestBrokerAway(t *testing.T) {
 	within(t, 10*time.Second, "the records", func() bool { return len(read(t, client, "out", 0)) == 3 })
 	if got := read(t, client, "out", 0); !slices.Equal(got, []string{"before", "during 1", "during 2"}) {
 		t.Errorf("found %q", got)
+	}
+	later := func() (after []time.Time) {
+		return slices.DeleteFunc(idle.all(), func(at time.Time) bool { return at.Before(restarted) })
+	}
+	within(t, 20*time.Second, "the partition is idle", func() bool { return len(later()) > 0 })
+	if d := later()[0].Sub(restarted); d < 5*time.Second {
+		t.Errorf("idle %s after an outage, when producers may still hold records", d)
 	}
 	if log.count("cannot be reached") != 2 || log.count("Kafka is back") != 2 {
 		t.Errorf("the log:\n%s", log)

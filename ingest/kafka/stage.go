@@ -68,7 +68,7 @@ type Task interface {
 	Process(m *Message) error
 	// Idle says that at the given time the end of the partition was asked for and everything before it has been
 	// processed; nothing is then hidden behind an open transaction of a producer. It is called about once a second while
-	// that is so.
+	// that is so, but not in the first seconds after an outage, when producers write what they have held.
 	Idle(at time.Time)
 	// Take hands over what the records processed since the last Take give: messages, and metadata to commit with the
 	// offset. The loop keeps it until its transaction is committed and writes it again after an abort. An error means

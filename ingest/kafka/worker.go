@@ -100,7 +100,7 @@ func (w *worker) run(ctx context.Context) error {
 			}
 			lag.Set(float64(max(a.stable-a.next, 0)))
 			// What is written but not committed yet may hold any event time, so the end is that of all that is written.
-			if a.next >= max(a.stable, a.end) && a.asked.Sub(idle) >= time.Second && ctx.Err() == nil {
+			if a.next >= max(a.stable, a.end) && a.asked.Sub(idle) >= time.Second && w.r.c.health.settled(a.asked) && ctx.Err() == nil {
 				idle = a.asked
 				w.mu.Lock()
 				task.Idle(a.asked)
