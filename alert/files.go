@@ -1,9 +1,7 @@
 package alert
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -36,10 +34,7 @@ func (c *Config) Unreadable() []Fault {
 			continue
 		}
 		if _, err := os.ReadFile(*f.path); err != nil {
-			if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-				err = pathErr.Err
-			}
-			out.add(f.key, "cannot be read: "+err.Error(), "")
+			out.add(f.key, "cannot be read: "+withoutPath(err).Error(), "")
 		}
 	}
 	return out

@@ -40,14 +40,19 @@ func ReadSecret(s Secret, file string) (string, error) {
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
-		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pathErr.Err
-		}
-		return "", fmt.Errorf("reading the secret in %s: %w", file, err)
+		return "", fmt.Errorf("reading the secret in %s: %w", file, withoutPath(err))
 	}
 	text := strings.TrimSpace(string(b))
 	if text == "" {
 		return "", fmt.Errorf("reading the secret in %s: the file is empty", file)
 	}
 	return text, nil
+}
+
+// withoutPath returns why a file cannot be read, without the file's name, which the text around it has.
+func withoutPath(err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err
+	}
+	return err
 }
