@@ -73,6 +73,7 @@ type crowd struct {
 	group         string
 	input, output string
 	tasks         atomic.Int64
+	fed           atomic.Int64 // records that are acknowledged
 
 	mu      sync.Mutex
 	members map[string]func() // stops
@@ -138,8 +139,15 @@ func (c *crowd) feed(ctx context.Context, client *kafka.Client, n int) {
 			c.t.Errorf("feeding: %v", err)
 			return
 		}
+		c.fed.Store(int64(i + len(msgs)))
 		time.Sleep(10 * time.Millisecond) // so that the disturbances fall into the work
 	}
+}
+
+// whenFed waits until so many records are fed, so that what comes next falls into the work.
+func (c *crowd) whenFed(n int64) {
+	c.t.Helper()
+	within(c.t, 60*time.Second, fmt.Sprintf("%d records are fed", n), func() bool { return c.fed.Load() >= n })
 }
 
 // written reads the committed output: the numbers of each partition, in order.
@@ -220,19 +228,19 @@ func TestExactlyOnceOverRebalances(t *testing.T) {
 			c.feed(t.Context(), client, n)
 		}()
 		c.start("0", true)
-		time.Sleep(300 * time.Millisecond)
+		c.whenFed(1500)
 		c.start("1", true)
-		time.Sleep(700 * time.Millisecond)
+		c.whenFed(5000)
 		c.start("2", false)
-		time.Sleep(700 * time.Millisecond)
+		c.whenFed(8500)
 		c.stop("1")
-		time.Sleep(500 * time.Millisecond)
+		c.whenFed(11_000)
 		c.stop("2")
 		c.start("2", false) // the same again, within its session
-		time.Sleep(500 * time.Millisecond)
+		c.whenFed(12_500)
 		c.start("3", false)
 		c.stop("0")
-		time.Sleep(500 * time.Millisecond)
+		c.whenFed(14_500)
 		c.stop("3") // its partitions wait for its session to end
 		<-fed
 		c.check(client, n, 30*time.Second)
@@ -378,8 +386,8 @@ func TestExactlyOnceOverBrokerRestarts(t *testing.T) {
 		defer close(fed)
 		c.feed(t.Context(), client, n)
 	}()
-	for range 3 {
-		time.Sleep(400 * time.Millisecond)
+	for outage := range int64(3) {
+		c.whenFed((2*outage + 1) * n / 8)
 		_ = b.Close()
 		time.Sleep(300 * time.Millisecond)
 		if b, err = broker.Start(o); err != nil {
