@@ -24,6 +24,9 @@ const (
 	flushBytes = 16 << 20
 	// lastWork is how much of that tasks may take to finish what they have under way outside of Kafka.
 	lastWork = 5 * time.Second
+	// firstEpoch is how long the first records wait for the transaction coordinator, which a Kafka that never had a
+	// transaction has to set up: what would be read meanwhile could not be committed and would pile up.
+	firstEpoch = 10 * time.Second
 	// watchInterval is how often new topics and partitions are looked for.
 	watchInterval = 5 * time.Second
 )
@@ -138,6 +141,7 @@ func (r *run) run(ctx context.Context) error {
 	wg.Go(func() { r.fetcher.router.run(ctx) })
 
 	r.watch(ctx)
+	r.warm(ctx)
 	for ctx.Err() == nil {
 		kept, err := r.member.join(ctx)
 		if err != nil {
@@ -295,6 +299,13 @@ func (r *run) heartbeats(ctx context.Context, id string, generation int32, event
 			_ = r.member.cl.RefreshCoordinator(r.s.Group)
 		}
 	}
+}
+
+// warm asks for the first epoch. What fails here fails again, and is told, when there is something to commit.
+func (r *run) warm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstEpoch)
+	defer cancel()
+	_ = r.txn.begin(ctx)
 }
 
 // watch waits until the number of partitions of all topics is known.
