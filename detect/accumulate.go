@@ -17,8 +17,11 @@ const (
 	// markerEvery is the most event time, in nanoseconds, between two markers of a partition.
 	markerEvery = int64(time.Second)
 	// sweepEvery and keepGroup say how often, in event time, idle groups are looked for and how long one is kept.
+	// keepPane is how long a pane is at hand after its end. A record that comes later, within the lateness, opens it
+	// anew: what a pane still knows after it was written only saves bytes, and catching up holds many.
 	sweepEvery = int64(10 * time.Second)
 	keepGroup  = int64(time.Minute)
+	keepPane   = int64(5 * time.Second)
 	// maxTallyGroups bounds the groups that one rule keeps interned beyond a flush.
 	maxTallyGroups = 1 << 16
 )

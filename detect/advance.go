@@ -31,6 +31,8 @@ type ruleState struct {
 	// husks are the episodes of groups that were let go at the offset at which they were born.
 	husks   map[string]uint32
 	charted int
+	// lowest is the first pane that the present Apply brought something for.
+	lowest int64
 	// overflowPanes is how many deltas the overflow group took since the evaluator was made.
 	overflowPanes uint64
 }

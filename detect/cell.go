@@ -138,9 +138,9 @@ func (t *tally) appendCell(b []byte, c *cell) []byte {
 
 // sweepCells lets go of the cells of steps that are over.
 func (t *tally) sweepCells(reached int64) {
-	kept := t.cells[:0]
+	kept, keep := t.cells[:0], min(t.lateness, keepPane)
 	for _, c := range t.cells {
-		if c.end+t.lateness > reached {
+		if c.end+keep > reached {
 			kept = append(kept, c)
 			continue
 		}

@@ -115,6 +115,7 @@ func (e *Evaluator) Apply(offset int64, value []byte) (Result, error) {
 	e.settle()
 	for _, r := range e.rules {
 		clear(r.husks)
+		r.lowest = noPane
 	}
 	err := e.applySections(value)
 	for _, f := range e.feeds {
@@ -206,6 +207,7 @@ func (e *Evaluator) applyPane(r *ruleState, number uint32, in entry) error {
 	if err := p.addOpen(g, in.index, s, e.order); err != nil {
 		return err
 	}
+	r.lowest = min(r.lowest, in.index)
 	if p.early && g.alert == nil && g.early == noStep && !g.touched {
 		g.touched = true
 		e.touched = append(e.touched, ruleGroup{r, g})

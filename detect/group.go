@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/freshet-dev/freshet/detect/model"
 	"github.com/freshet-dev/freshet/detect/pane"
@@ -127,38 +128,68 @@ func appendOpen(b []byte, index int64, encoded []byte) []byte {
 	return append(b, encoded...)
 }
 
-// addOpen merges a delta, held in s.pane, into the group's open pane of that number.
-func (p *plan) addOpen(g *group, index int64, s *scratch, order pane.Order) error {
-	s.open = s.open[:0]
-	rest := g.open
-	placed := false
-	for {
+// findOpen returns where in g.open the pane of a number stands, or would stand: from and to are equal when it is not there.
+func (g *group) findOpen(index int64) (pane []byte, from, to int) {
+	for rest := g.open; ; {
 		o, after, ok := nextOpen(rest)
-		if !ok {
-			break
+		at := len(g.open) - len(rest)
+		switch {
+		case !ok || o.index > index:
+			return nil, at, at
+		case o.index == index:
+			return o.bytes, at, len(g.open) - len(after)
 		}
-		if !placed && o.index >= index {
-			if o.index == index {
-				if err := s.other.Decode(o.bytes, index*p.interval, order); err != nil {
-					return err
-				}
-				s.pane.Merge(s.other, order)
-				rest = after
-			}
-			s.bytes = s.pane.Append(s.bytes[:0], index*p.interval)
-			s.open = appendOpen(s.open, index, s.bytes)
-			placed = true
-			continue
-		}
-		s.open = appendOpen(s.open, o.index, o.bytes)
 		rest = after
 	}
-	if !placed {
-		s.bytes = s.pane.Append(s.bytes[:0], index*p.interval)
-		s.open = appendOpen(s.open, index, s.bytes)
+}
+
+// addOpen merges a delta, held in s.pane, into the group's open pane of that number.
+func (p *plan) addOpen(g *group, index int64, s *scratch, order pane.Order) error {
+	have, from, to := g.findOpen(index)
+	if from < to {
+		if err := s.other.Decode(have, index*p.interval, order); err != nil {
+			return err
+		}
+		s.pane.Merge(s.other, order)
 	}
-	g.open = fit(g.open, s.open)
+	s.bytes = s.pane.Append(s.bytes[:0], index*p.interval)
+	s.open = appendOpen(s.open[:0], index, s.bytes)
+	g.open = splice(g.open, from, to, s.open)
 	return nil
+}
+
+// closeOpen takes the first open pane out.
+func (g *group) closeOpen(rest []byte) {
+	if len(rest) > fewBytes {
+		g.open = rest // what lies before it goes with the next splice that needs room
+		return
+	}
+	g.open = fit(g.open, rest)
+}
+
+// fewBytes of open panes are kept in memory of their exact size; more are those of a group that catches up, which are
+// moved about as little as can be.
+const fewBytes = 1024
+
+// splice puts content in the place of b[from:to].
+func splice(b []byte, from, to int, content []byte) []byte {
+	n := len(b) - (to - from) + len(content)
+	out := b[:len(b):cap(b)]
+	switch {
+	case n > cap(b) || (n <= fewBytes && cap(b) > 4*n+64):
+		room := n
+		if n > fewBytes {
+			room += n / 4
+		}
+		out = append(make([]byte, 0, room), b[:from]...)
+		out = append(out, content...)
+		return append(out, b[to:]...)
+	default:
+		out = out[:max(n, len(b))]
+		copy(out[from+len(content):], b[to:])
+		copy(out[from:], content)
+		return out[:n]
+	}
 }
 
 // fit copies content into room, or into new memory when the room is too small or far too large.
@@ -177,8 +208,7 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 	o, rest, _ := nextOpen(g.open)
 	index := o.index
 	err := s.pane.Decode(o.bytes, index*p.interval, order)
-	s.open = append(s.open[:0], rest...)
-	g.open = fit(g.open, s.open)
+	g.closeOpen(rest)
 	if err != nil {
 		return err
 	}
@@ -215,6 +245,9 @@ func (p *plan) foresee(g *group, step int64, s *scratch) error {
 			return nil
 		}
 		rest = after
+		if !slices.ContainsFunc(p.windows, func(shape *window.Shape) bool { return o.index >= shape.Start(step) }) {
+			continue
+		}
 		if err := s.pane.DecodeSums(o.bytes); err != nil {
 			return err
 		}

@@ -210,7 +210,8 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 }
 
 // foresee fires ahead of the watermark: when the condition holds over the records that are here, and more records can
-// only make it more true, there is nothing to wait for.
+// only make it more true, there is nothing to wait for. What an Apply brings nothing new for is left out: it was looked at
+// before.
 func (e *Evaluator) foresee(r *ruleState, g *group) {
 	if g.gone || g.alert != nil || g.early != noStep || !r.started {
 		return
@@ -222,6 +223,9 @@ func (e *Evaluator) foresee(r *ruleState, g *group) {
 			return
 		}
 		rest = after
+		if o.index < r.lowest {
+			continue
+		}
 		step := o.index + 1
 		if err := r.plan.foresee(g, step, s); err != nil {
 			e.warn(r, err)

@@ -361,13 +361,14 @@ func (t *tally) appendGroup(b []byte, g *tallyGroup) []byte {
 	return b
 }
 
-// sweep lets go of closed panes and quiet groups. All groups are clean when it is called.
+// sweep lets go of panes that are over and of quiet groups. All groups are clean when it is called.
 func (t *tally) sweep(reached int64) {
 	t.hand.group = nil
+	keep := min(t.lateness, keepPane)
 	for key, g := range t.groups {
 		kept := g.panes[:0]
 		for _, p := range g.panes {
-			if p.end+t.lateness > reached {
+			if p.end+keep > reached {
 				kept = append(kept, p)
 				continue
 			}
