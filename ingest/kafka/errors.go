@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/IBM/sarama"
 )
@@ -77,10 +78,14 @@ func stranger(err error) bool {
 
 // check makes an error of a code in an answer.
 func check(code sarama.KError) error {
-	if code == sarama.ErrNoError {
+	switch code {
+	case sarama.ErrNoError:
 		return nil
+	case sarama.ErrProducerFenced: // sarama has no text for it
+		return fmt.Errorf("another producer has taken over the transactional id: %w", code)
+	default:
+		return code
 	}
-	return code
 }
 
 // over says whether an error only means that the context has ended.

@@ -20,12 +20,13 @@ import (
 // Findings are produced at once, outside the transaction, so that nobody waits for a commit to learn of them. State is
 // committed only after they are acknowledged: a crash in between repeats findings, with the same ids.
 type evaluate struct {
-	p         *Pipeline
-	eval      *detect.Evaluator
-	partition int32
-	overflows map[string]uint64 // panes counted so far, by rule
-	reports   schedule
-	read      time.Time // everything written by then has been read, zero when that is not known
+	p             *Pipeline
+	eval          *detect.Evaluator
+	partition     int32
+	overflows     map[string]uint64 // panes counted so far, by rule
+	late, unknown uint64            // panes that were not evaluated so far
+	reports       schedule
+	read          time.Time // everything written by then has been read, zero when that is not known
 
 	sent sync.WaitGroup
 	mu   sync.Mutex
@@ -180,6 +181,9 @@ func (t *evaluate) report() {
 	}
 	t.p.progress.set(t.partition, m)
 	t.countOverflows(stats.Overflows)
+	t.p.metrics.skipped.WithLabelValues(paneLate).Add(float64(stats.LatePanes - t.late))
+	t.p.metrics.skipped.WithLabelValues(paneUnknown).Add(float64(stats.UnknownPanes - t.unknown))
+	t.late, t.unknown = stats.LatePanes, stats.UnknownPanes
 }
 
 // Close forgets what the partition reported: it is another process's now.

@@ -18,9 +18,16 @@ type metrics struct {
 	findings     *prometheus.CounterVec
 	toFinding    *prometheus.HistogramVec
 	overflows    *prometheus.CounterVec
+	skipped      *prometheus.CounterVec
 	rules        prometheus.Gauge
 	build        *prometheus.GaugeVec
 }
+
+// Reasons why a pane was not evaluated.
+const (
+	paneLate    = "late"
+	paneUnknown = "unknown_rule"
+)
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -45,15 +52,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"settled"}),
 		overflows: counter("freshet_detect_overflow_panes_total",
 			"Panes of groups beyond a rule's max_groups, which are counted as one group.", "rule"),
+		skipped: counter("freshet_detect_skipped_panes_total",
+			"Panes that were not evaluated: late ones came after their step was over, those of an unknown rule were written under other rules.", "reason"),
 		rules: prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_rules", Help: "Rules loaded."}),
 		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_build_info", Help: "1, with what runs.",
 		}, []string{"version", "targets"}),
 	}
-	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.rules, m.build)
+	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.build)
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
 		m.findings.WithLabelValues(string(s))
+	}
+	for _, reason := range []string{paneLate, paneUnknown} {
+		m.skipped.WithLabelValues(reason)
 	}
 	for _, settled := range []bool{true, false} {
 		m.toFinding.WithLabelValues(strconv.FormatBool(settled))

@@ -40,6 +40,7 @@ var quiet = map[string]bool{
 	"freshet_agent_tailed_rotations_total":      true,
 	"freshet_alert_deduplicated_findings_total": true,
 	"freshet_alert_queued_notifications":        true,
+	"freshet_detect_skipped_panes_total":        true,
 	"freshet_kafka_consumer_lag":                true,
 	"freshet_kafka_errors_total":                true,
 	"freshet_memory_limit_bytes":                true,
