@@ -81,6 +81,7 @@ var components = []component{
 		map[string]labelDoc{
 			"topic":   {"the topic that was read", nil},
 			"kind":    {"what was wrong", []string{"malformed", "truncated", "too_large", "wrong_signal", "unknown_format"}},
+			"reason":  {"why a pane was not evaluated", []string{"late", "unknown_rule"}},
 			"service": {"`service.name` of the record, empty where there is none; `(other)` beyond the first hundred of a partition", nil},
 			"state":   {"what a finding says about its alert", []string{"pending", "firing", "resolved"}},
 			"settled": {
