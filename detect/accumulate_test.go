@@ -281,7 +281,7 @@ func TestAddDoesNotAllocate(t *testing.T) {
 			valueOf(expr.Moments, "v"), valueOf(expr.Max, "v"), valueOf(expr.Min, "v"), valueOf(expr.Last, "v"),
 			valueOf(expr.Sketch, "v"), valueOf(expr.Distinct, "user"), countOf(nil),
 		},
-		Reads: []expr.Read{{Stat: expr.StatAvg}}, Holds: func(*expr.Frame) bool { return false },
+		Reads: []expr.Read{{Stat: expr.StatAvg}}, Conditions: []expr.Condition{{Holds: func(*expr.Frame) bool { return false }}},
 	}
 	all.By[0].Value = attr("service")
 	a := accumulatorOf(t, ruleSet(all), 4)

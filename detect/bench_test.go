@@ -50,7 +50,7 @@ func BenchmarkAccumulate(b *testing.B) {
 		Aggregates: []expr.Aggregate{
 			valueOf(expr.Moments, "v"), valueOf(expr.Max, "v"), valueOf(expr.Sketch, "v"), valueOf(expr.Distinct, "user"),
 		},
-		Reads: []expr.Read{{Stat: expr.StatAvg}}, Holds: func(*expr.Frame) bool { return false },
+		Reads: []expr.Read{{Stat: expr.StatAvg}}, Conditions: []expr.Condition{{Holds: func(*expr.Frame) bool { return false }}},
 	}
 	for _, c := range []struct {
 		name  string

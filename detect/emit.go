@@ -24,15 +24,16 @@ const (
 	maxMeasures = 10_000
 )
 
-// emit adds a settled finding about the group's alert at a step. The windows and the frame are those of the step.
-func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State, reason string) {
+// emit adds a settled finding about the group's alert at a step, under a condition of the rule. The windows and the frame
+// are those of the step.
+func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State, level int, reason string) {
 	r.touch(g)
 	if err := r.loadTrail(g, e.order); err != nil {
 		e.warn(r, err)
 	}
 	a := g.alert
 	a.transition++
-	f := e.finding(r, g, step, state)
+	f := e.finding(r, g, step, state, level)
 	f.Settled, f.Episode, f.Transition = true, int64(g.episode), a.transition
 	f.StartsAt = r.plan.time(a.since)
 	f.Reason = reason
@@ -46,14 +47,14 @@ func (e *Evaluator) emit(r *ruleState, g *group, step int64, state finding.State
 	if state != finding.Resolved {
 		r.explain(f, g, step)
 	}
-	e.finish(r, g, f, a.labels)
+	e.finish(r, g, f, a.labels, level)
 }
 
 // emitEarly adds a finding that a condition holds already, before its window is complete.
-func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
+func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64, level int) {
 	r.touch(g)
 	g.early = step
-	f := e.finding(r, g, step, finding.Firing)
+	f := e.finding(r, g, step, finding.Firing, level)
 	f.Episode, f.Transition = int64(g.episode)+1, 1
 	f.StartsAt = f.WindowEnd
 	s := r.scratch
@@ -82,12 +83,12 @@ func (e *Evaluator) emitEarly(r *ruleState, g *group, step int64) {
 	f.FirstRecord = timeOrZero(first)
 	// What was added here belongs to panes that are not closed.
 	s.trail.reset()
-	e.finish(r, g, f, e.labels(r, g, f))
+	e.finish(r, g, f, e.labels(r, g, f), level)
 }
 
 // finding makes what all findings of a step share.
-func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.State) *finding.Finding {
-	when, frame := r.rule.When, &r.scratch.frame
+func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.State, level int) *finding.Finding {
+	when, frame := &r.rule.When.Conditions[level], &r.scratch.frame
 	f := &finding.Finding{
 		Rule: r.rule.Name, Group: r.rule.Group, State: state, Birth: g.birth,
 		Unit: when.Unit, Condition: when.Source,
@@ -99,14 +100,28 @@ func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.St
 	if when.Threshold != nil {
 		f.Threshold = finite(when.Threshold(frame))
 	}
+	for _, l := range r.rule.When.Lets {
+		if x := finite(l.Value(frame)); x != nil {
+			if f.Values == nil {
+				f.Values = map[string]float64{}
+			}
+			f.Values[l.Name] = *x
+		}
+	}
+	f.Quiet = r.rule.Quiet
 	return f
 }
 
-// finish gives the finding its labels, annotations and id, and hands it out.
-func (e *Evaluator) finish(r *ruleState, g *group, f *finding.Finding, labels label.Set) {
+// finish gives the finding its labels, annotations and id, and hands it out. The severity of a graded rule is a label, and
+// no part of what the alert is known by.
+func (e *Evaluator) finish(r *ruleState, g *group, f *finding.Finding, labels label.Set, level int) {
 	f.Labels = labels
 	f.Fingerprint = labels.Fingerprint()
-	f.ID = findingID(r.rule.ID, g.key, f)
+	if r.rule.Graded() {
+		labels = labels.With(label.FromMap(map[string]string{label.Severity: r.rule.When.Conditions[level].Severity}))
+		f.Labels = labels
+	}
+	f.ID = findingID(r.rule.ID, r.rule.Graded(), g.key, f)
 	data := templateData(f, labels)
 	for _, t := range r.rule.Annotations {
 		if f.Annotations == nil {
@@ -138,7 +153,7 @@ func (e *Evaluator) render(r *ruleState, t rules.Template, data rules.Data) stri
 }
 
 func templateData(f *finding.Finding, labels label.Set) rules.Data {
-	d := rules.Data{Labels: labels, Value: math.NaN(), Threshold: math.NaN(), Time: f.WindowEnd}
+	d := rules.Data{Labels: labels, Value: math.NaN(), Threshold: math.NaN(), Values: f.Values, Time: f.WindowEnd}
 	if f.Value != nil {
 		d.Value = *f.Value
 	}
@@ -148,8 +163,9 @@ func templateData(f *finding.Finding, labels label.Set) rules.Data {
 	return d
 }
 
-// findingID names a transition by (rule, group, birth, episode, state).
-func findingID(rule uint64, key string, f *finding.Finding) string {
+// findingID names a transition by (rule, group, birth, episode, state), and where an alert may fire several times within an
+// episode, by its number there.
+func findingID(rule uint64, graded bool, key string, f *finding.Finding) string {
 	h := sha256.New()
 	var b []byte
 	b = binary.LittleEndian.AppendUint64(b, rule)
@@ -158,6 +174,9 @@ func findingID(rule uint64, key string, f *finding.Finding) string {
 	b = append(b, f.State...)
 	b = append(b, 0)
 	b = append(b, key...)
+	if graded {
+		b = binary.LittleEndian.AppendUint64(b, uint64(f.Transition))
+	}
 	_, _ = h.Write(b)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -198,7 +217,11 @@ func (r *ruleState) addEvidence(e *Evaluator, f *finding.Finding, step int64, l 
 
 // chart adds the step's measure for the first groups of the rule and for all with an active alert.
 func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
-	if e.opts.MeasureGroups < 0 || len(e.result.Measures) >= maxMeasures || r.rule.When.Value == nil {
+	when := &r.rule.When.Conditions[0]
+	if g.alert != nil {
+		when = &r.rule.When.Conditions[max(g.alert.level(), 0)]
+	}
+	if e.opts.MeasureGroups < 0 || len(e.result.Measures) >= maxMeasures || when.Value == nil {
 		return
 	}
 	if g.alert == nil {
@@ -209,10 +232,10 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 	}
 	m := Measure{
 		Rule: r.rule.Name, Group: r.rule.Group, Labels: keyLabels(r.rule.By, g.key), Time: step * r.plan.interval,
-		Value: r.rule.When.Value(&r.scratch.frame), Threshold: math.NaN(), Firing: g.alert != nil && g.alert.firing,
+		Value: when.Value(&r.scratch.frame), Threshold: math.NaN(), Firing: g.alert != nil && g.alert.firing,
 	}
-	if r.rule.When.Threshold != nil {
-		m.Threshold = r.rule.When.Threshold(&r.scratch.frame)
+	if when.Threshold != nil {
+		m.Threshold = when.Threshold(&r.scratch.frame)
 	}
 	e.result.Measures = append(e.result.Measures, m)
 }

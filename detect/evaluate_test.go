@@ -171,7 +171,7 @@ func TestAbsent(t *testing.T) {
 	r := errorRule()
 	r.Lateness = 0
 	r.When = simple(countOf(nil), expr.Read{Stat: expr.StatAbsent}, true, 0.5)
-	r.When.Value, r.When.Threshold = nil, nil
+	r.When.Conditions[0].Value, r.When.Conditions[0].Threshold = nil, nil
 	b := newBed(t, r)
 	expectStory(t, b.feed(errorAt("pay", 1)), "")
 	expectStory(t, b.idle(24.9), "")

@@ -9,7 +9,6 @@ import (
 	"github.com/freshet-dev/freshet/detect/model"
 	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/detect/window"
-	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // noPane stands for no pane number, noStep for no step.
@@ -63,25 +62,17 @@ type more struct {
 	models []*model.ZScore
 	// sealed says for each tier which part of it stands in segments.
 	sealed []sealed
-}
-
-// alert is the state of an alert that is pending or firing.
-type alert struct {
-	firing bool
-	// since is the step at which the episode began; cleared that since which the condition does not hold, or noStep.
-	since, cleared int64
-	transition     int64
-	// labels are those of the episode's first settled finding: a label that shows a value must not change the alert.
-	labels label.Set
+	// born is the first step, where the rule has a new_group_delay.
+	born int64
 }
 
 // beginLife makes the group ready for its first closed pane, that of a step.
 func (p *plan) beginLife(step int64) *life {
 	l := &life{own: p.own().New(), newest: step - 1}
-	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && !p.segmented() {
+	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && p.newGroupDelay == 0 && !p.segmented() {
 		return l
 	}
-	l.more = &more{bases: make([]window.History, len(p.bases))}
+	l.more = &more{bases: make([]window.History, len(p.bases)), born: step}
 	for _, shape := range p.windows[1:] {
 		l.more.windows = append(l.more.windows, shape.New())
 	}

@@ -1,10 +1,12 @@
 package detect
 
 import (
+	"cmp"
 	"math"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
@@ -42,9 +44,8 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	}
 	missing := r.fill(g, step)
 	r.remember(l, step)
-	if (step >= r.complete || r.rule.When.Monotone) && (!p.keeps || !missing) {
-		e.judge(r, g, step, r.rule.When.Holds(&s.frame))
-		e.chart(r, g, step)
+	if (step >= r.complete || r.rule.When.Monotone) && !p.tooNew(l, step) {
+		e.assess(r, g, step, missing)
 	}
 	gone = e.endLife(r, g, step, missing)
 	r.saveTrail(g)
@@ -52,6 +53,30 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 		r.touch(g)
 	}
 	return gone
+}
+
+// assess judges the group at a step, as on_missing has it where none of its records is in a window.
+func (e *Evaluator) assess(r *ruleState, g *group, step int64, missing bool) {
+	policy := r.plan.missing
+	switch {
+	case missing && policy == rules.MissingKeep:
+		return
+	case missing && policy == rules.MissingFire:
+		e.judge(r, g, step, len(r.rule.When.Conditions)-1)
+	case missing && policy == rules.MissingResolve:
+		if g.alert != nil {
+			e.emit(r, g, step, finding.Resolved, max(g.alert.level(), 0), reasonNoData)
+			g.alert = nil
+		}
+	default:
+		e.judge(r, g, step, r.holding(g.alert))
+	}
+	e.chart(r, g, step)
+}
+
+// tooNew says whether a group is not to be judged yet.
+func (p *plan) tooNew(l *life, step int64) bool {
+	return p.newGroupDelay > 0 && step < l.more.born+p.newGroupDelay
 }
 
 // refreshAfter is after how many steps the record of a living group is written again: a restoration repeats the steps
@@ -139,46 +164,6 @@ func (r *ruleState) remember(l *life, step int64) {
 	}
 }
 
-// judge moves the group's alert between inactive, pending and firing.
-func (e *Evaluator) judge(r *ruleState, g *group, step int64, holds bool) {
-	a := g.alert
-	switch {
-	case a == nil && holds:
-		g.episode++
-		g.early = noStep
-		a = &alert{since: step, cleared: noStep}
-		g.alert = a
-		if r.rule.For > 0 {
-			e.emit(r, g, step, finding.Pending, "")
-			return
-		}
-		a.firing = true
-		e.emit(r, g, step, finding.Firing, "")
-	case a == nil && g.early != noStep && step >= g.early:
-		// An early finding that its complete window does not bear out: the condition was not what it was taken for.
-		g.episode++
-		g.early = noStep
-		g.alert = &alert{since: step, transition: 1}
-		e.emit(r, g, step, finding.Resolved, "")
-		g.alert = nil
-	case a == nil:
-	case holds:
-		a.cleared = noStep
-		if !a.firing && r.plan.lasted(a.since, step, r.rule.For) {
-			a.firing = true
-			e.emit(r, g, step, finding.Firing, "")
-		}
-	default:
-		if a.cleared == noStep {
-			a.cleared = step
-		}
-		if !a.firing || r.plan.lasted(a.cleared, step, r.rule.KeepFiringFor) {
-			e.emit(r, g, step, finding.Resolved, "")
-			g.alert = nil
-		}
-	}
-}
-
 // lasted says whether a duration has passed between two steps.
 func (p *plan) lasted(from, to int64, d time.Duration) bool {
 	return (to-from)*p.interval >= int64(d)
@@ -192,15 +177,15 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 		return false
 	}
 	if g.alert != nil {
-		unjudged := r.plan.keeps && missing
-		if !r.plan.lasted(newest+1, step, forgetAfter) || (g.alert.cleared != noStep && !unjudged) {
+		unjudged := r.plan.missing == rules.MissingKeep && missing
+		if !r.plan.lasted(newest+1, step, cmp.Or(r.rule.ForgetAfter, forgetAfter)) || (g.alert.cleared != noStep && !unjudged) {
 			return false
 		}
 		reason := reasonForgotten
 		if unjudged {
 			reason = reasonNoData
 		}
-		e.emit(r, g, step, finding.Resolved, reason)
+		e.emit(r, g, step, finding.Resolved, max(g.alert.level(), 0), reason)
 		g.alert = nil
 	}
 	r.dropSegments(g)
@@ -233,8 +218,8 @@ func (e *Evaluator) foresee(r *ruleState, g *group) {
 		}
 		r.fill(g, step)
 		clearModels(&s.frame)
-		if r.rule.When.Holds(&s.frame) {
-			e.emitEarly(r, g, step)
+		if level := r.rule.When.Holding(&s.frame); level >= 0 {
+			e.emitEarly(r, g, step, level)
 			return
 		}
 	}

@@ -16,11 +16,14 @@ func longRule() *rules.Rule {
 	r := errorRule()
 	r.Window = 30 * 24 * time.Hour
 	r.When = &expr.Program{
-		Source: "count() > 1.5 * count().offset(7d)", Aggregates: []expr.Aggregate{countOf(isError)},
-		Reads:       []expr.Read{{Stat: expr.StatCount}, {Stat: expr.StatCount, Offset: 7 * 24 * time.Hour}},
-		Holds:       func(f *expr.Frame) bool { return f.Reads[0] > 1.5*f.Reads[1] },
-		Value:       readAt(0),
-		Threshold:   func(f *expr.Frame) float64 { return 1.5 * f.Reads[1] },
+		Aggregates: []expr.Aggregate{countOf(isError)},
+		Reads:      []expr.Read{{Stat: expr.StatCount}, {Stat: expr.StatCount, Offset: 7 * 24 * time.Hour}},
+		Conditions: []expr.Condition{{
+			Source:    "count() > 1.5 * count().offset(7d)",
+			Holds:     func(f *expr.Frame) bool { return f.Reads[0] > 1.5*f.Reads[1] },
+			Value:     readAt(0),
+			Threshold: func(f *expr.Frame) float64 { return 1.5 * f.Reads[1] },
+		}},
 		ZeroOnEmpty: true,
 	}
 	return r

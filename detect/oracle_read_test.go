@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -159,11 +160,12 @@ func bigDeviation(values []float64) float64 {
 
 func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reason string) {
 	r := g.rule
+	when := r.When.Conditions[min(g.told, len(r.When.Conditions)-1)]
 	at := func(s int64) time.Time { return time.Unix(0, s*int64(r.Interval)).UTC() }
 	w := g.steps(r.Window)
 	start := g.start(w, step)
 	out := finding.Finding{
-		Rule: r.Name, Group: r.Group, State: state, Settled: true, Condition: r.When.Source, Reason: reason,
+		Rule: r.Name, Group: r.Group, State: state, Settled: true, Condition: when.Source, Reason: reason,
 		WindowStart: at(start), WindowEnd: at(step), StartsAt: at(g.since),
 	}
 	m := map[string]string{label.AlertName: r.Name}
@@ -179,14 +181,20 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 	}
 	out.Labels = label.FromMap(m)
 	out.Fingerprint = out.Labels.Fingerprint()
+	if when.Severity != "" {
+		m[label.Severity] = when.Severity
+		others := maps.Clone(m)
+		delete(others, label.Severity)
+		out.Labels, out.Fingerprint = label.FromMap(m), label.FromMap(others).Fingerprint()
+	}
 	if state == finding.Resolved {
 		out.EndsAt = at(step)
 	}
-	if r.When.Value != nil {
-		out.Value = number64(r.When.Value(f))
+	if when.Value != nil {
+		out.Value = number64(when.Value(f))
 	}
-	if r.When.Threshold != nil {
-		out.Threshold = number64(r.When.Threshold(f))
+	if when.Threshold != nil {
+		out.Threshold = number64(when.Threshold(f))
 	}
 	for _, s := range g.samples {
 		if g.pane(s) >= start {
@@ -214,7 +222,7 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 
 // leavesOut says whether stage 1 leaves out records that no aggregate takes. Nothing shows that but ranges of offsets,
 // which begin up to a window before the first record and then do so less often.
-func leavesOut(r *rules.Rule) bool { return r.When.Monotone && r.When.ZeroOnEmpty }
+func leavesOut(r *rules.Rule) bool { return r.When.Monotone && oracleMissing(r) == rules.MissingZero && r.NewGroupDelay == 0 }
 
 // offsets covers the aligned blocks, as long as the window can be, in which the newest evidence lies, and the one before.
 func (g *oracleGroup) offsets(step, start, w int64) []finding.OffsetRange {

@@ -149,7 +149,7 @@ func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, ok bool) {
 	for i, a := range r.When.Aggregates {
 		s.evidence = s.evidence || (s.taken[i] && (!chooses || a.Filter != nil || a.Arg != nil))
 	}
-	if !counted && !r.When.ZeroOnEmpty {
+	if m := oracleMissing(r); !counted && m != rules.MissingZero && m != rules.MissingFire && r.NewGroupDelay == 0 {
 		return s, false
 	}
 	var texts []string
@@ -178,9 +178,9 @@ type oracleGroup struct {
 	explainer *oracleExplainer
 	memo      map[memoKey]memoValue
 
-	state   finding.State // "" is inactive
-	since   int64
-	cleared int64
+	since  int64
+	levels []oracleLevel // of the conditions, nil while inactive
+	told   int           // the level that a finding is about
 	// alive says whether the group is still looked at after the last step, ended is the step at which it no longer was.
 	alive bool
 	ended int64
@@ -242,12 +242,12 @@ func (g *oracleGroup) between(from, to int64) []seen {
 func (g *oracleGroup) run(last int64) []string {
 	r := g.rule
 	lookback, longest := g.reach(g.steps(r.Window)), int64(0)
-	keeps := !r.When.ZeroOnEmpty
+	missingIs := oracleMissing(r)
 	for _, read := range r.When.Reads {
 		back := g.back(read)
 		lookback = max(lookback, g.reach(g.window(read))+back+bucket(back, 4096)/2)
-		if read.Stat == expr.StatAbsent && g.back(read) == 0 {
-			keeps = false
+		if read.Stat == expr.StatAbsent && g.back(read) == 0 && r.OnMissing == rules.MissingDefault {
+			missingIs = rules.MissingZero
 		}
 	}
 	for _, m := range r.When.Models {
@@ -276,24 +276,35 @@ func (g *oracleGroup) run(last int64) []string {
 			continue
 		}
 		frame, missing := g.frame(step, complete)
-		if (step >= complete || r.When.Monotone) && (!keeps || !missing) {
-			g.judge(step, frame)
+		young := time.Duration(step-g.lifeFrom)*r.Interval < r.NewGroupDelay
+		if (step >= complete || r.When.Monotone) && !young {
+			switch {
+			case !missing || missingIs == rules.MissingZero:
+				g.judge(step, frame, g.effective(frame))
+			case missingIs == rules.MissingFire:
+				g.judge(step, frame, len(r.When.Conditions)-1)
+			case missingIs == rules.MissingResolve && g.active():
+				g.told = max(g.fires(), 0)
+				g.emit(step, finding.Resolved, frame, "no data")
+				g.levels = nil
+			}
 		}
 		if newest < step-lookback {
-			unjudged := keeps && missing
-			old := time.Duration(step-newest-1)*r.Interval >= 24*time.Hour
-			if g.state != "" && old && (g.cleared == 0 || unjudged) {
+			unjudged := missingIs == rules.MissingKeep && missing
+			old := time.Duration(step-newest-1)*r.Interval >= cmp.Or(r.ForgetAfter, 24*time.Hour)
+			if g.active() && old && (g.levels[0].cleared == 0 || unjudged) {
 				reason := "forgotten"
 				if unjudged {
 					reason = "no data"
 				}
+				g.told = max(g.fires(), 0)
 				g.emit(step, finding.Resolved, frame, reason)
-				g.state = ""
+				g.levels = nil
 			}
-			alive = g.state != ""
+			alive = g.active()
 			g.ended = step
 		}
-		if g.state == "" {
+		if !g.active() {
 			g.samples = nil
 		}
 	}
@@ -377,41 +388,86 @@ type memoValue struct {
 	taken int
 }
 
-func (g *oracleGroup) judge(step int64, f *expr.Frame) {
+// oracleLevel is one severity of an alert, which is an alert of its own but for what is told of it.
+type oracleLevel struct {
+	state          finding.State // "" while inactive
+	since, cleared int64
+}
+
+func (g *oracleGroup) active() bool { return len(g.levels) > 0 && g.levels[0].state != "" }
+
+// fires returns the most severe level that fires.
+func (g *oracleGroup) fires() int {
+	for i := len(g.levels) - 1; i >= 0; i-- {
+		if g.levels[i].state == finding.Firing {
+			return i
+		}
+	}
+	return -1
+}
+
+// effective is the most severe condition that holds or has not been ended.
+func (g *oracleGroup) effective(f *expr.Frame) int {
+	level := -1
+	for i, c := range g.rule.When.Conditions {
+		lasts := len(g.levels) > 0 && g.levels[i].state != "" && g.levels[i].cleared == 0 && c.Until != nil && !c.Until(f)
+		if c.Holds(f) || lasts {
+			level = i
+		}
+	}
+	return level
+}
+
+func (g *oracleGroup) judge(step int64, f *expr.Frame, level int) {
 	r := g.rule
-	holds := r.When.Holds(f)
 	passed := func(from int64, d time.Duration) bool { return time.Duration(step-from)*r.Interval >= d }
-	switch g.state {
-	case finding.Pending:
-		switch {
-		case !holds:
-			g.emit(step, finding.Resolved, f, "")
-			g.state = ""
-		case passed(g.since, r.For):
-			g.state, g.cleared = finding.Firing, 0
-			g.emit(step, finding.Firing, f, "")
-		}
-	case finding.Firing:
-		switch {
-		case holds:
-			g.cleared = 0
-		default:
-			if g.cleared == 0 {
-				g.cleared = step
-			}
-			if passed(g.cleared, r.KeepFiringFor) {
-				g.emit(step, finding.Resolved, f, "")
-				g.state = ""
-			}
-		}
-	default:
-		if !holds {
+	was, fired := g.active(), g.fires()
+	if !was {
+		if level < 0 {
 			return
 		}
-		g.since, g.cleared, g.state = step, 0, finding.Firing
-		if r.For > 0 {
-			g.state = finding.Pending
+		g.levels, g.since = make([]oracleLevel, len(r.When.Conditions)), step
+	}
+	for i := range g.levels {
+		l := &g.levels[i]
+		switch holds := i <= level; {
+		case holds && l.state == "":
+			*l = oracleLevel{state: finding.Pending, since: step}
+		case holds:
+			l.cleared = 0
+		case l.state == "":
+		case l.cleared == 0:
+			l.cleared = step
 		}
-		g.emit(step, g.state, f, "")
+		if l.state == finding.Pending && l.cleared == 0 && passed(l.since, r.For) {
+			l.state = finding.Firing
+		}
+		if l.cleared != 0 && (l.state == finding.Pending || passed(l.cleared, r.KeepFiringFor)) {
+			*l = oracleLevel{}
+		}
+	}
+	g.told = g.fires()
+	switch now := g.told; {
+	case !g.active():
+		g.told = max(fired, 0)
+		g.emit(step, finding.Resolved, f, "")
+		g.levels = nil
+	case now >= 0 && now != fired:
+		g.emit(step, finding.Firing, f, "")
+	case !was:
+		g.told = level
+		g.emit(step, finding.Pending, f, "")
+	}
+}
+
+// oracleMissing is what the rule does about groups without records.
+func oracleMissing(r *rules.Rule) rules.Missing {
+	switch {
+	case r.OnMissing != rules.MissingDefault:
+		return r.OnMissing
+	case r.When.ZeroOnEmpty:
+		return rules.MissingZero
+	default:
+		return rules.MissingKeep
 	}
 }

@@ -105,7 +105,7 @@ func (o *overflow) finding(partition int32, state finding.State, step int64) *fi
 	if state == finding.Resolved {
 		f.Transition, f.EndsAt = 2, at(step)
 	}
-	f.ID = findingID(^o.rule, overflowKey(partition), f)
+	f.ID = findingID(^o.rule, false, overflowKey(partition), f)
 	return f
 }
 

@@ -114,7 +114,7 @@ func (f *fewGroups) mine(s seen) bool {
 			return true
 		}
 	}
-	return needsEveryRecord(f.rule.When, len(f.rule.By))
+	return needsEveryRecord(f.rule)
 }
 
 // arrive notes how far a source is.

@@ -28,8 +28,11 @@ type plan struct {
 	models []int // length of the history of each
 	// tiers are the parts of a group's past by the length of their buckets.
 	tiers []planTier
-	// early: the condition may fire before its window is complete. keeps: over an empty window the alert stays as it is.
-	early, keeps bool
+	// early: the condition may fire before its window is complete.
+	early bool
+	// missing says what a group without records is judged as; newGroupDelay is in steps.
+	missing       rules.Missing
+	newGroupDelay int64
 }
 
 // planRead is one number of the condition: a statistic of an aggregate over a window, at the step itself or some steps
@@ -62,7 +65,8 @@ func newPlan(r *rules.Rule) (*plan, error) {
 	}
 	p := &plan{
 		rule: r, interval: int64(r.Interval), lateness: int64(r.Lateness), kinds: kindsOf(r),
-		early: r.When.Monotone && r.For == 0 && len(r.When.Models) == 0, keeps: !r.When.ZeroOnEmpty,
+		early:   r.When.Monotone && r.For == 0 && len(r.When.Models) == 0 && r.NewGroupDelay == 0,
+		missing: r.Missing(), newGroupDelay: -floorDiv(-int64(r.NewGroupDelay), int64(r.Interval)),
 	}
 	own := p.windowOf(p.steps(int64(r.Window)))
 	p.windows[own].Interval = p.interval
@@ -124,9 +128,9 @@ func (p *plan) addRead(read expr.Read) error {
 		spacing := window.NewSpacing(back)
 		reach += spacing.Width / 2
 		out.base = p.baseOf(n, spacing)
-	} else if read.Stat == expr.StatAbsent {
+	} else if read.Stat == expr.StatAbsent && p.rule.OnMissing == rules.MissingDefault {
 		// absent() has a value over an empty window.
-		p.keeps = false
+		p.missing = rules.MissingZero
 	}
 	p.lookback = max(p.lookback, reach)
 	p.reads = append(p.reads, out)

@@ -35,15 +35,18 @@ func readAt(i int) func(*expr.Frame) float64 {
 // simple is a condition of one read and a threshold.
 func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *expr.Program {
 	return &expr.Program{
-		Source: fmt.Sprintf("read(%d) above=%v %g", read.Stat, above, threshold), Aggregates: []expr.Aggregate{a},
-		Reads: []expr.Read{read},
-		Holds: func(f *expr.Frame) bool {
-			if above {
-				return f.Reads[0] > threshold
-			}
-			return f.Reads[0] < threshold
-		},
-		Value: readAt(0), Threshold: constant(threshold), Above: above,
+		Aggregates: []expr.Aggregate{a},
+		Reads:      []expr.Read{read},
+		Conditions: []expr.Condition{{
+			Source: fmt.Sprintf("read(%d) above=%v %g", read.Stat, above, threshold),
+			Holds: func(f *expr.Frame) bool {
+				if above {
+					return f.Reads[0] > threshold
+				}
+				return f.Reads[0] < threshold
+			},
+			Value: readAt(0), Threshold: constant(threshold), Above: above,
+		}},
 	}
 }
 
@@ -84,7 +87,7 @@ func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		return comparison(rnd, interval, long)
 	case 11:
 		p := simple(countOf(nil), expr.Read{Stat: expr.StatAbsent}, true, 0.5)
-		p.Value, p.Threshold = nil, nil
+		p.Conditions[0].Value, p.Conditions[0].Threshold = nil, nil
 		return p
 	case 12:
 		return unusual(rnd, interval, long)
@@ -108,11 +111,14 @@ func comparison(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		then = expr.Read{Stat: expr.StatCount, Offset: long + interval/3, Window: 3 * interval}
 	}
 	return &expr.Program{
-		Source: "count() > 2 * count() then", Aggregates: []expr.Aggregate{countOf(nil)},
-		Reads:       []expr.Read{{Stat: expr.StatCount}, then},
-		Holds:       func(f *expr.Frame) bool { return f.Reads[0] > 2*f.Reads[1] },
-		Value:       readAt(0),
-		Threshold:   func(f *expr.Frame) float64 { return 2 * f.Reads[1] },
+		Aggregates: []expr.Aggregate{countOf(nil)},
+		Reads:      []expr.Read{{Stat: expr.StatCount}, then},
+		Conditions: []expr.Condition{{
+			Source:    "count() > 2 * count() then",
+			Holds:     func(f *expr.Frame) bool { return f.Reads[0] > 2*f.Reads[1] },
+			Value:     readAt(0),
+			Threshold: func(f *expr.Frame) float64 { return 2 * f.Reads[1] },
+		}},
 		ZeroOnEmpty: true,
 	}
 }
@@ -121,14 +127,17 @@ func comparison(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 func unusual(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	limit := 1 + 2*rnd.Float64()
 	return &expr.Program{
-		Source: "zscore", Aggregates: []expr.Aggregate{valueOf(expr.Moments, "v"), countOf(nil)},
-		Reads: []expr.Read{{Stat: expr.StatAvg}, {Aggregate: 1, Stat: expr.StatCount}},
+		Aggregates: []expr.Aggregate{valueOf(expr.Moments, "v"), countOf(nil)},
+		Reads:      []expr.Read{{Stat: expr.StatAvg}, {Aggregate: 1, Stat: expr.StatCount}},
 		Models: []expr.Model{
 			{Kind: expr.ZScore, History: 2 * long, Input: readAt(0)},
 			{Kind: expr.ZScore, History: 10 * interval, Input: readAt(1)},
 		},
-		Holds: func(f *expr.Frame) bool { return f.Models[0] > limit || f.Models[1] < -limit },
-		Value: func(f *expr.Frame) float64 { return f.Models[0] }, Threshold: constant(limit),
+		Conditions: []expr.Condition{{
+			Source: "zscore",
+			Holds:  func(f *expr.Frame) bool { return f.Models[0] > limit || f.Models[1] < -limit },
+			Value:  func(f *expr.Frame) float64 { return f.Models[0] }, Threshold: constant(limit),
+		}},
 	}
 }
 
@@ -136,10 +145,12 @@ func ratio(rnd *rand.Rand) *expr.Program {
 	limit := rnd.Float64()
 	share := func(f *expr.Frame) float64 { return f.Reads[0] / f.Reads[1] }
 	return &expr.Program{
-		Source: "ratio", Aggregates: []expr.Aggregate{countOf(isError), countOf(nil)},
-		Reads: []expr.Read{{Stat: expr.StatCount}, {Aggregate: 1, Stat: expr.StatCount}},
-		Holds: func(f *expr.Frame) bool { return share(f) > limit },
-		Value: share, Threshold: constant(limit), ZeroOnEmpty: true,
+		Aggregates: []expr.Aggregate{countOf(isError), countOf(nil)},
+		Reads:      []expr.Read{{Stat: expr.StatCount}, {Aggregate: 1, Stat: expr.StatCount}},
+		Conditions: []expr.Condition{{
+			Source: "ratio", Holds: func(f *expr.Frame) bool { return share(f) > limit }, Value: share, Threshold: constant(limit),
+		}},
+		ZeroOnEmpty: true,
 	}
 }
 
@@ -177,7 +188,42 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	if rnd.IntN(8) == 0 {
 		makeFine(rnd, r, base)
 	}
+	if rnd.IntN(3) == 0 && r.When.Conditions[0].Value != nil {
+		grade(rnd, r)
+	}
+	if rnd.IntN(4) == 0 {
+		r.OnMissing = rules.Missing(1 + rnd.IntN(4))
+	}
+	if rnd.IntN(6) == 0 {
+		r.NewGroupDelay = lengths(5)
+	}
+	if rnd.IntN(4) == 0 {
+		r.ForgetAfter = time.Duration(1+rnd.IntN(30)) * interval
+	}
 	return r
+}
+
+// grade gives a rule two severities, a recovery condition, or both.
+func grade(rnd *rand.Rand, r *rules.Rule) {
+	base := r.When.Conditions[0]
+	beyond := func(f *expr.Frame, factor float64) bool {
+		x, limit := base.Value(f), base.Threshold(f)
+		if base.Above {
+			return x > limit*factor
+		}
+		return x < limit/factor
+	}
+	more, over := base, func(f *expr.Frame) bool { return !base.Holds(f) && !beyond(f, 0.5) }
+	more.Holds = func(f *expr.Frame) bool { return base.Holds(f) && beyond(f, 1.5) }
+	more.Source += " by far"
+	if rnd.IntN(2) == 0 {
+		r.When.Conditions[0].Until, more.Until = over, over
+	}
+	if rnd.IntN(3) > 0 {
+		r.Labels = nil // severity is the condition's
+		r.When.Conditions[0].Severity, more.Severity = "warning", "critical"
+		r.When.Conditions = append(r.When.Conditions, more)
+	}
 }
 
 // makeFine gives a rule steps so short that its windows and what it looks back on are kept in buckets of several.

@@ -162,7 +162,7 @@ func (r *ruleState) readGroup(name string, value []byte, segments map[segmentID]
 	g.birth = in.varint("birth")
 	g.episode = uint32(in.int32("episode"))
 	if flags&groupAlert != 0 {
-		g.alert, _, _ = in.alert()
+		g.alert, _, _ = in.alert(len(r.rule.When.Conditions))
 	}
 	if flags&groupEarly != 0 {
 		g.early = in.varint("early step")
@@ -248,7 +248,7 @@ func (e *Evaluator) restoreOrphan(key, value []byte) error {
 		e.orphan(key, value, nil)
 		return in.fault("group of a removed rule")
 	}
-	a, interval, ruleGroup := in.alert()
+	a, interval, ruleGroup := in.alert(1)
 	if err := in.fault("group of a removed rule"); err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (e *Evaluator) restoreOrphan(key, value []byte) error {
 		Labels: a.labels, Fingerprint: a.labels.Fingerprint(),
 		WindowStart: end, WindowEnd: end, StartsAt: time.Unix(0, a.since*interval).UTC(), EndsAt: end, Reason: reasonRemoved,
 	}
-	f.ID = findingID(binary.BigEndian.Uint64(key[1:]), string(key[9:]), f)
+	f.ID = findingID(binary.BigEndian.Uint64(key[1:]), false, string(key[9:]), f)
 	e.orphan(key, value, f)
 	return nil
 }

@@ -164,6 +164,9 @@ func (in *stateReader) readPast(p *plan, t *planTier, l *life) {
 func (r *ruleState) appendLife(b []byte, l *life) []byte {
 	b = binary.AppendVarint(b, l.newest)
 	b = appendSized(b, l.trail)
+	if r.plan.newGroupDelay > 0 {
+		b = binary.AppendVarint(b, l.more.born)
+	}
 	for i := range r.plan.tiers {
 		t, from := &r.plan.tiers[i], int64(-maxTime)
 		if t.segmented() {
@@ -182,6 +185,9 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 	l := p.beginLife(0)
 	l.newest = in.varint("newest pane")
 	l.trail = append([]byte(nil), in.bytes("trail")...)
+	if p.newGroupDelay > 0 {
+		l.more.born = in.varint("first step")
+	}
 	for i := range p.tiers {
 		t := &p.tiers[i]
 		if t.segmented() {

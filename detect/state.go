@@ -191,7 +191,21 @@ func (r *ruleState) appendAlert(b []byte, a *alert) []byte {
 		b = appendSized(b, []byte(l.Value))
 	}
 	b = binary.AppendVarint(b, r.plan.interval)
-	return appendSized(b, []byte(r.rule.Group))
+	b = appendSized(b, []byte(r.rule.Group))
+	for i := range a.above {
+		h := &a.above[i]
+		b = binary.AppendVarint(b, h.since)
+		b = binary.AppendVarint(b, h.cleared)
+		b = append(b, b2i(h.firing))
+	}
+	return b
+}
+
+func b2i(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func appendSized(b, content []byte) []byte {
@@ -246,10 +260,12 @@ func (r *stateReader) labels() label.Set {
 	return label.FromMap(m)
 }
 
-// alert reads an alert, the interval of its rule and the name of the rule's group.
-func (r *stateReader) alert() (a *alert, interval int64, ruleGroup string) {
+// alert reads an alert, the interval of its rule and the name of the rule's group. What follows of further severities is
+// read for a rule that is known only.
+func (r *stateReader) alert(conditions int) (a *alert, interval int64, ruleGroup string) {
 	flags := r.byte("alert")
-	a = &alert{firing: flags&alertFiring != 0, cleared: noStep}
+	a = newAlert(conditions)
+	a.firing = flags&alertFiring != 0
 	a.since = r.varint("alert")
 	if flags&alertCleared != 0 {
 		a.cleared = r.varint("alert")
@@ -257,7 +273,11 @@ func (r *stateReader) alert() (a *alert, interval int64, ruleGroup string) {
 	a.transition = r.varint("alert")
 	a.labels = r.labels()
 	interval = r.varint("interval")
-	return a, interval, string(r.bytes("rule group"))
+	ruleGroup = string(r.bytes("rule group"))
+	for i := range a.above {
+		a.above[i] = hold{since: r.varint("severity"), cleared: r.varint("severity"), firing: r.byte("severity") != 0}
+	}
+	return a, interval, ruleGroup
 }
 
 // decode takes what a decoder of another package reads off the front.

@@ -84,7 +84,7 @@ func newTally(r *rules.Rule, class *keyClass, p *profiler, plan explain.Plan, pa
 	return &tally{
 		rule: r, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
 		profiler: p, plan: plan,
-		everyRecord: needsEveryRecord(r.When, len(r.By)), evidence: evidenceOf(r.When.Aggregates),
+		everyRecord: needsEveryRecord(r), evidence: evidenceOf(r.When.Aggregates),
 		groups: map[string]*tallyGroup{}, taken: make([]bool, n), values: make([]ingest.Value, n),
 	}, nil
 }
@@ -92,7 +92,7 @@ func newTally(r *rules.Rule, class *keyClass, p *profiler, plan explain.Plan, pa
 // checkRule says what would make a rule impossible to run; the rule loader gives no such rule.
 func checkRule(r *rules.Rule) error {
 	switch {
-	case r.When == nil || r.When.Holds == nil:
+	case r.When == nil || len(r.When.Conditions) == 0:
 		return fmt.Errorf("rule %s: no condition", r.Name)
 	case r.Interval <= 0:
 		return fmt.Errorf("rule %s: interval is %s, expected more than 0", r.Name, r.Interval)
@@ -143,15 +143,19 @@ func kindOf(f expr.Func) pane.Kind {
 // needsEveryRecord says whether a group must be known by any record that `where` lets through, even one that no
 // aggregate takes. That is so where a silent known group is judged as zero (count(p) < 5), but not where such a
 // judgement can never matter: a condition that only becomes more true with records and is false without any.
-func needsEveryRecord(p *expr.Program, by int) bool {
-	if !p.ZeroOnEmpty {
-		return false
-	}
-	if !p.Monotone || len(p.Models) > 0 {
+func needsEveryRecord(r *rules.Rule) bool {
+	p := r.When
+	switch {
+	case r.Missing() == rules.MissingFire || r.NewGroupDelay > 0:
 		return true
+	case r.Missing() != rules.MissingZero:
+		return false
+	case !p.Monotone || len(p.Models) > 0:
+		return true
+	default:
+		f := &expr.Frame{Reads: make([]float64, len(p.Reads)), By: make([]ingest.Value, len(r.By))}
+		return p.Holding(f) >= 0
 	}
-	f := &expr.Frame{Reads: make([]float64, len(p.Reads)), By: make([]ingest.Value, by)}
-	return p.Holds(f)
 }
 
 // evidenceOf says which aggregates make a record evidence: those that choose among records, by filter or by argument,

@@ -43,7 +43,14 @@ type Rule struct {
 	// MaxGroups bounds the groups of the rule. It is no part of its meaning: a rule keeps its state when it is changed.
 	MaxGroups int
 
+	// When holds the conditions and what they read.
 	When *expr.Program
+	// OnMissing says what a known group is judged as while none of its records is in a window. ForgetAfter is how long an
+	// alert is kept whose group sends nothing any more. A group is not judged before it is NewGroupDelay old.
+	OnMissing                  Missing
+	ForgetAfter, NewGroupDelay time.Duration
+	// Quiet: its alerts are shown, and nobody is notified of them.
+	Quiet bool
 
 	// Labels are added to the alert's, sorted by name. Annotations are rendered for each finding, in the order written.
 	Labels      []Template
@@ -52,6 +59,38 @@ type Rule struct {
 	// ID is the hash of the rule's meaning (all that decides its state): a rule whose ID is unchanged keeps its state.
 	// Texts of labels and annotations are not part of it. IDs of a set differ.
 	ID uint64
+}
+
+// Graded says whether the rule has a condition for each of several severities, which its one alert moves between.
+func (r *Rule) Graded() bool { return r.When.Conditions[0].Severity != "" }
+
+// Missing is what a known group without records is judged as.
+type Missing uint8
+
+// The judgements. MissingDefault is zero where all measures have a value without records, else keep.
+const (
+	MissingDefault Missing = iota
+	MissingZero            // its counts are 0, everything else is missing
+	MissingKeep            // the alert stays as it is
+	MissingResolve         // the alert resolves
+	MissingFire            // the condition holds
+)
+
+var missingNames = [...]string{"default", "zero", "keep", "resolve", "fire"} //nolint:gochecknoglobals // constant table
+
+// String returns the word as rules write it.
+func (m Missing) String() string { return missingNames[m] }
+
+// Missing returns what the rule does about groups without records, the default decided.
+func (r *Rule) Missing() Missing {
+	switch {
+	case r.OnMissing != MissingDefault:
+		return r.OnMissing
+	case r.When.ZeroOnEmpty:
+		return MissingZero
+	default:
+		return MissingKeep
+	}
 }
 
 // Key is one entry of `by`.
@@ -92,6 +131,16 @@ func (r *Rule) meaning() uint64 {
 		h.texts(k.Label, k.Text)
 	}
 	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness))
+	// What few rules have is named, so that the others keep their ids when there is more of it.
+	for _, few := range []struct {
+		name  string
+		value int64
+	}{{"on_missing", int64(r.OnMissing)}, {"new_group_delay", int64(r.NewGroupDelay)}} {
+		if few.value != 0 {
+			h.texts(few.name)
+			h.numbers(few.value)
+		}
+	}
 	return h.Sum64()
 }
 
@@ -124,7 +173,10 @@ func newSet(list []*Rule) *Set {
 			r.ID = next.Sum64()
 		}
 		taken[r.ID] = true
-		h.numbers(int64(r.ID), int64(r.MaxGroups))
+		h.numbers(int64(r.ID), int64(r.MaxGroups), int64(r.ForgetAfter))
+		if r.Quiet {
+			h.texts("quiet")
+		}
 		for _, texts := range [][]Template{r.Labels, r.Annotations} {
 			h.numbers(int64(len(texts)))
 			for _, t := range texts {

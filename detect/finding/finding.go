@@ -20,7 +20,7 @@ const (
 
 // Finding is one transition of one alert.
 type Finding struct {
-	// ID names the transition: (rule, group, Birth, Episode, State). A replay repeats a finding with the same ID.
+	// ID names the transition: (rule, group, Birth, Episode, State), and in a rule of several severities Transition. A replay repeats a finding with the same ID.
 	ID string `json:"id"`
 	// Fingerprint identifies the alert: that of its labels without annotations.
 	Fingerprint label.Fingerprint `json:"fingerprint"`
@@ -42,9 +42,13 @@ type Finding struct {
 	// Value is the measure that the rule reports, Threshold the number it was compared with; nil when missing.
 	Value     *float64 `json:"value,omitempty"`
 	Threshold *float64 `json:"threshold,omitempty"`
+	// Values are the rule's named measures, those that are not missing.
+	Values map[string]float64 `json:"values,omitempty"`
 	// Unit is how to show Value: "s", "By", "1", or "" when unknown.
 	Unit string `json:"unit,omitempty"`
-	// Condition is the rule's `when` as written.
+	// Quiet: the alert is to be shown, and nobody notified.
+	Quiet bool `json:"quiet,omitempty"`
+	// Condition is the rule's `when` as written, or that of its severity.
 	Condition string `json:"condition"`
 	// WindowStart and WindowEnd bound the window that was judged, in event time.
 	WindowStart time.Time `json:"window_start"`

@@ -80,6 +80,9 @@ func (p *printer) refText(e ast.Expr, to *ref) string {
 		f, _ := e.AsLiteral().(types.Double)
 		return strconv.FormatFloat(float64(f), 'g', -1, 64)
 	}
+	if to.kind == toLet && p.named {
+		return to.name
+	}
 	return canonicalRef(to)
 }
 
@@ -93,6 +96,8 @@ func canonicalRef(to *ref) string {
 		return "metric(" + strconv.Quote(to.name) + ")"
 	case toPresence:
 		return "has(" + canonicalRef(to.of) + ")"
+	case toLet:
+		return "(" + to.let.checked.canonical(to.let.checked.root) + ")"
 	default:
 		return escapeName(to.name)
 	}

@@ -21,7 +21,7 @@ type checked struct {
 }
 
 // check parses, resolves and type-checks a source, which stands on the given side.
-func check(source string, signal ingest.Signal, s side, keys []Key) (*checked, Faults) {
+func check(source string, signal ingest.Signal, s side, keys []Key, lets ...let) (*checked, Faults) {
 	l := theLanguage()
 	if l.err != nil {
 		return nil, Faults{{Length: 1, Message: l.err.Error()}}
@@ -32,7 +32,7 @@ func check(source string, signal ingest.Signal, s side, keys []Key) (*checked, F
 	}
 	tree := parsed.NativeRep()
 	r := newResolver(l, source, tree, signal)
-	r.keys, r.condition = keys, s == measureSide
+	r.keys, r.lets, r.condition = keys, lets, s == measureSide
 	r.resolve(tree.Expr(), s)
 	if len(r.faults) > 0 {
 		return nil, inOrder(r.faults)

@@ -35,48 +35,16 @@ type conditionCompiler struct {
 	program  *Program
 	view     view
 	inModel  bool // below zscore, where comparisons are not the rule's own
-	choices  []choice
+	choices  *[]choice
+	reads    *[]int // indices of the reads of the expression in hand
 }
 
 // A choice is a comparison that may give the rule's value and threshold.
 type choice struct {
 	value, threshold operand[Frame]
 	above            bool
-	floor            bool // count() >= n, of any window, which only asks for enough records
-}
-
-// CompileCondition compiles a rule's `when` and splits it into the aggregates that panes keep and the closures that
-// judge a window. The result is nil when there are faults.
-func CompileCondition(source string, o Options) (*Program, Faults) {
-	c, faults := check(source, o.Signal, measureSide, o.By)
-	if faults != nil {
-		return nil, faults
-	}
-	if faults := c.mustBe(truth, "`when`"); faults != nil {
-		return nil, faults
-	}
-	cc := &conditionCompiler{checked: c, options: o, program: &Program{Source: source, Text: c.canonical(c.root)}}
-	cc.lowering = &lowering[Frame]{checked: c, leaf: keyLeaf, call: cc.call, compared: cc.compared}
-	whole := cc.lowering.lower(c.root)
-	if len(c.faults) == 0 && len(cc.program.Reads) == 0 {
-		c.fault(c.starts[c.root.ID()], 1, "as in "+exampleCondition(o.Signal), "`when` has no aggregate, so it judges nothing")
-	}
-	if len(c.faults) > 0 {
-		return nil, inOrder(c.faults)
-	}
-	p := cc.program
-	p.Holds = whole.asTruth()
-	p.Monotone = whole.trend == rising
-	p.ZeroOnEmpty = !slices.ContainsFunc(p.Reads, func(r Read) bool {
-		switch r.Stat {
-		case StatCount, StatRate, StatSum, StatDistinct, StatAbsent:
-			return false
-		default:
-			return true
-		}
-	})
-	cc.choose()
-	return p, nil
+	floor            bool   // count() >= n, of any window, which only asks for enough records
+	text             string // canonical source of the value
 }
 
 // exampleCondition returns a condition on a signal that is right, for hints.
@@ -93,17 +61,17 @@ func exampleCondition(signal ingest.Signal) string {
 	}
 }
 
-// choose picks the comparison that the rule reports.
-func (c *conditionCompiler) choose() {
-	if len(c.choices) == 0 {
+// choose picks the comparison that the condition reports.
+func (c *Condition) choose(choices []choice) {
+	if len(choices) == 0 {
 		return
 	}
-	best := c.choices[0]
-	if i := slices.IndexFunc(c.choices, func(c choice) bool { return !c.floor }); i >= 0 {
-		best = c.choices[i]
+	best := choices[0]
+	if i := slices.IndexFunc(choices, func(c choice) bool { return !c.floor }); i >= 0 {
+		best = choices[i]
 	}
-	c.program.Value, c.program.Threshold = best.value.asNumber(), best.threshold.asNumber()
-	c.program.Above, c.program.Unit = best.above, best.value.unit
+	c.Value, c.Threshold = best.value.asNumber(), best.threshold.asNumber()
+	c.Above, c.Unit, c.text = best.above, best.value.unit, best.text
 }
 
 // compared notes a comparison of a measure.
@@ -121,9 +89,9 @@ func (c *conditionCompiler) compared(operator string, left, right operand[Frame]
 		return
 	}
 	isAbove := is == operators.Greater || is == operators.GreaterEquals
-	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated}
+	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated, text: c.canonical(value)}
 	ch.floor = ch.above && isPlainCount(value)
-	c.choices = append(c.choices, ch)
+	*c.choices = append(*c.choices, ch)
 }
 
 // isPlainCount says whether e is count(), of whatever window: to be compared with how many records are enough.
@@ -155,13 +123,37 @@ func mirrored(operator string) string {
 	}
 }
 
-// keyLeaf lowers a `by` name, which does not change while a group lives.
-func keyLeaf(to *ref) operand[Frame] {
-	if to.kind == toPresence {
-		return operand[Frame]{kind: truth, truth: keyLeaf(to.of).present(), trend: fixed}
+// leaf lowers a name: that of a let, or a `by` name, which does not change while a group lives.
+func (c *conditionCompiler) leaf(to *ref) operand[Frame] {
+	switch to.kind {
+	case toPresence:
+		of := c.leaf(to.of)
+		return operand[Frame]{kind: truth, truth: of.present(), trend: onlyFixed(of.trend), measured: of.measured}
+	case toLet:
+		return c.letLeaf(to)
+	default:
 	}
 	i := to.index
 	return operand[Frame]{kind: dynamic, trend: fixed, value: func(f *Frame) ingest.Value { return f.By[i] }}
+}
+
+// letLeaf lowers a let, anew at each use, because over and offset around it reach into it.
+func (c *conditionCompiler) letLeaf(to *ref) operand[Frame] {
+	l := to.let
+	if l.checked == nil { // its fault is reported
+		return operand[Frame]{kind: dynamic, measured: true, value: func(*Frame) ingest.Value { return ingest.Value{} }}
+	}
+	inner := *c
+	inner.checked = l.checked
+	inner.begin()
+	inner.lowering.negated = c.lowering.negated
+	before := len(l.checked.faults)
+	o := inner.lowering.lower(l.checked.root)
+	for _, f := range l.checked.faults[before:] { // only this use is at fault
+		c.fault(to.index, len(to.name), f.Hint, "within `%s`: %s", to.name, f.Message)
+	}
+	l.checked.faults = l.checked.faults[:before]
+	return o
 }
 
 // call lowers aggregates and what acts on measures.
@@ -305,6 +297,7 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 		i = len(c.program.Reads)
 		c.program.Reads = append(c.program.Reads, read)
 	}
+	*c.reads = append(*c.reads, i)
 	switch stat {
 	case StatCount, StatRate, StatDistinct, StatMax:
 		o.trend = rising

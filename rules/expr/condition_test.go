@@ -92,7 +92,7 @@ func TestConditionIsSplit(t *testing.T) {
 			t.Errorf("%s: %v", test.when, faults)
 			continue
 		}
-		got := programShape{Reads: p.Reads, Monotone: p.Monotone, Zero: p.ZeroOnEmpty, Unit: p.Unit}
+		got := programShape{Reads: p.Reads, Monotone: p.Monotone, Zero: p.ZeroOnEmpty, Unit: p.Conditions[0].Unit}
 		for _, a := range p.Aggregates {
 			got.Aggregates = append(got.Aggregates, a.Text)
 		}
@@ -285,10 +285,10 @@ func TestMonotoneIsTrue(t *testing.T) {
 		}
 		monotone++
 		var records []*ingest.Record
-		held := p.Holds(judge(p, nil, time.Minute))
+		held := p.Conditions[0].Holds(judge(p, nil, time.Minute))
 		for range 12 {
 			records = append(records, &ingest.Record{StatusCode: int32(g.IntN(3)), Duration: float64(g.IntN(17)-8) / 2, Resource: &ingest.Resource{}, Scope: &ingest.Scope{}})
-			holds := p.Holds(judge(p, records, time.Minute))
+			holds := p.Conditions[0].Holds(judge(p, records, time.Minute))
 			if held && !holds {
 				t.Fatalf("%s is called monotone, but ceases to hold with record %d", when, len(records))
 			}
@@ -338,17 +338,17 @@ func TestJudgement(t *testing.T) {
 			continue
 		}
 		f := &Frame{Reads: test.reads, Models: test.models, By: []ingest.Value{ingest.StringValue("payment")}}
-		if got := p.Holds(f); got != test.holds {
+		if got := p.Conditions[0].Holds(f); got != test.holds {
 			t.Errorf("%s of %v is %t, want %t", test.when, test.reads, got, test.holds)
 		}
 		value, threshold := nan, nan
-		if p.Value != nil {
-			value, threshold = p.Value(f), p.Threshold(f)
+		if p.Conditions[0].Value != nil {
+			value, threshold = p.Conditions[0].Value(f), p.Conditions[0].Threshold(f)
 		}
-		if !alike(value, test.value) || !alike(threshold, test.threshold) || p.Above != test.above {
-			t.Errorf("%s reports %v of %v, above %t; want %v of %v, %t", test.when, value, threshold, p.Above, test.value, test.threshold, test.above)
+		if !alike(value, test.value) || !alike(threshold, test.threshold) || p.Conditions[0].Above != test.above {
+			t.Errorf("%s reports %v of %v, above %t; want %v of %v, %t", test.when, value, threshold, p.Conditions[0].Above, test.value, test.threshold, test.above)
 		}
-		if n := testing.AllocsPerRun(50, func() { p.Holds(f) }); n != 0 {
+		if n := testing.AllocsPerRun(50, func() { p.Conditions[0].Holds(f) }); n != 0 {
 			t.Errorf("%s allocates %v times a judgement", test.when, n)
 		}
 	}
@@ -367,7 +367,7 @@ func TestNamesOfBy(t *testing.T) {
 				t.Errorf("by %s: %v", by, faults)
 				continue
 			}
-			if !p.Holds(&Frame{Reads: []float64{2}, By: []ingest.Value{ingest.StringValue("x")}}) {
+			if !p.Conditions[0].Holds(&Frame{Reads: []float64{2}, By: []ingest.Value{ingest.StringValue("x")}}) {
 				t.Errorf("by %s: %s does not read the key", by, p.Text)
 			}
 		}

@@ -89,10 +89,10 @@ func FuzzCompileCondition(f *testing.F) {
 		for _, m := range p.Models {
 			frame.Models = append(frame.Models, m.Input(frame))
 		}
-		p.Holds(frame)
-		if p.Value != nil {
-			p.Value(frame)
-			p.Threshold(frame)
+		p.Conditions[0].Holds(frame)
+		if p.Conditions[0].Value != nil {
+			p.Conditions[0].Value(frame)
+			p.Conditions[0].Threshold(frame)
 		}
 		for _, r := range p.Reads {
 			if r.Aggregate < 0 || r.Aggregate >= len(p.Aggregates) || r.Window%o.Interval != 0 || r.Offset%o.Interval != 0 {

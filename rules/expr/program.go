@@ -116,27 +116,58 @@ type Frame struct {
 	By     []ingest.Value // the group's key, one per `by` entry
 }
 
-// Program is a compiled condition (`when`). All its functions are pure and safe for concurrent use; none allocates.
+// Program is what a rule says about measures, compiled: its conditions, and what they read. All its functions are pure
+// and safe for concurrent use; none allocates.
 type Program struct {
-	Source string
-	// Text is the canonical source: equal texts mean equal conditions.
+	// Text is the canonical source of all that decides a state: equal texts mean equal conditions.
 	Text       string
 	Aggregates []Aggregate
 	Reads      []Read
 	Models     []Model // in order: a model's Input may use earlier models
-	// Holds says whether the condition holds.
-	Holds func(*Frame) bool
-	// Value is the measure that the rule reports: the left side of the first comparison that is no plain count() floor
-	// when there is another; Threshold is its right side. Each is nil when there is none, e.g. for absent().
-	Value, Threshold func(*Frame) float64
-	// Above tells on which side of Threshold the condition holds: true for > and >=.
-	Above bool
-	// Monotone: once it holds over a part of a window's records it holds over all of them, e.g. count(p) > n: such a
-	// condition may fire before the window is complete. False whenever that cannot be proven.
+	// Conditions are those of the severities, the least severe first, or the one of a plain `when`.
+	Conditions []Condition
+	// Lets are the named measures, for texts.
+	Lets []Let
+	// Monotone: once a condition holds over a part of a window's records it holds over all of them, e.g. count(p) > n: such
+	// a condition may fire before the window is complete. False whenever that cannot be proven.
 	Monotone bool
 	// ZeroOnEmpty: every read has a value over an empty window (count, rate, sum and distinct are 0, absent is 1), so a
 	// silent known group is judged; otherwise its state is kept.
 	ZeroOnEmpty bool
+}
+
+// Condition is a `when`, or one severity's part of it.
+type Condition struct {
+	// Severity is the label that it gives the alert, "" in a plain `when`.
+	Severity string
+	Source   string
+	// Holds says whether the condition holds, Until whether one that held is over; a nil Until means that it is as soon as
+	// it does not hold.
+	Holds, Until func(*Frame) bool
+	// Value is the measure that the rule reports: that of `value`, else the left side of the first comparison that is no
+	// plain count() floor when there is another; Threshold is the right side. Each is nil when there is none, e.g. for
+	// absent().
+	Value, Threshold func(*Frame) float64
+	// Above tells on which side of Threshold the condition holds: true for > and >=.
+	Above bool
 	// Unit of Value when it can be told: "s" for durations, "" otherwise.
 	Unit string
+
+	text string // canonical source of Value
+}
+
+// Let is a named measure.
+type Let struct {
+	Name  string
+	Value func(*Frame) float64
+}
+
+// Holding returns the index of the most severe condition that holds, -1 when none does.
+func (p *Program) Holding(f *Frame) int {
+	for i := len(p.Conditions) - 1; i >= 0; i-- {
+		if p.Conditions[i].Holds(f) {
+			return i
+		}
+	}
+	return -1
 }

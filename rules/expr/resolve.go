@@ -26,6 +26,7 @@ const (
 	toPresence     // has(x)
 	toKey          // a `by` name, on the measure side
 	toConstant
+	toLet // a named measure, on the measure side
 )
 
 // A ref is what the resolver found a name, or a call that stands for one, to mean.
@@ -34,7 +35,8 @@ type ref struct {
 	name  string
 	field field
 	of    *ref // of toPresence
-	index int  // of toKey
+	index int  // of toKey; of toLet the byte offset
+	let   *let // of toLet
 }
 
 // resolver walks a parsed expression, says what its names mean and puts variables of the checker in their place.
@@ -47,6 +49,7 @@ type resolver struct {
 	fields    []field
 	constants []constant
 	keys      []Key
+	lets      []let
 	condition bool  // a `when`, where aggregates may stand
 	offsets   []int // byte offset of each character of the source
 
@@ -272,7 +275,19 @@ func (r *resolver) keyMeaning(name string, offset int) (*ref, kind) {
 			return &ref{kind: toKey, name: k.Text, index: i}, dynamic
 		}
 	}
-	words := make([]string, 0, 2*len(r.keys))
+	for i := range r.lets {
+		if l := &r.lets[i]; l.name == name {
+			to := &ref{kind: toLet, name: name, let: l, index: offset}
+			if l.checked == nil {
+				return to, dynamic // its own fault is reported
+			}
+			return to, l.checked.kindOf(l.checked.root)
+		}
+	}
+	words := make([]string, 0, 2*len(r.keys)+len(r.lets))
+	for _, l := range r.lets {
+		words = append(words, l.name)
+	}
 	for _, k := range r.keys {
 		words = append(words, k.Text, k.Label)
 	}

@@ -15,6 +15,10 @@ import (
 // AlertName is the label that holds the name of the rule, as in Prometheus.
 const AlertName = "alertname"
 
+// Severity is the label that says how bad it is. A rule with a condition for each of several severities sets it, and its
+// alert is known by the other labels.
+const Severity = "severity"
+
 // Label is one name and its value.
 type Label struct{ Name, Value string }
 

@@ -117,7 +117,7 @@ func New(o Options) (p *Pipeline, err error) {
 	p.metrics.rules.Set(float64(len(p.rules.Rules)))
 	p.metrics.build.WithLabelValues(p.version, p.targets.String()).Set(1)
 	for _, r := range p.rules.Rules {
-		p.shapes[r.Name] = shape{above: r.When.Above, unit: r.When.Unit}
+		p.shapes[r.Name] = shape{above: r.When.Conditions[0].Above, unit: r.When.Conditions[0].Unit}
 	}
 	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified); err != nil {
 		return p, err

@@ -1,0 +1,224 @@
+package expr
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/freshet-dev/freshet/ingest"
+)
+
+// Role is what an expression is to its rule.
+type Role uint8
+
+// The roles.
+const (
+	RoleLet   Role = iota + 1 // a named measure
+	RoleWhen                  // the condition, or one severity's
+	RoleUntil                 // what ends it
+	RoleValue                 // what the rule reports
+)
+
+// Part is one expression of a rule about measures.
+type Part struct {
+	Role Role
+	// Name is that of a let, or the severity; "" for a plain `when`, `until` and `value`.
+	Name, Source string
+}
+
+// place names the part in messages.
+func (p Part) place() string {
+	switch p.Role {
+	case RoleLet:
+		return "`let` " + p.Name
+	case RoleUntil:
+		return "`until`"
+	case RoleValue:
+		return "`value`"
+	default:
+		return "`when`"
+	}
+}
+
+// severities are the names that a `when` of several conditions may use, the least severe first. Names in one string mean
+// equally much.
+var severities = []string{"debug", "info", "notice", "low", "minor", "warning", "medium", "error", "high", "major", "critical", "page", "emergency"} //nolint:gochecknoglobals // constant table
+
+// Severities returns the names of severities, the least severe first.
+func Severities() []string { return slices.Clone(severities) }
+
+var letPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+// let is a checked let.
+type let struct {
+	name    string
+	checked *checked
+}
+
+// CompileCondition compiles a rule's `when`. The result is nil when there are faults.
+func CompileCondition(source string, o Options) (*Program, Faults) {
+	p, faults := Compile([]Part{{Role: RoleWhen, Source: source}}, o)
+	return p, faults[0]
+}
+
+// Compile compiles all that a rule says about measures and splits it into the aggregates that panes keep and the closures
+// that judge a window. A let may use those before it. The faults are those of each part; with any, the result is nil.
+func Compile(parts []Part, o Options) (*Program, []Faults) {
+	b := builder{options: o, program: &Program{}, faults: make([]Faults, len(parts)), trend: rising}
+	for _, role := range []Role{RoleLet, RoleWhen, RoleUntil, RoleValue} {
+		for i, part := range parts {
+			if part.Role == role {
+				b.faults[i] = b.add(part)
+			}
+		}
+	}
+	if slices.ContainsFunc(b.faults, func(f Faults) bool { return len(f) > 0 }) {
+		return nil, b.faults
+	}
+	return b.finish(), b.faults
+}
+
+// builder collects the parts of a rule.
+type builder struct {
+	options Options
+	program *Program
+	lets    []let
+	texts   []string // canonical, of all that decides a state
+	faults  []Faults
+	trend   trend
+	judged  []int // reads of the conditions
+}
+
+// add compiles one part.
+func (b *builder) add(part Part) Faults {
+	if f := b.name(part); f != nil {
+		return Faults{*f}
+	}
+	c, faults := check(part.Source, b.options.Signal, measureSide, b.options.By, b.lets...)
+	if faults != nil {
+		if part.Role == RoleLet {
+			b.lets = append(b.lets, let{name: part.Name}) // others may use the name: it is there, though faulty
+		}
+		return faults
+	}
+	if part.Role == RoleWhen || part.Role == RoleUntil {
+		if faults := c.mustBe(truth, part.place()); faults != nil {
+			return faults
+		}
+	}
+	var choices []choice
+	var reads []int
+	cc := &conditionCompiler{checked: c, options: b.options, program: b.program, choices: &choices, reads: &reads}
+	cc.begin()
+	whole := cc.lowering.lower(c.root)
+	if len(c.faults) == 0 && len(reads) == 0 && part.Role != RoleLet {
+		hint := "as in " + exampleCondition(b.options.Signal)
+		c.fault(c.starts[c.root.ID()], 1, hint, "%s has no aggregate, so it judges nothing", part.place())
+	}
+	if part.Role == RoleValue && c.kindOf(c.root) != number && c.kindOf(c.root) != dynamic {
+		c.fault(c.starts[c.root.ID()], 1, "as in "+exampleValue(b.options.Signal), "`value` needs a number, and this is %s", speakKind(c.kindOf(c.root)))
+	}
+	if len(c.faults) > 0 {
+		return inOrder(c.faults)
+	}
+	switch text := c.canonical(c.root); part.Role {
+	case RoleLet:
+		b.lets = append(b.lets, let{part.Name, c})
+		b.program.Lets = append(b.program.Lets, Let{part.Name, whole.asNumber()})
+	case RoleWhen:
+		b.trend = joint(b.trend, whole.trend)
+		b.judged = append(b.judged, reads...)
+		condition := Condition{Severity: part.Name, Source: part.Source, Holds: whole.asTruth()}
+		condition.choose(choices)
+		b.program.Conditions = append(b.program.Conditions, condition)
+		b.texts = append(b.texts, strings.TrimPrefix(part.Name+": "+text, ": "))
+	case RoleUntil:
+		b.texts = append(b.texts, strings.TrimSuffix("until "+part.Name, " ")+": "+text)
+		b.judged = append(b.judged, reads...)
+		for i := range b.program.Conditions {
+			if condition := &b.program.Conditions[i]; part.Name == "" || condition.Severity == part.Name {
+				condition.Until = whole.asTruth()
+			}
+		}
+	case RoleValue:
+		for i := range b.program.Conditions {
+			b.program.Conditions[i].report(whole, text)
+		}
+	}
+	return nil
+}
+
+// report makes a measure the value of the condition. A threshold stays only beside what is compared with it.
+func (c *Condition) report(value operand[Frame], text string) {
+	c.Value, c.Unit = value.asNumber(), value.unit
+	if strings.Trim(c.text, "()") != strings.Trim(text, "()") {
+		c.Threshold = nil
+	}
+}
+
+// name checks the name of a part.
+func (b *builder) name(part Part) *Fault {
+	fault := func(message, hint string) *Fault {
+		return &Fault{Length: max(len(part.Source), 1), Message: message, Hint: hint}
+	}
+	switch part.Role {
+	case RoleLet:
+		l := theLanguage()
+		taken := slices.ContainsFunc(b.options.By, func(k Key) bool { return k.Label == part.Name || k.Text == part.Name })
+		_, isFunction := l.functions[part.Name]
+		switch {
+		case !letPattern.MatchString(part.Name):
+			return fault("`"+part.Name+"` is no name for a measure: letters, digits and _, and no digit first", "write "+LabelName(part.Name))
+		case taken:
+			return fault("`"+part.Name+"` is a name of by: already", "choose another name")
+		case isFunction:
+			return fault("`"+part.Name+"` is the name of a function", "choose another name")
+		}
+	case RoleWhen:
+		if part.Name != "" && !slices.Contains(severities, part.Name) {
+			hint := "they are " + strings.Join(severities, ", ")
+			if near := Nearest(part.Name, severities); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return fault("`"+part.Name+"` is no severity", hint)
+		}
+	case RoleUntil:
+		known := func(c Condition) bool { return c.Severity == part.Name }
+		if part.Name != "" && len(b.program.Conditions) > 0 && !slices.ContainsFunc(b.program.Conditions, known) {
+			return fault("`until` has "+part.Name+", and `when` has no such severity", "")
+		}
+	default:
+	}
+	return nil
+}
+
+// finish puts the conditions in order and says what holds for all of them.
+func (b *builder) finish() *Program {
+	p := b.program
+	slices.SortStableFunc(p.Conditions, func(x, y Condition) int {
+		return slices.Index(severities, x.Severity) - slices.Index(severities, y.Severity)
+	})
+	slices.Sort(b.texts) // a plain when is one text
+	p.Text = strings.Join(b.texts, "\n")
+	p.Monotone = b.trend == rising
+	p.ZeroOnEmpty = !slices.ContainsFunc(b.judged, func(i int) bool {
+		switch p.Reads[i].Stat {
+		case StatCount, StatRate, StatSum, StatDistinct, StatAbsent:
+			return false
+		default:
+			return true
+		}
+	})
+	return p
+}
+
+// begin makes the lowering of the expression in hand.
+func (c *conditionCompiler) begin() {
+	c.lowering = &lowering[Frame]{checked: c.checked, leaf: c.leaf, call: c.call, compared: c.compared}
+}
+
+// exampleValue returns a measure of a signal that is right, for hints.
+func exampleValue(signal ingest.Signal) string {
+	measure, _, _ := strings.Cut(exampleCondition(signal), " ")
+	return measure
+}
