@@ -81,6 +81,10 @@ func (s *state) apply(f *finding.Finding, now time.Time) {
 				return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
 			})
 			s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
+		} else if raises(s.Firing, f) {
+			// It has become worse, and whoever was told of it must hear of that as of something new.
+			s.Earlier = append(s.Earlier, s.Incident)
+			s.Incident, s.Received = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now
 		}
 		s.Firing, s.Resolved = f, nil
 	case finding.Resolved:
@@ -102,6 +106,11 @@ func (s *state) settle(f *finding.Finding, now time.Time) {
 	case s.Firing != nil && s.Firing.ID == f.ID:
 		s.Firing = f
 	}
+}
+
+// raises says whether a finding makes an alert that fires more severe.
+func raises(before, f *finding.Finding) bool {
+	return label.SeverityRank(f.Labels.Get(label.Severity)) > label.SeverityRank(before.Labels.Get(label.Severity))
 }
 
 func newIncident(f *finding.Finding) incident {

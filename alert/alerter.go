@@ -107,7 +107,7 @@ func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 		return
 	}
 	a.writeAlert(s)
-	if f.State == finding.Firing && (s.Incident != before || len(s.groups) == 0) {
+	if f.State == finding.Firing && !f.Quiet && (s.Incident != before || len(s.groups) == 0) {
 		a.route(s)
 	}
 	for _, g := range s.groups {

@@ -35,7 +35,40 @@ var (
 	signals      = []string{"logs", "metrics", "spans", "span_events", "events"} //nolint:gochecknoglobals // constant table
 )
 
-// check turns a draft into a rule, or adds what is wrong with it.
+// share gives a draft what its group has for all of its rules. Labels and annotations are joined; of one name the rule's own
+// counts. A group's `where` holds besides the rule's.
+func (g *groupDraft) share(draft *ruleDraft) {
+	for key, s := range g.shared.texts {
+		if _, own := draft.texts[key]; !own && key != "where" {
+			draft.texts[key] = s
+		}
+	}
+	for key, value := range g.shared.flags {
+		if _, own := draft.flags[key]; !own {
+			draft.flags[key] = value
+		}
+	}
+	if draft.maxGroups == 0 {
+		draft.maxGroups = g.shared.maxGroups
+	}
+	if draft.by == nil {
+		draft.by = g.shared.by
+	}
+	draft.labels = joined(draft.labels, g.shared.labels)
+	draft.annotations = joined(draft.annotations, g.shared.annotations)
+}
+
+func joined(own, shared []pair) []pair {
+	out := slices.Clone(own)
+	for _, p := range shared {
+		if !slices.ContainsFunc(own, func(o pair) bool { return o.name == p.name }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// check turns a draft into a rule, or adds what is wrong with it. A rule that is not enabled is checked, and left out.
 func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	d := g.document
 	before := len(d.problems)
@@ -48,8 +81,12 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	if draft.maxGroups > 0 {
 		r.MaxGroups = draft.maxGroups
 	}
+	if notify, has := draft.flags["notify"]; has {
+		r.Quiet = !notify
+	}
 	g.checkRequired(draft)
 	g.checkLengths(draft, r)
+	g.checkMissing(draft, r)
 	if s, ok := draft.texts["from"]; ok {
 		g.checkSource(draft, r, s)
 	}
@@ -60,8 +97,30 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
 		return nil
 	}
+	if enabled, has := draft.flags["enabled"]; has && !enabled {
+		return nil
+	}
 	r.ID = r.meaning()
 	return r
+}
+
+// checkMissing reads what a group without records is judged as.
+func (g *groupDraft) checkMissing(draft *ruleDraft, r *Rule) {
+	s, ok := draft.texts["on_missing"]
+	if !ok {
+		return
+	}
+	words := missingNames[MissingZero:]
+	i := slices.Index(words, s.text)
+	if i < 0 {
+		hint := "it is one of " + strings.Join(words, ", ")
+		if near := expr.Nearest(s.text, words); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		g.document.fault(g.document.at(s, 0, len(s.text)), "`on_missing` cannot be "+quoted(s.text), hint)
+		return
+	}
+	r.OnMissing = MissingZero + Missing(i)
 }
 
 // checkRequired reports keys that every rule has.
@@ -69,12 +128,15 @@ func (g *groupDraft) checkRequired(draft *ruleDraft) {
 	if draft.broken {
 		return // what is missing may stand under a misspelt key, which is reported already
 	}
-	for _, key := range []struct{ name, hint string }{
-		{"alert", "name it: alert: ErrorSpike"},
-		{"from", "say what it reads: from: logs, metrics, spans, span_events or events"},
-		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100"},
+	for _, key := range []struct {
+		name, hint string
+		has        bool
+	}{
+		{"alert", "name it: alert: ErrorSpike", draft.texts["alert"].text != ""},
+		{"from", "say what it reads: from: logs, metrics, spans, span_events or events", draft.texts["from"].text != ""},
+		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0},
 	} {
-		if _, ok := draft.texts[key.name]; !ok {
+		if !key.has {
 			g.document.fault(draft.place, "a rule needs `"+key.name+"`", key.hint)
 		}
 	}
@@ -82,7 +144,7 @@ func (g *groupDraft) checkRequired(draft *ruleDraft) {
 
 // lengthOf returns a duration of the rule, else of the group, else the default, and where it stands.
 func (g *groupDraft) lengthOf(draft *ruleDraft, key string, otherwise time.Duration) (time.Duration, place) {
-	for _, from := range []map[string]length{draft.lengths, g.lengths} {
+	for _, from := range []map[string]length{draft.lengths, g.shared.lengths} {
 		if l, ok := from[key]; ok {
 			return l.value, g.document.at(l.scalar, 0, len(l.text))
 		}
@@ -113,6 +175,10 @@ func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 	bound("for", r.For, 0, mostHold, at)
 	r.KeepFiringFor, at = g.lengthOf(draft, "keep_firing_for", 0)
 	bound("keep_firing_for", r.KeepFiringFor, 0, mostHold, at)
+	r.ForgetAfter, at = g.lengthOf(draft, "forget_after", 0)
+	bound("forget_after", r.ForgetAfter, 0, mostHold, at)
+	r.NewGroupDelay, at = g.lengthOf(draft, "new_group_delay", 0)
+	bound("new_group_delay", r.NewGroupDelay, 0, mostHold, at)
 	r.Window, at = g.lengthOf(draft, "window", DefaultWindow)
 	switch {
 	case !intervalGood:
@@ -169,16 +235,69 @@ func signalOf(word string) string {
 	}
 }
 
+// where compiles the predicates of the rule and of its group, both of which hold for a record that is read.
+func (g *groupDraft) where(draft *ruleDraft, r *Rule) {
+	d := g.document
+	for _, from := range []*ruleDraft{&g.shared, draft} {
+		s, ok := from.texts["where"]
+		if !ok {
+			continue
+		}
+		where, faults := expr.CompileWhere(s.text, r.From)
+		d.expression("where", s, faults)
+		switch {
+		case where == nil:
+		case r.Where == nil:
+			r.Where, r.WhereText, r.Bounds = where.Holds, where.Text, where.Bounds
+		default:
+			shared := r.Where
+			r.Where = func(rec *ingest.Record) bool { return shared(rec) && where.Holds(rec) }
+			r.WhereText = "(" + r.WhereText + ") && (" + where.Text + ")"
+			r.Bounds = slices.Concat(r.Bounds, where.Bounds)
+		}
+	}
+}
+
+// measures compiles what the rule says about measures.
+func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
+	d := g.document
+	var parts []expr.Part
+	var from []pair
+	add := func(role expr.Role, pairs ...pair) {
+		for _, p := range pairs {
+			parts = append(parts, expr.Part{Role: role, Name: p.name, Source: p.value.text})
+			from = append(from, p)
+		}
+	}
+	add(expr.RoleLet, draft.let...)
+	add(expr.RoleWhen, draft.when...)
+	add(expr.RoleUntil, draft.until...)
+	if s, ok := draft.texts["value"]; ok {
+		add(expr.RoleValue, pair{value: s})
+	}
+	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window})
+	for i, part := range parts {
+		for _, f := range faults[i] {
+			if f.Name {
+				d.fault(from[i].place, f.Message, f.Hint)
+				continue
+			}
+			d.expression(part.Key(), from[i].value, expr.Faults{f})
+		}
+	}
+	if program == nil || len(draft.when) == 0 {
+		return
+	}
+	r.When = program
+	if r.Interval > 0 {
+		g.checkReach(r, draft.when[0].value)
+	}
+}
+
 // compile compiles the rule's expressions.
 func (g *groupDraft) compile(draft *ruleDraft, r *Rule) {
 	d := g.document
-	if s, ok := draft.texts["where"]; ok {
-		where, faults := expr.CompileWhere(s.text, r.From)
-		d.expression("where", s, faults)
-		if where != nil {
-			r.Where, r.WhereText, r.Bounds = where.Holds, where.Text, where.Bounds
-		}
-	}
+	g.where(draft, r)
 	var keys []expr.Key
 	labels := map[string]place{}
 	for _, k := range draft.by {
@@ -208,14 +327,7 @@ func (g *groupDraft) compile(draft *ruleDraft, r *Rule) {
 		labels[last.Label] = k.labelPlace
 		r.By = append(r.By, Key(*last))
 	}
-	if s, ok := draft.texts["when"]; ok {
-		program, faults := expr.CompileCondition(s.text, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window})
-		d.expression("when", s, faults)
-		r.When = program
-		if program != nil && r.Interval > 0 {
-			g.checkReach(r, s)
-		}
-	}
+	g.measures(draft, r, keys)
 }
 
 // flow returns an expression as it can stand in a flow mapping.
@@ -275,14 +387,16 @@ func (g *groupDraft) checkLabels(draft *ruleDraft, r *Rule) {
 	}
 	known := slices.Concat(groupNames, []string{label.AlertName})
 	byFaulty := len(r.By) < len(draft.by) || draft.broken
-	static := slices.Clone(draft.labels)
-	for _, p := range g.labels {
-		if !slices.ContainsFunc(static, func(own pair) bool { return own.name == p.name }) {
-			static = append(static, p)
-		}
+	graded := len(draft.when) > 0 && draft.when[0].name != ""
+	if graded {
+		known = append(known, label.Severity)
 	}
-	for _, p := range static {
+	for _, p := range draft.labels {
 		if !d.checkLabelName(p.name, p.place) {
+			continue
+		}
+		if graded && p.name == label.Severity {
+			d.fault(p.place, "the label severity comes from `when` already", "remove it")
 			continue
 		}
 		if slices.Contains(groupNames, p.name) {
@@ -290,7 +404,7 @@ func (g *groupDraft) checkLabels(draft *ruleDraft, r *Rule) {
 			continue
 		}
 		known = append(known, p.name)
-		if t, ok := d.template(p, groupNames, byFaulty); ok {
+		if t, ok := d.template(p, groupNames, draft.let, byFaulty); ok {
 			r.Labels = append(r.Labels, t)
 		}
 	}
@@ -300,15 +414,19 @@ func (g *groupDraft) checkLabels(draft *ruleDraft, r *Rule) {
 			d.fault(p.place, "`"+p.name+"` is no annotation name: letters, digits and _, and no digit first", "write "+expr.LabelName(p.name))
 			continue
 		}
-		if t, ok := d.template(p, known, byFaulty); ok {
+		if t, ok := d.template(p, known, draft.let, byFaulty); ok {
 			r.Annotations = append(r.Annotations, t)
 		}
 	}
 }
 
 // template compiles one text; anyLabel says that the labels are not all known, because `by` has faults.
-func (d *document) template(p pair, labels []string, anyLabel bool) (Template, bool) {
-	t, faults := newTemplate(p.name, p.value.text, labels)
+func (d *document) template(p pair, labels []string, let []pair, anyLabel bool) (Template, bool) {
+	names := make([]string, len(let))
+	for i, l := range let {
+		names[i] = l.name
+	}
+	t, faults := newTemplate(p.name, p.value.text, labels, names)
 	good := true
 	for _, f := range faults {
 		if f.severity == Warning && anyLabel {

@@ -86,6 +86,7 @@ func ParseFiles(files []File) (*Set, []Problem) {
 			g.checkName(names)
 			for i := range g.rules {
 				draft := &g.rules[i]
+				g.share(draft)
 				g.checkIdentity(draft, alerts)
 				if r := g.check(draft); r != nil {
 					list = append(list, r)
@@ -136,7 +137,7 @@ func (g *groupDraft) checkIdentity(draft *ruleDraft, alerts map[string]identity)
 		return
 	}
 	labels := map[string]string{}
-	for _, p := range slices.Concat(g.labels, draft.labels) {
+	for _, p := range draft.labels {
 		labels[p.name] = p.value.text
 	}
 	key := fmt.Sprintf("%q %q", name.text, labels) // maps print in the order of their keys

@@ -13,17 +13,20 @@ import (
 
 // The keys of a rule file, of a group and of a rule, in the order in which people write them.
 var (
-	fileKeys  = []string{"groups"}                                                      //nolint:gochecknoglobals // constant table
-	groupKeys = []string{"name", "interval", "window", "lateness", "labels", "rules"}   //nolint:gochecknoglobals // constant table
-	ruleKeys  = []string{"alert", "from", "topic", "where", "by", "window", "interval", //nolint:gochecknoglobals // constant table
-		"when", "for", "keep_firing_for", "lateness", "max_groups", "labels", "annotations"}
+	fileKeys = []string{"groups"}                                                                        //nolint:gochecknoglobals // constant table
+	ruleKeys = []string{"alert", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
+		"when", "until", "value", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
+		"max_groups", "notify", "labels", "annotations"}
+	// A group may have what all of its rules share.
+	sharedKeys = []string{"enabled", "from", "topic", "where", "by", "window", "interval", "for", "keep_firing_for", "lateness", //nolint:gochecknoglobals // constant table
+		"on_missing", "forget_after", "new_group_delay", "max_groups", "notify", "labels", "annotations"}
+	groupKeys = slices.Concat([]string{"name"}, sharedKeys, []string{"rules"}) //nolint:gochecknoglobals // constant table
 )
 
 // A groupDraft is a group as written.
 type groupDraft struct {
 	name     scalar
-	lengths  map[string]length // interval, window, lateness
-	labels   []pair
+	shared   ruleDraft // what its rules have where they say nothing themselves
 	rules    []ruleDraft
 	document *document
 }
@@ -33,8 +36,11 @@ type ruleDraft struct {
 	place       place // of its first key
 	texts       map[string]scalar
 	lengths     map[string]length
+	flags       map[string]bool
 	maxGroups   int
 	by          []keyDraft
+	let         []pair
+	when, until []pair // by severity, or one without a name
 	labels      []pair
 	annotations []pair
 	broken      bool // a fault of decoding took something away that later checks would miss
@@ -88,17 +94,13 @@ func (d *document) groups() []groupDraft {
 }
 
 func (d *document) group(n ast.Node) groupDraft {
-	g := groupDraft{document: d, lengths: map[string]length{}}
+	g := groupDraft{document: d, shared: newRuleDraft(d.placeOf(n))}
 	at := d.placeOf(n)
 	var hasRules bool
 	for _, e := range d.entries(n, "a group", groupKeys) {
 		switch e.key {
 		case "name":
 			g.name, _ = d.text(e)
-		case "interval", "window", "lateness":
-			d.length(e, g.lengths)
-		case "labels":
-			g.labels = d.pairs(e)
 		case "rules":
 			hasRules = true
 			if isNull(d.unwrap(e.value)) {
@@ -112,6 +114,8 @@ func (d *document) group(n ast.Node) groupDraft {
 			for _, item := range items {
 				g.rules = append(g.rules, d.ruleDraft(item))
 			}
+		default:
+			d.ruleEntry(e, &g.shared)
 		}
 	}
 	if g.name.text == "" {
@@ -123,31 +127,76 @@ func (d *document) group(n ast.Node) groupDraft {
 	return g
 }
 
+func newRuleDraft(at place) ruleDraft {
+	return ruleDraft{place: at, texts: map[string]scalar{}, lengths: map[string]length{}, flags: map[string]bool{}}
+}
+
 func (d *document) ruleDraft(n ast.Node) ruleDraft {
 	before := len(d.problems)
-	r := ruleDraft{place: d.placeOf(n), texts: map[string]scalar{}, lengths: map[string]length{}}
+	r := newRuleDraft(d.placeOf(n))
 	d.rule = d.alertName(n)
 	defer func() { d.rule = "" }()
 	for _, e := range d.entries(n, "a rule", ruleKeys) {
-		switch e.key {
-		case "window", "interval", "for", "keep_firing_for", "lateness":
-			d.length(e, r.lengths)
-		case "max_groups":
-			r.maxGroups = d.count(e)
-		case "by":
-			r.by = d.keys(e)
-		case "labels":
-			r.labels = d.pairs(e)
-		case "annotations":
-			r.annotations = d.pairs(e)
-		default:
-			if s, ok := d.text(e); ok {
-				r.texts[e.key] = s
-			}
-		}
+		d.ruleEntry(e, &r)
 	}
 	r.broken = slices.ContainsFunc(d.problems[before:], faulty)
 	return r
+}
+
+// ruleEntry decodes one entry of a rule, or of what the rules of a group share.
+func (d *document) ruleEntry(e entry, r *ruleDraft) {
+	switch e.key {
+	case "window", "interval", "for", "keep_firing_for", "lateness", "forget_after", "new_group_delay":
+		d.length(e, r.lengths)
+	case "enabled", "notify":
+		d.flag(e, r.flags)
+	case "max_groups":
+		r.maxGroups = d.count(e)
+	case "by":
+		r.by = d.keys(e)
+	case "let":
+		r.let = d.pairs(e)
+	case "when":
+		r.when = d.bySeverity(e)
+	case "until":
+		r.until = d.bySeverity(e)
+	case "labels":
+		r.labels = d.pairs(e)
+	case "annotations":
+		r.annotations = d.pairs(e)
+	default:
+		if s, ok := d.text(e); ok {
+			r.texts[e.key] = s
+		}
+	}
+}
+
+// bySeverity decodes one condition, or a mapping from severities to conditions.
+func (d *document) bySeverity(e entry) []pair {
+	switch d.unwrap(e.value).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return d.pairs(e)
+	default:
+		s, ok := d.text(e)
+		if !ok {
+			return nil
+		}
+		return []pair{{place: e.place, value: s}}
+	}
+}
+
+// flag decodes true or false.
+func (d *document) flag(e entry, into map[string]bool) {
+	s, ok := d.text(e)
+	if !ok {
+		return
+	}
+	value, err := strconv.ParseBool(s.text)
+	if err != nil {
+		d.fault(d.at(s, 0, len(s.text)), "`"+e.key+"` is true or false", "")
+		return
+	}
+	into[e.key] = value
 }
 
 // alertName finds the rule's name before the rule is decoded, so that all its problems carry it.

@@ -89,8 +89,9 @@ type templateFault struct {
 	message, hint  string
 }
 
-// newTemplate compiles a text and looks through its expressions: labels are those that $labels can have.
-func newTemplate(name, text string, labels []string) (Template, []templateFault) {
+// newTemplate compiles a text and looks through its expressions: labels are those that $labels can have, values the named
+// measures.
+func newTemplate(name, text string, labels, values []string) (Template, []templateFault) {
 	t, err := NewTemplate(name, text)
 	if err != nil {
 		return t, []templateFault{parseFault(text, err)}
@@ -98,7 +99,7 @@ func newTemplate(name, text string, labels []string) (Template, []templateFault)
 	if t.compiled == nil {
 		return t, nil
 	}
-	l := linter{text: text, labels: labels}
+	l := linter{text: text, labels: labels, values: values}
 	for _, one := range t.compiled.Templates() {
 		l.walk(one.Root)
 	}
@@ -171,6 +172,7 @@ func unknownFunctionHint(name string) string {
 type linter struct {
 	text   string
 	labels []string
+	values []string
 	faults []templateFault
 }
 
@@ -250,8 +252,16 @@ func (l *linter) variable(parts []string, pos int) {
 			f.hint = l.labelHint(name)
 		}
 	case "$values":
+		if slices.Contains(l.values, parts[1]) {
+			return
+		}
 		f.severity = Warning
 		f.message, f.hint = "this rule has no named measure `"+parts[1]+"`", "the measure that it compares is $value, and what it is compared with $threshold"
+		if near := expr.Nearest(parts[1], l.values); near != "" {
+			f.hint = "did you mean $values." + near + "?"
+		} else if len(l.values) > 0 {
+			f.hint = "those of let: are " + strings.Join(l.values, ", ")
+		}
 	default:
 		return
 	}

@@ -83,7 +83,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, faults := newTemplate("x", text, []string{"service_name"})
+		_, faults := newTemplate("x", text, []string{"service_name"}, nil)
 		for _, fault := range faults {
 			if fault.message == "" || fault.offset < 0 || fault.offset > len(text) {
 				t.Errorf("%q has the fault %+v", text, fault)

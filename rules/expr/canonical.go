@@ -56,7 +56,12 @@ func (r *resolver) readable(e ast.Expr) string {
 
 // write writes e; outer is how tightly the operator around it binds.
 func (p *printer) write(e ast.Expr, outer int) {
-	if to := p.refs[e.ID()]; to != nil {
+	switch to := p.refs[e.ID()]; {
+	case to == nil:
+	case to.kind == toLet && !p.named:
+		p.inline(to.let.checked, outer)
+		return
+	default:
 		p.WriteString(p.refText(e, to))
 		return
 	}
@@ -74,13 +79,20 @@ func (p *printer) write(e ast.Expr, outer int) {
 	}
 }
 
+// inline writes what a let stands for.
+func (p *printer) inline(c *checked, outer int) {
+	inner := printer{refs: c.refs, whole: c.whole}
+	inner.write(c.root, outer)
+	p.WriteString(inner.String())
+}
+
 // refText writes a constant as its number: 17 and ERROR mean the same.
 func (p *printer) refText(e ast.Expr, to *ref) string {
 	if to.kind == toConstant && !p.named {
 		f, _ := e.AsLiteral().(types.Double)
 		return strconv.FormatFloat(float64(f), 'g', -1, 64)
 	}
-	if to.kind == toLet && p.named {
+	if to.kind == toLet {
 		return to.name
 	}
 	return canonicalRef(to)

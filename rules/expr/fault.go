@@ -13,6 +13,8 @@ type Fault struct {
 	Message string
 	// Hint says what to write instead; "" when there is nothing to suggest.
 	Hint string
+	// Name says that the fault is about the name of a Part and not about its source.
+	Name bool
 }
 
 // Error returns the message and the hint.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // Role is what an expression is to its rule.
@@ -26,26 +27,22 @@ type Part struct {
 	Name, Source string
 }
 
-// place names the part in messages.
-func (p Part) place() string {
+// Key returns the key of a rule under which the part stands.
+func (p Part) Key() string {
 	switch p.Role {
 	case RoleLet:
-		return "`let` " + p.Name
+		return "let"
 	case RoleUntil:
-		return "`until`"
+		return "until"
 	case RoleValue:
-		return "`value`"
+		return "value"
 	default:
-		return "`when`"
+		return "when"
 	}
 }
 
-// severities are the names that a `when` of several conditions may use, the least severe first. Names in one string mean
-// equally much.
-var severities = []string{"debug", "info", "notice", "low", "minor", "warning", "medium", "error", "high", "major", "critical", "page", "emergency"} //nolint:gochecknoglobals // constant table
-
-// Severities returns the names of severities, the least severe first.
-func Severities() []string { return slices.Clone(severities) }
+// place names the part in messages.
+func (p Part) place() string { return "`" + p.Key() + "`" }
 
 var letPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
@@ -94,11 +91,16 @@ func (b *builder) add(part Part) Faults {
 	if f := b.name(part); f != nil {
 		return Faults{*f}
 	}
+	faults := b.compile(part)
+	if len(faults) > 0 && part.Role == RoleLet {
+		b.lets = append(b.lets, let{name: part.Name}) // others may use the name: it is there, though faulty
+	}
+	return faults
+}
+
+func (b *builder) compile(part Part) Faults {
 	c, faults := check(part.Source, b.options.Signal, measureSide, b.options.By, b.lets...)
 	if faults != nil {
-		if part.Role == RoleLet {
-			b.lets = append(b.lets, let{name: part.Name}) // others may use the name: it is there, though faulty
-		}
 		return faults
 	}
 	if part.Role == RoleWhen || part.Role == RoleUntil {
@@ -159,7 +161,7 @@ func (c *Condition) report(value operand[Frame], text string) {
 // name checks the name of a part.
 func (b *builder) name(part Part) *Fault {
 	fault := func(message, hint string) *Fault {
-		return &Fault{Length: max(len(part.Source), 1), Message: message, Hint: hint}
+		return &Fault{Length: 1, Message: message, Hint: hint, Name: true}
 	}
 	switch part.Role {
 	case RoleLet:
@@ -175,7 +177,7 @@ func (b *builder) name(part Part) *Fault {
 			return fault("`"+part.Name+"` is the name of a function", "choose another name")
 		}
 	case RoleWhen:
-		if part.Name != "" && !slices.Contains(severities, part.Name) {
+		if severities := label.Severities(); part.Name != "" && label.SeverityRank(part.Name) < 0 {
 			hint := "they are " + strings.Join(severities, ", ")
 			if near := Nearest(part.Name, severities); near != "" {
 				hint = "did you mean " + near + "?"
@@ -196,7 +198,7 @@ func (b *builder) name(part Part) *Fault {
 func (b *builder) finish() *Program {
 	p := b.program
 	slices.SortStableFunc(p.Conditions, func(x, y Condition) int {
-		return slices.Index(severities, x.Severity) - slices.Index(severities, y.Severity)
+		return label.SeverityRank(x.Severity) - label.SeverityRank(y.Severity)
 	})
 	slices.Sort(b.texts) // a plain when is one text
 	p.Text = strings.Join(b.texts, "\n")
@@ -219,6 +221,6 @@ func (c *conditionCompiler) begin() {
 
 // exampleValue returns a measure of a signal that is right, for hints.
 func exampleValue(signal ingest.Signal) string {
-	measure, _, _ := strings.Cut(exampleCondition(signal), " ")
-	return measure
+	condition := exampleCondition(signal)
+	return condition[:strings.LastIndex(condition, " > ")]
 }

@@ -19,6 +19,15 @@ const AlertName = "alertname"
 // alert is known by the other labels.
 const Severity = "severity"
 
+// severities are the values of Severity that rules may move between, the least severe first.
+var severities = [...]string{"debug", "info", "notice", "low", "minor", "warning", "medium", "error", "high", "major", "critical", "page", "emergency"} //nolint:gochecknoglobals // constant table
+
+// Severities returns the names of severities, the least severe first.
+func Severities() []string { return slices.Clone(severities[:]) }
+
+// SeverityRank returns how severe a name is among Severities, -1 for any other text.
+func SeverityRank(name string) int { return slices.Index(severities[:], name) }
+
 // Label is one name and its value.
 type Label struct{ Name, Value string }
 
