@@ -76,6 +76,14 @@ func (r *ruleState) start(from, watermark int64) {
 	}
 }
 
+// since returns the event time from which on everything was read.
+func (r *ruleState) since() int64 {
+	if r.first <= math.MinInt64/2 {
+		return math.MinInt64
+	}
+	return r.first * r.plan.interval
+}
+
 func (r *ruleState) setStart(from int64) {
 	if from == math.MinInt64 {
 		r.first, r.complete = math.MinInt64/2, math.MinInt64/2

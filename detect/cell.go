@@ -29,6 +29,7 @@ type profiler struct {
 	choice  explain.Choice
 	hash    uint64 // of the record in hand
 	chosen  bool   // it stands for its message in the samples of all records
+	series  seriesHash
 }
 
 func newProfiler(src Source, rules int) *profiler {
@@ -44,6 +45,7 @@ func (p *profiler) begin(origin *ingest.Origin, records int) {
 
 func (p *profiler) record(r *ingest.Record) {
 	p.hash = explain.Hash(p.message, r.Index)
+	p.series.done = false
 	p.chosen = p.choice.Has(r.Index)
 }
 

@@ -64,15 +64,20 @@ type more struct {
 	sealed []sealed
 	// born is the first step, where the rule has a new_group_delay.
 	born int64
+	// counters are the last points of series, for each of the plan's counters.
+	counters []series
 }
 
 // beginLife makes the group ready for its first closed pane, that of a step.
 func (p *plan) beginLife(step int64) *life {
 	l := &life{own: p.own().New(), newest: step - 1}
-	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && p.newGroupDelay == 0 && !p.segmented() {
+	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && p.newGroupDelay == 0 && len(p.counters) == 0 && !p.segmented() {
 		return l
 	}
 	l.more = &more{bases: make([]window.History, len(p.bases)), born: step}
+	for range p.counters {
+		l.more.counters = append(l.more.counters, series{})
+	}
 	for _, shape := range p.windows[1:] {
 		l.more.windows = append(l.more.windows, shape.New())
 	}
@@ -204,8 +209,9 @@ func (p *plan) closePane(g *group, s *scratch, order pane.Order) error {
 		return err
 	}
 	g.life.newest = index
+	p.grow(g.life, index, s)
 	for i, shape := range p.windows {
-		err = errors.Join(err, g.life.window(i).Push(shape, index, s.pane))
+		err = errors.Join(err, g.life.window(i).Push(shape, index, s.grown))
 	}
 	return err
 }

@@ -87,6 +87,7 @@ const refreshAfter = 512
 func (e *Evaluator) closePane(r *ruleState, g *group) error {
 	p, s := r.plan, r.scratch
 	index := g.firstOpen()
+	s.since = r.since()
 	if err := p.closePane(g, s, e.order); err != nil {
 		return err
 	}

@@ -91,6 +91,17 @@ func (g *oracleGroup) read(read expr.Read, window []seen, steps int64) (x float6
 		distinct.Add(xxhash.Sum64String(v.Text()))
 	}
 	seconds := time.Duration(steps) * g.rule.Interval
+	switch a.Func {
+	case expr.Counter:
+		sum := bigSum(g.increases(read.Aggregate, window))
+		if read.Stat == expr.StatRate {
+			return sum / (float64(seconds) / 1e9), taken
+		}
+		return sum, taken
+	case expr.SeriesLast, expr.SeriesAvg, expr.SeriesMin, expr.SeriesMax:
+		values = g.bySeries(a, read.Aggregate, window)
+	default:
+	}
 	switch read.Stat {
 	case expr.StatCount:
 		return float64(taken), taken

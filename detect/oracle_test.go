@@ -171,6 +171,8 @@ type oracleGroup struct {
 	first   int64
 
 	lifeFrom int64
+	lookback int64
+	grown    map[int]map[*ingest.Record]float64 // by aggregate and record: what its series grew by up to it
 	inputs   [][]float64 // per model, its inputs since the life began
 	samples  []seen
 	out      []string
@@ -254,6 +256,10 @@ func (g *oracleGroup) run(last int64) []string {
 		longest = max(longest, g.steps(m.History))
 	}
 	lookback += longest
+	if slices.ContainsFunc(r.When.Aggregates, func(a expr.Aggregate) bool { return a.Func == expr.Counter }) {
+		lookback = max(lookback, g.reach(g.steps(r.Window))+g.steps(10*time.Minute))
+	}
+	g.lookback = lookback
 	slices.SortStableFunc(g.records, func(a, b seen) int { return cmp.Compare(g.pane(a), g.pane(b)) })
 	panes := map[int64]bool{}
 	start := int64(math.MaxInt64)

@@ -18,6 +18,8 @@ type plan struct {
 	rule               *rules.Rule
 	interval, lateness int64
 	kinds              []pane.Kind
+	// counters are the aggregates that come as points and go into windows as what they grew by.
+	counters []int
 	// lookback is how far back a step looks at all: beyond it nothing counts.
 	lookback int64
 	// windows are the shapes of the windows, one per length. The first is the rule's own.
@@ -68,6 +70,12 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		early:   r.When.Monotone && r.For == 0 && len(r.When.Models) == 0 && r.NewGroupDelay == 0,
 		missing: r.Missing(), newGroupDelay: -floorDiv(-int64(r.NewGroupDelay), int64(r.Interval)),
 	}
+	for i, k := range p.kinds {
+		if windowKind(k) != k {
+			p.counters = append(p.counters, i)
+			p.early = false // what a pane adds is known only when those before it are closed
+		}
+	}
 	own := p.windowOf(p.steps(int64(r.Window)))
 	p.windows[own].Interval = p.interval
 	p.lookback = p.own().Reach()
@@ -83,6 +91,9 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		longest = max(longest, steps)
 	}
 	p.lookback += int64(longest)
+	if len(p.counters) > 0 {
+		p.lookback = max(p.lookback, p.own().Reach()+p.steps(counterMemory))
+	}
 	p.addTiers()
 	return p, nil
 }
@@ -120,7 +131,7 @@ func (p *plan) addRead(read expr.Read) error {
 	n := planNumber{window: p.windowOf(steps), stat: read.Stat, quantile: read.Quantile}
 	reach := p.windows[n.window].Reach() + back
 	var err error
-	if n.total, err = p.windows[n.window].Add(read.Aggregate, p.kinds[read.Aggregate]); err != nil {
+	if n.total, err = p.windows[n.window].Add(read.Aggregate, windowKind(p.kinds[read.Aggregate])); err != nil {
 		return err
 	}
 	out := planRead{planNumber: n, back: back}
@@ -154,8 +165,7 @@ func (p *plan) value(n planNumber, step int64, s *scratch) float64 {
 	case *pane.Count:
 		switch n.stat {
 		case expr.StatRate:
-			covered := (step - p.windows[n.window].Start(step)) * p.interval
-			return float64(a.N) / (float64(covered) / 1e9)
+			return float64(a.N) / p.seconds(n, step)
 		case expr.StatAbsent:
 			if a.N == 0 {
 				return 1
@@ -172,9 +182,15 @@ func (p *plan) value(n planNumber, step int64, s *scratch) float64 {
 			return a.Deviation()
 		case expr.StatCount:
 			return float64(a.N)
+		case expr.StatRate:
+			return a.Sum() / p.seconds(n, step)
 		default:
 			return a.Sum()
 		}
+	case *pane.Distribution:
+		return a.Quantile(n.quantile)
+	case *pane.Series:
+		return overSeries(a, n.stat)
 	case *pane.Sketch:
 		return a.Quantile(n.quantile)
 	case *pane.Distinct:
@@ -187,13 +203,46 @@ func (p *plan) value(n planNumber, step int64, s *scratch) float64 {
 	return math.NaN()
 }
 
+// seconds returns the length of the window of a number that ends at a step.
+func (p *plan) seconds(n planNumber, step int64) float64 {
+	return float64((step-p.windows[n.window].Start(step))*p.interval) / 1e9
+}
+
+// overSeries computes a statistic of the numbers of all series.
+func overSeries(s *pane.Series, stat expr.Stat) float64 {
+	var m pane.Moments
+	least, greatest := math.Inf(1), math.Inf(-1)
+	for x := range s.Values {
+		m.Add(x)
+		least, greatest = min(least, x), max(greatest, x)
+	}
+	switch {
+	case stat == expr.StatCount:
+		return float64(m.N)
+	case stat == expr.StatSum:
+		return m.Sum()
+	case m.N == 0:
+		return math.NaN()
+	case stat == expr.StatMin:
+		return least
+	case stat == expr.StatMax:
+		return greatest
+	case stat == expr.StatStddev:
+		return m.Deviation()
+	default:
+		return m.Average()
+	}
+}
+
 // scratch is what evaluating a rule uses again for every group and step.
 type scratch struct {
 	pane   *pane.Pane         // the pane that is merged or closed
 	other  *pane.Pane         // a second one
+	grown  *pane.Pane         // the first one as it goes into windows, with what its counters grew by
 	totals [][]pane.Aggregate // per window of the step, the aggregates over it
 	empty  []float64          // per base, its number over an empty window
 	frame  expr.Frame
+	since  int64 // event time since which all was read
 	bytes  []byte
 	open   []byte
 	trail  trail
@@ -209,6 +258,7 @@ func newScratch(p *plan) *scratch {
 	// The kinds were checked when the plan was made.
 	s.pane, _ = pane.NewPane(p.kinds)
 	s.other, _ = pane.NewPane(p.kinds)
+	s.grown = p.newGrown(s.pane)
 	for _, w := range p.windows {
 		s.totals = append(s.totals, w.Empty())
 	}

@@ -54,7 +54,7 @@ func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *ex
 // window look back over a long time.
 func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	few := float64(1 + rnd.IntN(6))
-	switch rnd.IntN(16) {
+	switch rnd.IntN(18) {
 	case 0, 1:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatCount}, true, few)
 		p.Monotone, p.ZeroOnEmpty = true, true
@@ -93,6 +93,8 @@ func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		return unusual(rnd, interval, long)
 	case 13:
 		return ratio(rnd)
+	case 15, 16:
+		return ofPoints(rnd)
 	case 14:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatRate, Window: long}, true, few/(4*long.Seconds()))
 		p.Monotone, p.ZeroOnEmpty = true, true
@@ -317,6 +319,9 @@ func randomLogs(rnd *rand.Rand, interval time.Duration) []sourceLog {
 	}
 	for i := range logs {
 		logs[i].idleAt = latest + rnd.Int64N(90*step)
+	}
+	if rnd.IntN(3) == 0 {
+		makePoints(rnd, logs)
 	}
 	return logs
 }

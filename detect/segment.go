@@ -167,6 +167,9 @@ func (r *ruleState) appendLife(b []byte, l *life) []byte {
 	if r.plan.newGroupDelay > 0 {
 		b = binary.AppendVarint(b, l.more.born)
 	}
+	for n, i := range r.plan.counters {
+		b = l.more.counters[n].append(b, r.plan.kinds[i])
+	}
 	for i := range r.plan.tiers {
 		t, from := &r.plan.tiers[i], int64(-maxTime)
 		if t.segmented() {
@@ -187,6 +190,9 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 	l.trail = append([]byte(nil), in.bytes("trail")...)
 	if p.newGroupDelay > 0 {
 		l.more.born = in.varint("first step")
+	}
+	for n, i := range p.counters {
+		l.more.counters[n] = in.series(p.kinds[i])
 	}
 	for i := range p.tiers {
 		t := &p.tiers[i]

@@ -40,6 +40,7 @@ type tally struct {
 	taken   []bool
 	values  []ingest.Value
 	scratch []byte
+	buckets []pane.Bucket
 
 	selected, matched, unmatched, late uint64
 }
@@ -135,6 +136,18 @@ func kindOf(f expr.Func) pane.Kind {
 		return pane.KindDistinct
 	case expr.Sketch:
 		return pane.KindSketch
+	case expr.Counter:
+		return pane.KindCounter
+	case expr.Histogram:
+		return pane.KindHistogram
+	case expr.SeriesLast:
+		return pane.KindSeriesLast
+	case expr.SeriesAvg:
+		return pane.KindSeriesAvg
+	case expr.SeriesMin:
+		return pane.KindSeriesMin
+	case expr.SeriesMax:
+		return pane.KindSeriesMax
 	default:
 		return 0
 	}
@@ -242,7 +255,7 @@ func (t *tally) measure(r *ingest.Record) (taken, evidence bool) {
 		if ok && a.Arg != nil {
 			v := a.Arg(r)
 			t.values[i] = v
-			ok = usable(a.Func, v)
+			ok = usable(a.Func, v) || a.Func == expr.Histogram && v.Kind != ingest.Missing && hasBuckets(r.Point)
 		}
 		t.taken[i] = ok
 		taken = taken || ok
@@ -258,7 +271,7 @@ func usable(f expr.Func, v ingest.Value) bool {
 		return true
 	case expr.Last, expr.Distinct:
 		return v.Kind != ingest.Missing
-	case expr.Moments, expr.Min, expr.Max, expr.Sketch:
+	case expr.Moments, expr.Min, expr.Max, expr.Sketch, expr.Counter, expr.Histogram, expr.SeriesLast, expr.SeriesAvg, expr.SeriesMin, expr.SeriesMax:
 		x, ok := v.Number()
 		return ok && !math.IsNaN(x)
 	default:
@@ -326,8 +339,17 @@ func (t *tally) give(a pane.Aggregate, i int, r *ingest.Record, origin *ingest.O
 	case *pane.Sketch:
 		a.Add(number(t.values[i]))
 	case *pane.Last:
-		place := pane.Place{Time: at, Partition: origin.Partition, Offset: origin.Offset, Index: int32(r.Index)}
-		a.Add(place, number(t.values[i]))
+		a.Add(placeOf(r, origin, at), number(t.values[i]))
+	case *pane.Counter:
+		if r.Point != nil && !r.Point.Cumulative {
+			a.Delta.Add(number(t.values[i]))
+			return
+		}
+		a.Add(t.profiler.seriesOf(r), pane.CounterPoint{Place: placeOf(r, origin, at), Start: startOf(r), Value: number(t.values[i])})
+	case *pane.Histogram:
+		t.giveHistogram(a, i, r, origin, at)
+	case *pane.Series:
+		t.giveSeries(a, i, r, origin, at)
 	case *pane.Distinct:
 		t.scratch = t.values[i].AppendText(t.scratch[:0])
 		a.Add(xxhash.Sum64(t.scratch))

@@ -12,7 +12,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-var allKinds = []Kind{KindCount, KindMoments, KindMin, KindMax, KindLast, KindDistinct, KindSketch}
+var allKinds = []Kind{KindCount, KindMoments, KindMin, KindMax, KindLast, KindDistinct, KindSketch,
+	KindCounter, KindHistogram, KindDistribution, KindSeriesLast, KindSeriesAvg, KindSeriesMin, KindSeriesMax}
 
 // sample is one value as an aggregate takes it.
 type value struct {
@@ -60,9 +61,44 @@ func fill(tb testing.TB, k Kind, values []value) Aggregate {
 			a.Add(xxhash.Sum64String(fmt.Sprint(v.x)))
 		case *Sketch:
 			a.Add(v.x)
+		case *Counter:
+			if v.at.Offset == 0 {
+				a.Delta.Add(v.x)
+				continue
+			}
+			a.Add(uint64(v.at.Partition), CounterPoint{Place: v.at, Start: v.at.Time / 20 * 20, Value: v.x})
+		case *Histogram:
+			if v.at.Offset == 0 {
+				a.Delta.Add(bucketOf(v))
+				continue
+			}
+			a.Add(uint64(v.at.Partition), HistogramPoint{Place: v.at, Start: v.at.Time / 20 * 20, Buckets: []Bucket{bucketOf(v)}})
+		case *Distribution:
+			a.Single.Add(v.x)
+			a.Add(bucketOf(v))
+		case *Series:
+			switch inner := a.Of(uint64(v.at.Offset)); inner := inner.(type) {
+			case *Last:
+				inner.Add(v.at, v.x)
+			case *Moments:
+				inner.Add(0)
+				inner.Add(v.x)
+			case *Min:
+				inner.Add(0)
+				inner.Add(v.x)
+			case *Max:
+				inner.Add(0)
+				inner.Add(v.x)
+			}
 		}
 	}
 	return a
+}
+
+// bucketOf is a bucket for a value, of one of several layouts.
+func bucketOf(v value) Bucket {
+	high := float64(v.at.Time / 5)
+	return Bucket{Low: high - 1 - float64(v.at.Partition), High: high, N: uint64(1 + v.at.Offset), Exponential: v.at.Partition == 1}
 }
 
 func encoded(a Aggregate) []byte { return a.Append(nil) }

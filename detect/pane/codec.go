@@ -75,6 +75,15 @@ func appendDouble(b []byte, x float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
 }
 
+func appendID(b []byte, id uint64) []byte { return binary.LittleEndian.AppendUint64(b, id) }
+
+func readID(b []byte) (uint64, []byte, error) {
+	if len(b) < 8 {
+		return 0, nil, errShort("an id")
+	}
+	return binary.LittleEndian.Uint64(b), b[8:], nil
+}
+
 func appendBytes(b, text []byte) []byte { return append(appendUvarint(b, uint64(len(text))), text...) }
 
 func readUvarint(b []byte) (n uint64, rest []byte, err error) {

@@ -16,6 +16,27 @@ func (p Place) Compare(o Place) int {
 		cmp.Compare(p.Offset, o.Offset), cmp.Compare(p.Index, o.Index))
 }
 
+func (p Place) append(b []byte) []byte {
+	b = appendVarint(b, p.Time)
+	b = appendVarint(b, int64(p.Partition))
+	b = appendVarint(b, p.Offset)
+	return appendVarint(b, int64(p.Index))
+}
+
+func (p *Place) decode(b []byte) (_ []byte, err error) {
+	if p.Time, b, err = readVarint(b); err != nil {
+		return nil, err
+	}
+	if p.Partition, b, err = readInt32(b); err != nil {
+		return nil, err
+	}
+	if p.Offset, b, err = readVarint(b); err != nil {
+		return nil, err
+	}
+	p.Index, b, err = readInt32(b)
+	return b, err
+}
+
 // Last is the value of the record with the latest Place. The value is NaN when that record's is no number.
 type Last struct {
 	place Place
@@ -65,10 +86,7 @@ func (l *Last) Append(b []byte) []byte {
 		return append(b, 0)
 	}
 	b = append(b, 1)
-	b = appendVarint(b, l.place.Time)
-	b = appendVarint(b, int64(l.place.Partition))
-	b = appendVarint(b, l.place.Offset)
-	b = appendVarint(b, int64(l.place.Index))
+	b = l.place.append(b)
 	return appendDouble(b, l.value)
 }
 
@@ -88,16 +106,7 @@ func (l *Last) Decode(b []byte) (_ []byte, err error) {
 		return nil, faultf("last value with flag %d, expected 0 or 1", flag)
 	}
 	var o Last
-	if o.place.Time, b, err = readVarint(b); err != nil {
-		return nil, err
-	}
-	if o.place.Partition, b, err = readInt32(b); err != nil {
-		return nil, err
-	}
-	if o.place.Offset, b, err = readVarint(b); err != nil {
-		return nil, err
-	}
-	if o.place.Index, b, err = readInt32(b); err != nil {
+	if b, err = o.place.decode(b); err != nil {
 		return nil, err
 	}
 	if o.value, b, err = readDouble(b); err != nil {

@@ -24,6 +24,13 @@ const (
 	KindLast                     // value of the latest record
 	KindDistinct                 // number of different values
 	KindSketch                   // quantiles with a relative error of 1 %
+	KindCounter                  // points of counters
+	KindHistogram                // points of histograms
+	KindDistribution             // what histograms grew by
+	KindSeriesLast               // of each series the value of the latest record
+	KindSeriesAvg                // of each series the mean
+	KindSeriesMin                // of each series the least value
+	KindSeriesMax                // of each series the greatest value
 )
 
 // Aggregate is a mergeable summary of some values. An empty one is the neutral element of Merge.
@@ -68,6 +75,20 @@ func New(k Kind) (Aggregate, error) {
 		return new(Distinct), nil
 	case KindSketch:
 		return new(Sketch), nil
+	case KindCounter:
+		return new(Counter), nil
+	case KindHistogram:
+		return new(Histogram), nil
+	case KindDistribution:
+		return new(Distribution), nil
+	case KindSeriesLast:
+		return &Series{kind: k, inner: KindLast}, nil
+	case KindSeriesAvg:
+		return &Series{kind: k, inner: KindMoments}, nil
+	case KindSeriesMin:
+		return &Series{kind: k, inner: KindMin}, nil
+	case KindSeriesMax:
+		return &Series{kind: k, inner: KindMax}, nil
 	default:
 		return nil, fmt.Errorf("pane: unknown kind of aggregate %d", k)
 	}

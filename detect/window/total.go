@@ -23,7 +23,7 @@ func NewTotal(k pane.Kind) (Total, error) {
 	switch k {
 	case pane.KindCount:
 		return new(count), nil
-	case pane.KindMoments, pane.KindLast, pane.KindSketch:
+	case pane.KindMoments, pane.KindLast, pane.KindSketch, pane.KindDistribution:
 		a, err := pane.New(k)
 		if err != nil {
 			return nil, err
@@ -33,8 +33,13 @@ func NewTotal(k pane.Kind) (Total, error) {
 		return &extreme{merge: func(a, b float64) float64 { return min(a, b) }}, nil
 	case pane.KindMax:
 		return &extreme{merge: func(a, b float64) float64 { return max(a, b) }}, nil
-	case pane.KindDistinct:
-		return new(union), nil
+	case pane.KindDistinct, pane.KindSeriesLast, pane.KindSeriesAvg, pane.KindSeriesMin, pane.KindSeriesMax:
+		return &union{merge: func(a, b pane.Aggregate) pane.Aggregate {
+			sum, _ := pane.New(k)
+			sum.Merge(a)
+			sum.Merge(b)
+			return sum
+		}}, nil
 	default:
 		return nil, fmt.Errorf("window: no total for aggregates of kind %d", k)
 	}
@@ -87,29 +92,25 @@ func (e *extreme) From(start int64, dst pane.Aggregate) {
 	}
 }
 
-// union keeps sets of values in two stacks.
-type union struct{ stacks Stacks[*pane.Distinct] }
-
-func mergeDistinct(a, b *pane.Distinct) *pane.Distinct {
-	d := new(pane.Distinct)
-	d.Merge(a)
-	d.Merge(b)
-	return d
+// union keeps sets of values, or of series, in two stacks.
+type union struct {
+	stacks Stacks[pane.Aggregate]
+	merge  func(a, b pane.Aggregate) pane.Aggregate
 }
 
 func (u *union) Push(bucket int64, a pane.Aggregate) {
 	if a.Empty() {
 		return
 	}
-	d := new(pane.Distinct)
-	d.Merge(a)
-	u.stacks.Push(bucket, d, mergeDistinct)
+	one, _ := pane.New(a.Kind())
+	one.Merge(a)
+	u.stacks.Push(bucket, one, u.merge)
 }
 
-func (u *union) Pop(bucket int64, _ pane.Aggregate) { u.stacks.Evict(bucket+1, mergeDistinct) }
+func (u *union) Pop(bucket int64, _ pane.Aggregate) { u.stacks.Evict(bucket+1, u.merge) }
 
 func (u *union) From(start int64, dst pane.Aggregate) {
-	if d, ok := u.stacks.From(start, mergeDistinct); ok {
-		dst.Merge(d)
+	if a, ok := u.stacks.From(start, u.merge); ok {
+		dst.Merge(a)
 	}
 }

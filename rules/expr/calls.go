@@ -43,6 +43,8 @@ func (r *resolver) call(e ast.Expr, s side) {
 	case len(call.Args()) > len(f.args) || len(call.Args()) < len(f.args)-f.optional:
 		r.fault(offset, length, "as in "+f.example, "`%s` takes %s, not %d", name, arguments(len(f.args)-f.optional, len(f.args)), len(call.Args()))
 		return
+	case f.perSeries && r.within.inSeries:
+		r.within = nesting{} // nothing nests deeper
 	case f.side&s == 0:
 		r.wrongSide(f, offset, length, s)
 		return
@@ -56,12 +58,15 @@ func (r *resolver) call(e ast.Expr, s side) {
 	inner := s
 	if f.aggregate {
 		inner = recordSide
+		outer := r.within
+		r.within = nesting{inSeries: f.overSeries && s == measureSide && len(call.Args()) == 1}
+		defer func() { r.within = outer }()
 	}
 	if f.method {
 		r.resolve(call.Target(), inner)
 	}
 	for i, arg := range call.Args() {
-		if f.aggregate && f.args[i] == truth && (name == "count" || name == "rate") && r.bare(arg) {
+		if f.aggregate && (name == "count" && f.args[i] == truth || name == "rate" && i == 0 && !r.counted(arg)) && r.bare(arg) {
 			text := r.sourceOf(arg)
 			hint := "did you mean " + name + "(has(" + text + ")) or " + name + "(" + text + " == true)?"
 			if r.isKnown(text) && !r.isField(text) {
@@ -71,6 +76,17 @@ func (r *resolver) call(e ast.Expr, s side) {
 		}
 		r.resolve(arg, inner)
 	}
+}
+
+// nesting is which aggregate stands around the expression in hand.
+type nesting struct{ inSeries bool }
+
+// counted says whether an expression may be a counter: a point's value.
+func (r *resolver) counted(e ast.Expr) bool {
+	if parts, ok := dotted(e); ok {
+		return r.signal == ingest.Metrics && len(parts) == 1 && parts[0] == "value"
+	}
+	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "metric" || e.Kind() == ast.SelectKind
 }
 
 // bare says whether an expression is just the name of something that is no condition.
@@ -225,6 +241,21 @@ func (r *resolver) metric(e ast.Expr) {
 		return
 	}
 	r.replace(e, number, &ref{kind: toMetric, name: string(name)})
+}
+
+// metricPart resolves metric("name").count and .sum.
+func (r *resolver) metricPart(e, of ast.Expr) {
+	part := e.AsSelect().FieldName()
+	if part != "count" && part != "sum" {
+		r.fault(r.at(e), len(part)+1, `as in increase(metric("http.server.request.duration").count)`, "a metric has no `%s`: the parts of a histogram are count and sum", part)
+		return
+	}
+	before := len(r.faults)
+	r.metric(of)
+	if len(r.faults) > before {
+		return
+	}
+	r.replace(e, number, &ref{kind: toMetric, name: r.refs[of.ID()].name, part: part})
 }
 
 // classes finds comparisons of a field with a constant that belongs to another, such as kind == ERROR.

@@ -105,7 +105,11 @@ func canonicalRef(to *ref) string {
 	case toResource:
 		return "resource[" + strconv.Quote(to.name) + "]"
 	case toMetric:
-		return "metric(" + strconv.Quote(to.name) + ")"
+		text := "metric(" + strconv.Quote(to.name) + ")"
+		if to.part != "" {
+			text += "." + to.part
+		}
+		return text
 	case toPresence:
 		return "has(" + canonicalRef(to.of) + ")"
 	case toLet:

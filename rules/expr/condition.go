@@ -258,25 +258,35 @@ func (c *conditionCompiler) viewText() string {
 func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 	args := e.AsCall().Args()
 	aggregate, stat := shape(name)
+	inner, nested := c.perSeries(args)
 	read := Read{Stat: stat, Window: c.view.window, Offset: c.view.offset, PreviousWindows: c.view.previous}
 	read.Quantile = quantiles()[name]
 	o := operand[Frame]{kind: number, measured: true}
-	if aggregate.Func != Count {
-		arg := c.recordOperand(args[0])
-		aggregate.Arg = arg.asValue()
-		if aggregate.Func != Distinct {
-			num := arg.asNumber()
-			aggregate.Arg = func(r *ingest.Record) ingest.Value {
-				f := num(r)
-				if math.IsNaN(f) {
-					return ingest.Value{}
-				}
-				return ingest.DoubleValue(f)
-			}
-			o.unit = arg.unit
+	counter := name == "increase" || name == "rate" && len(args) > 0 && c.isCounter(args[0])
+	if counter && c.signal != ingest.Metrics {
+		offset, length := c.callSpan(e)
+		hint := "rate counts records per second, as in rate(status == ERROR)"
+		if name == "increase" {
+			hint = "records are counted with count(), numbers added up with sum(x)"
 		}
+		c.fault(offset, length, hint, "`%s` of a number is for counters, and %s have none", name, c.signal)
+	}
+	switch {
+	case nested:
+		aggregate.Func = inner
+		args = args[0].AsCall().Args()
+	case counter:
+		aggregate.Func = Counter
+	case stat == StatQuantile && c.isMetric(args[0]):
+		aggregate.Func = Histogram
+	}
+	if aggregate.Func != Count {
+		aggregate.Arg, o.unit = c.argument(args[0], aggregate.Func)
 		aggregate.Text = c.canonical(args[0])
 		args = args[1:]
+	}
+	if name == "rate" && !counter && len(args) == 2 {
+		c.fault(c.starts[args[1].ID()], 1, "join them with &&", "`rate` of a condition takes no filter")
 	}
 	if name == "quantile" {
 		read.Quantile = c.quantile(args[0])
@@ -287,6 +297,11 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 		aggregate.Text = strings.TrimPrefix(aggregate.Text+" if "+c.canonical(args[0]), " ")
 	}
 	aggregate.Text = strings.TrimSpace(aggregate.Func.String() + " " + aggregate.Text)
+	return c.readOf(aggregate, read, o, nested || counter)
+}
+
+// readOf notes the aggregate and the read, and returns the number. noTrend says that more records may move it either way.
+func (c *conditionCompiler) readOf(aggregate Aggregate, read Read, o operand[Frame], noTrend bool) operand[Frame] {
 	read.Aggregate = slices.IndexFunc(c.program.Aggregates, func(a Aggregate) bool { return a.Text == aggregate.Text })
 	if read.Aggregate < 0 {
 		read.Aggregate = len(c.program.Aggregates)
@@ -298,18 +313,70 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 		c.program.Reads = append(c.program.Reads, read)
 	}
 	*c.reads = append(*c.reads, i)
-	switch stat {
-	case StatCount, StatRate, StatDistinct, StatMax:
+	switch {
+	case noTrend:
+	case read.Stat == StatCount, read.Stat == StatRate, read.Stat == StatDistinct, read.Stat == StatMax:
 		o.trend = rising
-	case StatMin:
+	case read.Stat == StatMin:
 		o.trend = falling
-	default:
 	}
-	if stat == StatAbsent {
+	if read.Stat == StatAbsent {
 		return operand[Frame]{kind: truth, measured: true, truth: func(f *Frame) bool { return f.Reads[i] == 1 }}
 	}
 	o.num = func(f *Frame) float64 { return f.Reads[i] }
 	return o
+}
+
+// argument lowers what an aggregate summarises.
+func (c *conditionCompiler) argument(e ast.Expr, f Func) (value RecordValue, unit string) {
+	arg := c.recordOperand(e)
+	if f == Distinct {
+		return arg.asValue(), ""
+	}
+	num := arg.asNumber()
+	name := ""
+	if f == Histogram {
+		name = c.refs[e.ID()].name
+	}
+	return func(r *ingest.Record) ingest.Value {
+		x := num(r)
+		switch {
+		case !math.IsNaN(x):
+			return ingest.DoubleValue(x)
+		case f == Histogram && r.Name == name && r.Point != nil && (len(r.Point.Buckets) > 0 || r.Point.Exponential != nil):
+			return ingest.BoolValue(true)
+		default:
+			return ingest.Value{}
+		}
+	}, arg.unit
+}
+
+// isMetric says whether e is metric("name") as a whole.
+func (c *conditionCompiler) isMetric(e ast.Expr) bool {
+	to := c.refs[e.ID()]
+	return to != nil && to.kind == toMetric && to.part == ""
+}
+
+// isCounter says whether the argument of rate is a number and no condition.
+func (c *conditionCompiler) isCounter(e ast.Expr) bool { return c.kindOf(e) == number }
+
+// perSeries says what is kept of each time series when the argument of an aggregate is an aggregate itself.
+func (c *conditionCompiler) perSeries(args []ast.Expr) (Func, bool) {
+	if len(args) == 0 || args[0].Kind() != ast.CallKind || c.refs[args[0].ID()] != nil {
+		return 0, false
+	}
+	switch args[0].AsCall().FunctionName() {
+	case "last":
+		return SeriesLast, true
+	case "avg":
+		return SeriesAvg, true
+	case "min":
+		return SeriesMin, true
+	case "max":
+		return SeriesMax, true
+	default:
+		return 0, false
+	}
 }
 
 // shape returns what a function keeps and what it reads of it.
@@ -319,6 +386,8 @@ func shape(name string) (Aggregate, Stat) {
 		return Aggregate{Func: Count}, StatCount
 	case "rate":
 		return Aggregate{Func: Count}, StatRate
+	case "increase":
+		return Aggregate{Func: Counter}, StatSum
 	case "absent":
 		return Aggregate{Func: Count}, StatAbsent
 	case "sum":

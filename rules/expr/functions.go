@@ -28,8 +28,9 @@ type function struct {
 	result   kind
 	// side is where it may be called.
 	side side
-	// aggregate functions take their arguments from the record side.
-	aggregate bool
+	// aggregate functions take their arguments from the record side. overSeries are those that may summarise what a
+	// perSeries one gives for each time series.
+	aggregate, overSeries, perSeries bool
 	// example and doc are for the reference and for messages.
 	example, doc string
 }
@@ -46,7 +47,8 @@ func quantiles() map[string]float64 {
 func functions() []function {
 	table := []function{
 		{name: "count", args: []kind{truth}, optional: 1, example: "count(severity >= ERROR)", doc: "number of records for which the condition holds; `count()` counts all"},
-		{name: "rate", args: []kind{truth}, optional: 1, example: "rate(status == ERROR)", doc: "the same per second of the window"},
+		{name: "rate", args: []kind{anything, truth}, optional: 2, example: `rate(status == ERROR)`, doc: "the same per second of the window; of a counter what it grew by, `rate(metric(\"http.server.requests\"))`"},
+		{name: "increase", args: []kind{number, truth}, optional: 1, example: `increase(metric("http.server.requests"))`, doc: "what the time series of a counter grew by, cumulative or delta, resets included, each step counted once"},
 		{name: "sum", args: []kind{number, truth}, optional: 1, example: "sum(order.total)", doc: "sum, exact whatever the order of the records"},
 		{name: "avg", args: []kind{number, truth}, optional: 1, example: "avg(duration, kind == SERVER)", doc: "arithmetic mean"},
 		{name: "min", args: []kind{number, truth}, optional: 1, example: "min(duration)", doc: "least value"},
@@ -69,6 +71,14 @@ func functions() []function {
 	)
 	for i := range table {
 		table[i].aggregate, table[i].side = true, measureSide
+		switch table[i].name {
+		case "sum", "stddev", "count":
+			table[i].overSeries = true
+		case "avg", "min", "max":
+			table[i].overSeries, table[i].perSeries = true, true
+		case "last":
+			table[i].perSeries = true
+		}
 		if table[i].result == 0 {
 			table[i].result = number
 		}
@@ -95,8 +105,12 @@ func functions() []function {
 // with what to write instead.
 func foreign(name string) string {
 	switch name {
-	case "increase", "irate", "delta", "idelta", "deriv":
-		return "counters are not differentiated; count and rate count records, and max(x) - min(x) is what a counter grew by within a window without resets"
+	case "irate":
+		return `write rate(metric("name"))`
+	case "delta", "idelta":
+		return "write max(x) - min(x), or increase(x) of a counter"
+	case "deriv":
+		return `write last(x) - last(x).offset("5m")`
 	case "average", "mean":
 		return "write avg(x)"
 	case "percentile", "histogram_quantile", "quantile_over_time":

@@ -230,6 +230,21 @@ func pointValue(r *ingest.Record) float64 {
 	return f
 }
 
+// pointCount and pointSum are those of a histogram or summary.
+func pointCount(r *ingest.Record) float64 {
+	if r.Point == nil || r.Point.NoValue || r.Point.Type < ingest.Histogram {
+		return missing()
+	}
+	return float64(r.Point.Count)
+}
+
+func pointSum(r *ingest.Record) float64 {
+	if r.Point == nil || r.Point.NoValue || r.Point.Type < ingest.Histogram || !r.Point.HasSum && r.Point.Type != ingest.Summary {
+		return missing()
+	}
+	return r.Point.Sum
+}
+
 // LabelName returns the label name of a dotted name: every character that a label name may not have becomes an
 // underscore.
 func LabelName(name string) string {

@@ -19,13 +19,19 @@ type Func uint8
 // The aggregate functions that a pane keeps. What a rule writes maps to them: avg reads Moments, rate reads Count,
 // p99 reads Sketch.
 const (
-	Count    Func = iota + 1 // records for which Filter holds
-	Moments                  // count, exact sum and exact sum of squares: sum, avg, stddev
-	Min                      // least value
-	Max                      // greatest value
-	Last                     // value with the latest (time, partition, offset, index)
-	Distinct                 // number of different values
-	Sketch                   // relative-error quantile sketch
+	Count      Func = iota + 1 // records for which Filter holds
+	Moments                    // count, exact sum and exact sum of squares: sum, avg, stddev
+	Min                        // least value
+	Max                        // greatest value
+	Last                       // value with the latest (time, partition, offset, index)
+	Distinct                   // number of different values
+	Sketch                     // relative-error quantile sketch
+	Counter                    // what the series of a counter grew by
+	Histogram                  // what the series of a histogram grew by, or single values
+	SeriesLast                 // of each time series the latest value
+	SeriesAvg                  // of each time series the mean
+	SeriesMin                  // of each time series the least value
+	SeriesMax                  // of each time series the greatest value
 )
 
 // String returns the function's name in canonical texts.
@@ -45,6 +51,18 @@ func (f Func) String() string {
 		return "distinct"
 	case Sketch:
 		return "sketch"
+	case Counter:
+		return "counter"
+	case Histogram:
+		return "histogram"
+	case SeriesLast:
+		return "last by series"
+	case SeriesAvg:
+		return "avg by series"
+	case SeriesMin:
+		return "min by series"
+	case SeriesMax:
+		return "max by series"
 	default:
 		return "unknown"
 	}
@@ -54,7 +72,8 @@ func (f Func) String() string {
 type Aggregate struct {
 	Func Func
 	// Arg is the value that is summarised; nil for Count. Records for which it is missing are skipped. Except for
-	// Distinct it is always a number: a text that holds one becomes one, and anything else is missing.
+	// Distinct it is always a number: a text that holds one becomes one, and anything else is missing. That of a Histogram
+	// is true for points that have buckets in the place of a number.
 	Arg RecordValue
 	// Filter restricts the records; nil means all that the rule's `where` lets through.
 	Filter Predicate
@@ -67,16 +86,16 @@ type Stat uint8
 
 // The statistics, with the Func that each reads.
 const (
-	StatCount    Stat = iota + 1 // Count
-	StatRate                     // Count divided by the window in seconds
-	StatSum                      // Moments
-	StatAvg                      // Moments
-	StatStddev                   // Moments, of the population
-	StatMin                      // Min
-	StatMax                      // Max
+	StatCount    Stat = iota + 1 // Count; over series how many there are
+	StatRate                     // Count or Counter divided by the window in seconds
+	StatSum                      // Moments, Counter; over series
+	StatAvg                      // Moments; over series
+	StatStddev                   // Moments, of the population; over series
+	StatMin                      // Min; over series
+	StatMax                      // Max; over series
 	StatLast                     // Last
 	StatDistinct                 // Distinct
-	StatQuantile                 // Sketch, at Read.Quantile
+	StatQuantile                 // Sketch or Histogram, at Read.Quantile
 	StatAbsent                   // Count: 1 when no record of the group is in the window, else 0
 )
 

@@ -38,11 +38,18 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 			kind: dynamic, name: "resource " + name, value: func(r *ingest.Record) ingest.Value { return r.Resource.Attributes.Get(name) },
 		}
 	case toMetric:
-		return operand[ingest.Record]{kind: number, num: func(r *ingest.Record) float64 {
+		value := pointValue
+		switch to.part {
+		case "count":
+			value = pointCount
+		case "sum":
+			value = pointSum
+		}
+		return operand[ingest.Record]{kind: number, name: "metric " + name + to.part, num: func(r *ingest.Record) float64 {
 			if r.Name != name {
 				return missing()
 			}
-			return pointValue(r)
+			return value(r)
 		}}
 	case toPresence:
 		return operand[ingest.Record]{kind: truth, truth: recordLeaf(to.of).present()}

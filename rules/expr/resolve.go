@@ -34,9 +34,10 @@ type ref struct {
 	kind  refKind
 	name  string
 	field field
-	of    *ref // of toPresence
-	index int  // of toKey; of toLet the byte offset
-	let   *let // of toLet
+	of    *ref   // of toPresence
+	index int    // of toKey; of toLet the byte offset
+	part  string // of toMetric: count or sum of a histogram
+	let   *let   // of toLet
 }
 
 // resolver walks a parsed expression, says what its names mean and puts variables of the checker in their place.
@@ -53,6 +54,7 @@ type resolver struct {
 	condition bool  // a `when`, where aggregates may stand
 	offsets   []int // byte offset of each character of the source
 
+	within nesting
 	refs   map[int64]*ref
 	whole  map[int64]int64 // integer literals that a double does not hold exactly
 	starts map[int64]int   // byte offset at which an expression begins
@@ -147,6 +149,10 @@ func (r *resolver) resolve(e ast.Expr, s side) {
 	case ast.SelectKind:
 		if parts, ok := dotted(e); ok {
 			r.name(e, parts, s)
+			return
+		}
+		if of := e.AsSelect().Operand(); of.Kind() == ast.CallKind && of.AsCall().FunctionName() == "metric" && s == recordSide {
+			r.metricPart(e, of)
 			return
 		}
 		r.fault(r.at(e), len(e.AsSelect().FieldName())+1, "", "`.%s` cannot follow this: only names have parts", e.AsSelect().FieldName())

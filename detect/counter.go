@@ -1,0 +1,163 @@
+package detect
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/freshet-dev/freshet/detect/pane"
+)
+
+// counterMemory is how long a group is kept for the last points of its counters after its window is empty: what comes next
+// is told from them.
+const counterMemory = int64(10 * time.Minute)
+
+// windowKind returns the kind of aggregate that goes into windows. Points of counters and histograms only say how far they
+// are: what they grew by is known when those before are there, which is when their pane is closed.
+func windowKind(k pane.Kind) pane.Kind {
+	switch k {
+	case pane.KindCounter:
+		return pane.KindMoments
+	case pane.KindHistogram:
+		return pane.KindDistribution
+	default:
+		return k
+	}
+}
+
+// series are the last points of the series of one counter, by id.
+type series map[uint64]*lastPoint
+
+type lastPoint struct {
+	counter   pane.CounterPoint
+	histogram pane.HistogramPoint
+}
+
+// newGrown returns a pane that shares all but the counters with another.
+func (p *plan) newGrown(of *pane.Pane) *pane.Pane {
+	if len(p.counters) == 0 {
+		return of
+	}
+	grown := &pane.Pane{Aggregates: slices.Clone(of.Aggregates)}
+	for _, i := range p.counters {
+		grown.Aggregates[i], _ = pane.New(windowKind(p.kinds[i]))
+	}
+	return grown
+}
+
+// grow computes what the counters of a closed pane, which is in s.pane, grew by since the last points of their series. What
+// they grew by from one point to the next belongs to the pane of the later one. A series without an earlier point grew by
+// its whole value if it began where an earlier point would be known, and by nothing that is known otherwise; a point that
+// begins at its own time says no more than where it begins.
+func (p *plan) grow(l *life, index int64, s *scratch) {
+	if len(p.counters) == 0 {
+		return
+	}
+	s.grown.Evidence = s.pane.Evidence
+	known := (index - p.lookback + 1) * p.interval
+	for n, i := range p.counters {
+		last := l.more.counters[n]
+		for id, at := range last {
+			if at.time() < known {
+				delete(last, id)
+			}
+		}
+		s.grown.Aggregates[i].Reset()
+		switch from := s.pane.Aggregates[i].(type) {
+		case *pane.Counter:
+			growCounter(last, from, s.grown.Aggregates[i].(*pane.Moments), max(known, s.since))
+		case *pane.Histogram:
+			growHistogram(last, from, s.grown.Aggregates[i].(*pane.Distribution), max(known, s.since))
+		}
+	}
+}
+
+func (l *lastPoint) time() int64 { return max(l.counter.Place.Time, l.histogram.Place.Time) }
+
+// beganIn says whether a series without an earlier point began within what is known.
+func beganIn(start, at, known int64) bool { return start != 0 && start < at && start >= known }
+
+func growCounter(last series, from *pane.Counter, into *pane.Moments, known int64) {
+	into.Merge(&from.Delta)
+	for id, points := range from.Points {
+		before := last[id]
+		for i := range points {
+			point := &points[i]
+			switch {
+			case before != nil && before.counter.Place.Time >= point.Place.Time:
+				into.Add(0) // there was a point, whatever it tells
+				continue
+			case before != nil:
+				into.Add(point.Increase(&before.counter))
+			case beganIn(point.Start, point.Place.Time, known):
+				into.Add(point.Value)
+			default:
+				into.Add(0)
+			}
+			if before == nil {
+				before = new(lastPoint)
+				last[id] = before
+			}
+			before.counter = *point
+		}
+	}
+}
+
+func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, known int64) {
+	into.Merge(&from.Delta)
+	for id, points := range from.Points {
+		before := last[id]
+		for i := range points {
+			point := &points[i]
+			switch {
+			case before != nil && before.histogram.Place.Time >= point.Place.Time:
+				continue
+			case before != nil:
+				point.Increase(&before.histogram, into)
+			case beganIn(point.Start, point.Place.Time, known):
+				for _, b := range point.Buckets {
+					into.Add(b)
+				}
+			}
+			if before == nil {
+				before = new(lastPoint)
+				last[id] = before
+			}
+			before.histogram = *point
+		}
+	}
+}
+
+// append appends the points of a counter of a kind.
+func (s series) append(b []byte, k pane.Kind) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	for _, id := range slices.Sorted(maps.Keys(s)) {
+		b = binary.LittleEndian.AppendUint64(b, id)
+		if k == pane.KindCounter {
+			b = s[id].counter.Append(b)
+		} else {
+			b = s[id].histogram.Append(b)
+		}
+	}
+	return b
+}
+
+// series reads what series.append wrote.
+func (in *stateReader) series(k pane.Kind) series {
+	s := series{}
+	for range in.uvarint("series") {
+		id := in.fixed64("series")
+		at := new(lastPoint)
+		if k == pane.KindCounter {
+			in.decode(at.counter.Decode)
+		} else {
+			in.decode(at.histogram.Decode)
+		}
+		if in.err != nil {
+			return s
+		}
+		s[id] = at
+	}
+	return s
+}
