@@ -134,7 +134,7 @@ func (g *groupDraft) checkRequired(draft *ruleDraft) {
 	}{
 		{"alert", "name it: alert: ErrorSpike", draft.texts["alert"].text != ""},
 		{"from", "say what it reads: from: logs, metrics, spans, span_events or events", draft.texts["from"].text != ""},
-		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0},
+		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0 || draft.slo != nil},
 	} {
 		if !key.has {
 			g.document.fault(draft.place, "a rule needs `"+key.name+"`", key.hint)
@@ -282,7 +282,11 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 				d.fault(from[i].place, f.Message, f.Hint)
 				continue
 			}
-			d.expression(part.Key(), from[i].value, expr.Faults{f})
+			key := part.Key()
+			if from[i].value.offsets == nil { // it was made from an slo
+				key = "slo"
+			}
+			d.expression(key, from[i].value, expr.Faults{f})
 		}
 	}
 	if program == nil || len(draft.when) == 0 {

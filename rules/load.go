@@ -87,6 +87,7 @@ func ParseFiles(files []File) (*Set, []Problem) {
 			for i := range g.rules {
 				draft := &g.rules[i]
 				g.share(draft)
+				g.expand(draft)
 				g.checkIdentity(draft, alerts)
 				if r := g.check(draft); r != nil {
 					list = append(list, r)

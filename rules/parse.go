@@ -15,7 +15,7 @@ import (
 var (
 	fileKeys = []string{"groups"}                                                                        //nolint:gochecknoglobals // constant table
 	ruleKeys = []string{"alert", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
-		"when", "until", "value", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
+		"when", "until", "value", "slo", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
 		"max_groups", "notify", "labels", "annotations"}
 	// A group may have what all of its rules share.
 	sharedKeys = []string{"enabled", "from", "topic", "where", "by", "window", "interval", "for", "keep_firing_for", "lateness", //nolint:gochecknoglobals // constant table
@@ -41,6 +41,7 @@ type ruleDraft struct {
 	by          []keyDraft
 	let         []pair
 	when, until []pair // by severity, or one without a name
+	slo         *sloDraft
 	labels      []pair
 	annotations []pair
 	broken      bool // a fault of decoding took something away that later checks would miss
@@ -160,6 +161,8 @@ func (d *document) ruleEntry(e entry, r *ruleDraft) {
 		r.when = d.bySeverity(e)
 	case "until":
 		r.until = d.bySeverity(e)
+	case "slo":
+		r.slo = d.slo(e)
 	case "labels":
 		r.labels = d.pairs(e)
 	case "annotations":

@@ -41,6 +41,9 @@ func (d *document) scalarOf(n ast.Node) (s scalar, ok bool) {
 
 // at returns the place of a span of the text.
 func (d *document) at(s scalar, offset, length int) place {
+	if s.offsets == nil {
+		return s.place
+	}
 	offset = min(max(offset, 0), len(s.text))
 	end := min(offset+max(length, 1), len(s.text))
 	begin := s.offsets[offset]

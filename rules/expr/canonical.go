@@ -58,7 +58,7 @@ func (r *resolver) readable(e ast.Expr) string {
 func (p *printer) write(e ast.Expr, outer int) {
 	switch to := p.refs[e.ID()]; {
 	case to == nil:
-	case to.kind == toLet && !p.named:
+	case to.kind == toLet && !p.named && to.let.checked != nil:
 		p.inline(to.let.checked, outer)
 		return
 	default:

@@ -113,7 +113,7 @@ func (b *builder) compile(part Part) Faults {
 	cc := &conditionCompiler{checked: c, options: b.options, program: b.program, choices: &choices, reads: &reads}
 	cc.begin()
 	whole := cc.lowering.lower(c.root)
-	if len(c.faults) == 0 && len(reads) == 0 && part.Role != RoleLet {
+	if len(c.faults) == 0 && !whole.measured && part.Role != RoleLet {
 		hint := "as in " + exampleCondition(b.options.Signal)
 		c.fault(c.starts[c.root.ID()], 1, hint, "%s has no aggregate, so it judges nothing", part.place())
 	}
