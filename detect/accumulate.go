@@ -2,9 +2,9 @@ package detect
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/explain"
@@ -78,8 +78,17 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 	input := cmp.Or(opts.Input, opts.Source.Topic)
 	classes := map[string]*keyClass{}
 	seen := map[boundary]bool{}
+	byPanes := map[uint64][]*tally{}
 	for _, r := range opts.Rules.Rules {
 		if r.From == ingest.Events && r.Topic != "" && r.Topic != input {
+			continue
+		}
+		same := byPanes[r.Panes]
+		if i := slices.IndexFunc(same, func(t *tally) bool { return t.shared(r) }); i >= 0 {
+			if err := checkRule(r); err != nil {
+				return nil, err
+			}
+			same[i].rules = append(same[i].rules, r)
 			continue
 		}
 		text := byText(r.By)
@@ -94,6 +103,7 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 			return nil, err
 		}
 		a.tallies = append(a.tallies, t)
+		byPanes[r.Panes] = append(byPanes[r.Panes], t)
 		if r.From < signals {
 			a.index[r.From].add(t)
 		}
@@ -234,7 +244,7 @@ func (a *Accumulator) takeBlock(t *tally, p int32) {
 	if len(a.bodies[p]) == 0 {
 		a.touch = append(a.touch, p)
 	}
-	a.bodies[p] = binary.LittleEndian.AppendUint64(a.bodies[p], t.rule.ID)
+	a.bodies[p] = appendRules(a.bodies[p], t.rules)
 	a.bodies[p] = appendSized(a.bodies[p], a.blocks[p])
 	a.bodies[p] = appendSized(a.bodies[p], a.cells[p])
 	a.blocks[p], a.cells[p] = a.blocks[p][:0], a.cells[p][:0]

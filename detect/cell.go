@@ -93,7 +93,7 @@ func (t *tally) partitionOf(key []byte) int32 {
 	if g := t.groups[string(key)]; g != nil {
 		return g.partition
 	}
-	return pane.Key{Rule: t.rule.ID, Group: string(key)}.Partition(t.partitions)
+	return pane.Key{Rule: panesOf(t.rule), Group: string(key)}.Partition(t.partitions)
 }
 
 func (t *tally) fill(room *explain.Record, key []byte, r *ingest.Record) {

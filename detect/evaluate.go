@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -167,25 +168,33 @@ func (e *Evaluator) applyBlocks(number uint32, blocks *reader) error {
 		if !ok {
 			return errors.Join(append(errs, blocks.err)...)
 		}
-		r := e.byID[b.rule]
-		for {
-			entry, ok := nextEntry(&b.entries)
-			if !ok {
-				break
-			}
-			if r == nil {
-				e.stats.UnknownPanes++
-				continue
-			}
-			if err := e.applyPane(r, number, entry); err != nil {
-				errs = append(errs, err)
-			}
+		for ids := b.rules; len(ids) >= 8; ids = ids[8:] {
+			r := e.byID[binary.LittleEndian.Uint64(ids)]
+			errs = append(errs, e.applyBlock(r, number, b))
 		}
-		if r != nil {
-			errs = append(errs, r.applySamples(&b.samples))
-		}
-		errs = append(errs, b.entries.err, b.samples.err)
 	}
+}
+
+// applyBlock takes a block for one of its rules, which is nil when it is not in the set.
+func (e *Evaluator) applyBlock(r *ruleState, number uint32, b block) error {
+	var errs []error
+	for {
+		entry, ok := nextEntry(&b.entries)
+		if !ok {
+			break
+		}
+		if r == nil {
+			e.stats.UnknownPanes++
+			continue
+		}
+		if err := e.applyPane(r, number, entry); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if r != nil {
+		errs = append(errs, r.applySamples(&b.samples))
+	}
+	return errors.Join(append(errs, b.entries.err, b.samples.err)...)
 }
 
 // applyPane merges one pane delta into its group.

@@ -95,7 +95,7 @@ func (o *oracleExplainer) add(which int, hash uint64, step int64, rec *ingest.Re
 }
 
 func (o *oracleExplainer) partition(key string) int32 {
-	return pane.Key{Rule: o.rule.ID, Group: key}.Partition(o.parts)
+	return pane.Key{Rule: panesOf(o.rule), Group: key}.Partition(o.parts)
 }
 
 // explanation returns that of a finding about a group at a step.

@@ -233,7 +233,9 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 
 // leavesOut says whether stage 1 leaves out records that no aggregate takes. Nothing shows that but ranges of offsets,
 // which begin up to a window before the first record and then do so less often.
-func leavesOut(r *rules.Rule) bool { return r.When.Monotone && oracleMissing(r) == rules.MissingZero && r.NewGroupDelay == 0 }
+func leavesOut(r *rules.Rule) bool {
+	return r.When.Monotone && oracleMissing(r) == rules.MissingZero && r.NewGroupDelay == 0
+}
 
 // offsets covers the aligned blocks, as long as the window can be, in which the newest evidence lies, and the one before.
 func (g *oracleGroup) offsets(step, start, w int64) []finding.OffsetRange {

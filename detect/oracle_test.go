@@ -173,7 +173,7 @@ type oracleGroup struct {
 	lifeFrom int64
 	lookback int64
 	grown    map[int]map[*ingest.Record]float64 // by aggregate and record: what its series grew by up to it
-	inputs   [][]float64 // per model, its inputs since the life began
+	inputs   [][]float64                        // per model, its inputs since the life began
 	samples  []seen
 	out      []string
 	// explainer is nil where findings are of no interest.

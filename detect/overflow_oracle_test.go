@@ -106,7 +106,7 @@ func (f *fewGroups) admit(part flush) {
 // mine says whether a record makes its group known in this partition.
 func (f *fewGroups) mine(s seen) bool {
 	key, _ := appendKey(nil, f.rule.By, s.r)
-	if (pane.Key{Rule: f.rule.ID, Group: string(key)}).Partition(f.x.paneParts) != f.partition {
+	if (pane.Key{Rule: panesOf(f.rule), Group: string(key)}).Partition(f.x.paneParts) != f.partition {
 		return false
 	}
 	for _, taken := range s.taken {

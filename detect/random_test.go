@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -203,6 +204,22 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 		r.ForgetAfter = time.Duration(1+rnd.IntN(30)) * interval
 	}
 	return r
+}
+
+// sibling returns a rule that shares its panes with another and makes something else of them.
+func sibling(rnd *rand.Rand, of *rules.Rule) *rules.Rule {
+	of.Panes = rnd.Uint64()
+	r := *of
+	when := *of.When
+	r.When, r.ID, r.Name = &when, rnd.Uint64(), of.Name+"Sibling"
+	when.Conditions = slices.Clone(when.Conditions)
+	r.Window += time.Duration(rnd.IntN(5)) * r.Interval
+	r.For = time.Duration(rnd.IntN(4)) * r.Interval
+	r.OnMissing = rules.Missing(rnd.IntN(5))
+	if r.Labels != nil && r.When.Conditions[0].Value != nil && r.When.Conditions[0].Until == nil {
+		grade(rnd, &r)
+	}
+	return &r
 }
 
 // grade gives a rule two severities, a recovery condition, or both.

@@ -245,7 +245,11 @@ func sameness(t *testing.T, seed uint64) (settled, early, overflows, explained i
 	set := &rules.Set{Version: rnd.Uint64()}
 	base := []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour}[rnd.IntN(4)]
 	for i := range 1 + rnd.IntN(5) {
-		set.Rules = append(set.Rules, randomRule(rnd, i, base))
+		r := randomRule(rnd, i, base)
+		set.Rules = append(set.Rules, r)
+		if rnd.IntN(3) == 0 {
+			set.Rules = append(set.Rules, sibling(rnd, r))
+		}
 	}
 	logs := randomLogs(rnd, base)
 	x := &run{t: t, rnd: rnd, set: set, logs: logs, paneParts: int32(1 + rnd.IntN(3)), disturbed: seed%4 > 0}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/freshet-dev/freshet/rules"
 )
 
 // A section in bytes, all integers as varints unless said otherwise:
@@ -12,12 +14,12 @@ import (
 //	version (1 byte), length of what follows,
 //	topic (length, bytes), partition, flags (1 byte: 1 = a marker follows, 2 = the marker has a start),
 //	marker: partitions of the topic, event time, start, version of the rules (8 bytes),
-//	blocks until the end: rule (8 bytes); length, entries until that length:
+//	blocks until the end: number of rules, rules (8 bytes each); length, entries until that length:
 //	        key (length, bytes), pane number, pane (length, bytes of package pane);
 //	    length, samples until that length: pane number, sample (length, bytes of package explain)
 //
 // Lengths let a reader pass over rules that it does not have.
-const sectionVersion = 2
+const sectionVersion = 3
 
 const (
 	flagMarker = 1
@@ -132,8 +134,9 @@ func (r *reader) fixed64(what string) uint64 {
 }
 
 // bytes takes a length and as many bytes.
-func (r *reader) bytes(what string) []byte {
-	n := r.uvarint(what)
+func (r *reader) bytes(what string) []byte { return r.take(r.uvarint(what), what) }
+
+func (r *reader) take(n uint64, what string) []byte {
 	if uint64(len(r.b)) < n {
 		r.fail(what)
 		return nil
@@ -184,9 +187,9 @@ func nextSection(value []byte) (head sectionHead, blocks reader, rest []byte, er
 	return head, body, r.b, body.err
 }
 
-// block is the panes of one rule in a section.
+// block is the panes of one rule, or of several that share them, in a section.
 type block struct {
-	rule             uint64
+	rules            []byte // their ids, 8 bytes each
 	entries, samples reader
 }
 
@@ -195,10 +198,19 @@ func nextBlock(r *reader) (bl block, ok bool) {
 	if len(r.b) == 0 {
 		return bl, false
 	}
-	bl.rule = r.fixed64("rule")
+	bl.rules = r.take(8*r.uvarint("rules"), "rules")
 	bl.entries.b = r.bytes("block")
 	bl.samples.b = r.bytes("samples")
 	return bl, r.err == nil
+}
+
+// appendRules appends which rules a block is of.
+func appendRules(b []byte, list []*rules.Rule) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, r := range list {
+		b = binary.LittleEndian.AppendUint64(b, r.ID)
+	}
+	return b
 }
 
 // entry is one pane of a block.

@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion stands first in every value of the state topic.
-const stateVersion = 3
+const stateVersion = 4
 
 // ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
 // starts clean, with a new Evaluator and none of the records, and says so.

@@ -44,10 +44,11 @@ type RuleStats struct {
 func (a *Accumulator) Stats() AccumulatorStats {
 	s := AccumulatorStats{
 		Signals: map[ingest.Signal]uint64{}, Services: a.stats.services.clone(), Late: a.stats.late.clone(), Ahead: a.stats.ahead.clone(),
-		Rules: make([]RuleStats, len(a.tallies)),
 	}
-	for i, t := range a.tallies {
-		s.Rules[i] = RuleStats{t.rule.Name, t.rule.Group, t.rule.ID, t.selected, t.matched, t.unmatched, t.late}
+	for _, t := range a.tallies {
+		for _, r := range t.rules {
+			s.Rules = append(s.Rules, RuleStats{r.Name, r.Group, r.ID, t.selected, t.matched, t.unmatched, t.late})
+		}
 		s.Groups += len(t.groups)
 	}
 	for signal, n := range a.stats.records {

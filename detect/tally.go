@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -13,9 +14,10 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// tally is what stage 1 holds of one rule.
+// tally is what stage 1 holds of one rule, or of several whose panes are the same.
 type tally struct {
-	rule               *rules.Rule
+	rule               *rules.Rule   // the first of them
+	rules              []*rules.Rule // all of them
 	aggregates         []expr.Aggregate
 	interval, lateness int64
 	class              *keyClass
@@ -83,11 +85,19 @@ func newTally(r *rules.Rule, class *keyClass, p *profiler, plan explain.Plan, pa
 	}
 	n := len(r.When.Aggregates)
 	return &tally{
-		rule: r, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
+		rule: r, rules: []*rules.Rule{r}, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
 		profiler: p, plan: plan,
 		everyRecord: needsEveryRecord(r), evidence: evidenceOf(r.When.Aggregates),
 		groups: map[string]*tallyGroup{}, taken: make([]bool, n), values: make([]ingest.Value, n),
 	}, nil
+}
+
+// panesOf returns what the panes of a rule are known by.
+func panesOf(r *rules.Rule) uint64 { return cmp.Or(r.Panes, r.ID) }
+
+// shared says whether the panes of a rule are those of the tally.
+func (t *tally) shared(r *rules.Rule) bool {
+	return r.Panes != 0 && r.Panes == t.rule.Panes && needsEveryRecord(r) == t.everyRecord
 }
 
 // checkRule says what would make a rule impossible to run; the rule loader gives no such rule.
@@ -234,7 +244,7 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 func (t *tally) groupOf(key []byte) *tallyGroup {
 	g := t.groups[string(key)]
 	if g == nil {
-		k := pane.Key{Rule: t.rule.ID, Group: string(key)}
+		k := pane.Key{Rule: panesOf(t.rule), Group: string(key)}
 		g = &tallyGroup{key: k.Group, partition: k.Partition(t.partitions)}
 		t.groups[k.Group] = g
 	}

@@ -100,7 +100,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	if enabled, has := draft.flags["enabled"]; has && !enabled {
 		return nil
 	}
-	r.ID = r.meaning()
+	r.ID, r.Panes = r.meaning(), r.panes()
 	return r
 }
 

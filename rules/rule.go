@@ -56,6 +56,9 @@ type Rule struct {
 	Labels      []Template
 	Annotations []Template
 
+	// Panes is the hash of all that decides what its panes hold, whatever it makes of them: rules of equal ones share them.
+	// 0 is none.
+	Panes uint64
 	// ID is the hash of the rule's meaning (all that decides its state): a rule whose ID is unchanged keeps its state.
 	// Texts of labels and annotations are not part of it. IDs of a set differ.
 	ID uint64
@@ -140,6 +143,20 @@ func (r *Rule) meaning() uint64 {
 			h.texts(few.name)
 			h.numbers(few.value)
 		}
+	}
+	return h.Sum64()
+}
+
+// panes hashes all that decides what the panes of the rule hold.
+func (r *Rule) panes() uint64 {
+	h := newHasher()
+	h.texts(r.From.String(), r.Topic, r.WhereText)
+	for _, k := range r.By {
+		h.texts(k.Text)
+	}
+	h.numbers(int64(r.Interval), int64(r.Lateness), int64(len(r.By)))
+	for _, a := range r.When.Aggregates {
+		h.texts(a.Text)
 	}
 	return h.Sum64()
 }

@@ -17,20 +17,20 @@ type Kind uint8
 
 // The kinds of aggregates.
 const (
-	KindCount    Kind = iota + 1 // number of records
-	KindMoments                  // count, exact sum and exact sum of squares
-	KindMin                      // least value
-	KindMax                      // greatest value
-	KindLast                     // value of the latest record
-	KindDistinct                 // number of different values
-	KindSketch                   // quantiles with a relative error of 1 %
-	KindCounter                  // points of counters
-	KindHistogram                // points of histograms
-	KindDistribution             // what histograms grew by
-	KindSeriesLast               // of each series the value of the latest record
-	KindSeriesAvg                // of each series the mean
-	KindSeriesMin                // of each series the least value
-	KindSeriesMax                // of each series the greatest value
+	KindCount        Kind = iota + 1 // number of records
+	KindMoments                      // count, exact sum and exact sum of squares
+	KindMin                          // least value
+	KindMax                          // greatest value
+	KindLast                         // value of the latest record
+	KindDistinct                     // number of different values
+	KindSketch                       // quantiles with a relative error of 1 %
+	KindCounter                      // points of counters
+	KindHistogram                    // points of histograms
+	KindDistribution                 // what histograms grew by
+	KindSeriesLast                   // of each series the value of the latest record
+	KindSeriesAvg                    // of each series the mean
+	KindSeriesMin                    // of each series the least value
+	KindSeriesMax                    // of each series the greatest value
 )
 
 // Aggregate is a mergeable summary of some values. An empty one is the neutral element of Merge.
