@@ -404,8 +404,8 @@ func (g *oracleGroup) active() bool { return len(g.levels) > 0 && g.levels[0].st
 
 // fires returns the most severe level that fires.
 func (g *oracleGroup) fires() int {
-	for i := len(g.levels) - 1; i >= 0; i-- {
-		if g.levels[i].state == finding.Firing {
+	for i, l := range slices.Backward(g.levels) {
+		if l.state == finding.Firing {
 			return i
 		}
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -108,8 +109,8 @@ func appendPointBuckets(b []pane.Bucket, p *ingest.Point) []pane.Bucket {
 	}
 	// The bounds of bucket i are base^i and base^(i+1), where base = 2^(2^-scale).
 	bound := func(i int64) float64 { return math.Exp2(math.Ldexp(float64(i), -int(x.Scale))) }
-	for i := len(x.Negative) - 1; i >= 0; i-- {
-		if n, at := x.Negative[i], int64(x.NegativeOffset)+int64(i); n > 0 {
+	for i, n := range slices.Backward(x.Negative) {
+		if at := int64(x.NegativeOffset) + int64(i); n > 0 {
 			b = append(b, pane.Bucket{Low: -bound(at + 1), High: -bound(at), N: n, Exponential: true})
 		}
 	}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -183,8 +184,8 @@ type Let struct {
 
 // Holding returns the index of the most severe condition that holds, -1 when none does.
 func (p *Program) Holding(f *Frame) int {
-	for i := len(p.Conditions) - 1; i >= 0; i-- {
-		if p.Conditions[i].Holds(f) {
+	for i, c := range slices.Backward(p.Conditions) {
+		if c.Holds(f) {
 			return i
 		}
 	}
