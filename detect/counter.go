@@ -14,16 +14,25 @@ import (
 const counterMemory = int64(10 * time.Minute)
 
 // windowKind returns the kind of aggregate that goes into windows. Points of counters and histograms only say how far they
-// are: what they grew by is known when those before are there, which is when their pane is closed.
+// are: what they grew by is known when those before are there, which is when their pane is closed. So it is with the order
+// of records, and with whether a value was seen before.
 func windowKind(k pane.Kind) pane.Kind {
 	switch k {
-	case pane.KindCounter:
+	case pane.KindCounter, pane.KindValues:
 		return pane.KindMoments
 	case pane.KindHistogram:
 		return pane.KindDistribution
+	case pane.KindSequence:
+		return pane.KindBefore
 	default:
 		return k
 	}
+}
+
+// past is what a group knows of the time before a pane, for one aggregate.
+type past struct {
+	series series
+	seen   values
 }
 
 // series are the last points of the series of one counter, by id.
@@ -57,7 +66,8 @@ func (p *plan) grow(l *life, index int64, s *scratch) {
 	s.grown.Evidence = s.pane.Evidence
 	known := (index - p.lookback + 1) * p.interval
 	for n, i := range p.counters {
-		last := l.more.counters[n]
+		past := &l.more.past[n]
+		last := past.series
 		for id, at := range last {
 			if at.time() < known {
 				delete(last, id)
@@ -69,6 +79,10 @@ func (p *plan) grow(l *life, index int64, s *scratch) {
 			growCounter(last, from, s.grown.Aggregates[i].(*pane.Moments), max(known, s.since))
 		case *pane.Histogram:
 			growHistogram(last, from, s.grown.Aggregates[i].(*pane.Distribution), max(known, s.since))
+		case *pane.Sequence:
+			*s.grown.Aggregates[i].(*pane.Before) = from.Before()
+		case *pane.Values:
+			past.seen.add(from.Hashes(), index, index-p.steps(freshMemory), s.grown.Aggregates[i].(*pane.Moments))
 		}
 	}
 }
@@ -129,35 +143,49 @@ func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, k
 	}
 }
 
-// append appends the points of a counter of a kind.
-func (s series) append(b []byte, k pane.Kind) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	for _, id := range slices.Sorted(maps.Keys(s)) {
-		b = binary.LittleEndian.AppendUint64(b, id)
-		if k == pane.KindCounter {
-			b = s[id].counter.Append(b)
-		} else {
-			b = s[id].histogram.Append(b)
+// append appends what is known for an aggregate of a kind.
+func (x *past) append(b []byte, k pane.Kind) []byte {
+	switch k {
+	case pane.KindCounter, pane.KindHistogram:
+		b = binary.AppendUvarint(b, uint64(len(x.series)))
+		for _, id := range slices.Sorted(maps.Keys(x.series)) {
+			b = binary.LittleEndian.AppendUint64(b, id)
+			if k == pane.KindCounter {
+				b = x.series[id].counter.Append(b)
+			} else {
+				b = x.series[id].histogram.Append(b)
+			}
 		}
+	case pane.KindValues:
+		b = x.seen.append(b)
+	default:
 	}
 	return b
 }
 
-// series reads what series.append wrote.
-func (in *stateReader) series(k pane.Kind) series {
-	s := series{}
-	for range in.uvarint("series") {
-		id := in.fixed64("series")
-		at := new(lastPoint)
-		if k == pane.KindCounter {
-			in.decode(at.counter.Decode)
-		} else {
-			in.decode(at.histogram.Decode)
+// past reads what past.append wrote.
+func (in *stateReader) past(k pane.Kind) past {
+	x := newPast()
+	switch k {
+	case pane.KindCounter, pane.KindHistogram:
+		for range in.uvarint("series") {
+			id := in.fixed64("series")
+			at := new(lastPoint)
+			if k == pane.KindCounter {
+				in.decode(at.counter.Decode)
+			} else {
+				in.decode(at.histogram.Decode)
+			}
+			if in.err != nil {
+				break
+			}
+			x.series[id] = at
 		}
-		if in.err != nil {
-			return s
-		}
-		s[id] = at
+	case pane.KindValues:
+		in.values(x.seen)
+	default:
 	}
-	return s
+	return x
 }
+
+func newPast() past { return past{series: series{}, seen: values{}} }

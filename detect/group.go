@@ -62,21 +62,21 @@ type more struct {
 	models []*model.ZScore
 	// sealed says for each tier which part of it stands in segments.
 	sealed []sealed
-	// born is the first step, where the rule has a new_group_delay.
+	// born is the first step, where the plan asks for it.
 	born int64
-	// counters are the last points of series, for each of the plan's counters.
-	counters []series
+	// past is what is known of the time before, for each of the plan's aggregates that are made when their pane is closed.
+	past []past
 }
 
 // beginLife makes the group ready for its first closed pane, that of a step.
 func (p *plan) beginLife(step int64) *life {
 	l := &life{own: p.own().New(), newest: step - 1}
-	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && p.newGroupDelay == 0 && len(p.counters) == 0 && !p.segmented() {
+	if len(p.windows) == 1 && len(p.bases) == 0 && len(p.models) == 0 && !p.born && len(p.counters) == 0 && !p.segmented() {
 		return l
 	}
 	l.more = &more{bases: make([]window.History, len(p.bases)), born: step}
 	for range p.counters {
-		l.more.counters = append(l.more.counters, series{})
+		l.more.past = append(l.more.past, newPast())
 	}
 	for _, shape := range p.windows[1:] {
 		l.more.windows = append(l.more.windows, shape.New())

@@ -110,6 +110,9 @@ func (r *ruleState) fill(g *group, step int64) (missing bool) {
 			continue
 		}
 		s.frame.Reads[i] = p.value(read.planNumber, step, s)
+		if read.stat == expr.StatFresh && (g.life == nil || (step-g.life.more.born)*p.interval < freshLearning) {
+			s.frame.Reads[i] = math.NaN()
+		}
 		present = present || !s.totals[read.window][read.total].Empty()
 	}
 	keyValues(s.frame.By, g.key)

@@ -98,6 +98,10 @@ func (g *oracleGroup) read(read expr.Read, window []seen, steps int64) (x float6
 			return sum / (float64(seconds) / 1e9), taken
 		}
 		return sum, taken
+	case expr.Sequence:
+		return countBefore(a, read.Aggregate, window), taken
+	case expr.Values:
+		return g.fresh(a, read.Aggregate, window), taken
 	case expr.SeriesLast, expr.SeriesAvg, expr.SeriesMin, expr.SeriesMax:
 		values = g.bySeries(a, read.Aggregate, window)
 	default:

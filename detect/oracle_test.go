@@ -140,7 +140,7 @@ func oracleSee(r *rules.Rule, rec *ingest.Record) (s seen, ok bool) {
 		if a.Arg != nil && taken {
 			v := a.Arg(rec)
 			_, isNumber := v.Number()
-			taken = isNumber || (v.Kind != ingest.Missing && (a.Func == expr.Last || a.Func == expr.Distinct))
+			taken = isNumber || (v.Kind != ingest.Missing && (a.Func == expr.Last || a.Func == expr.Distinct || a.Func == expr.Values || a.Func == expr.Sequence))
 		}
 		s.taken = append(s.taken, taken)
 		counted = counted || taken
@@ -259,6 +259,9 @@ func (g *oracleGroup) run(last int64) []string {
 	if slices.ContainsFunc(r.When.Aggregates, func(a expr.Aggregate) bool { return a.Func == expr.Counter }) {
 		lookback = max(lookback, g.reach(g.steps(r.Window))+g.steps(10*time.Minute))
 	}
+	if slices.ContainsFunc(r.When.Aggregates, func(a expr.Aggregate) bool { return a.Func == expr.Values }) {
+		lookback = max(lookback, g.steps(30*24*time.Hour))
+	}
 	g.lookback = lookback
 	slices.SortStableFunc(g.records, func(a, b seen) int { return cmp.Compare(g.pane(a), g.pane(b)) })
 	panes := map[int64]bool{}
@@ -346,6 +349,9 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 			continue
 		}
 		x, n := g.readOnce(read, g.start(w, then), then)
+		if read.Stat == expr.StatFresh && time.Duration(step-g.lifeFrom)*g.rule.Interval < 24*time.Hour {
+			x = math.NaN()
+		}
 		f.Reads = append(f.Reads, x)
 		missing = missing && (back > 0 || n == 0)
 	}

@@ -18,8 +18,10 @@ type plan struct {
 	rule               *rules.Rule
 	interval, lateness int64
 	kinds              []pane.Kind
-	// counters are the aggregates that come as points and go into windows as what they grew by.
+	// counters are the aggregates of which it is known only when a pane is closed what goes into windows; see windowKind.
 	counters []int
+	// born: the first step of a group is to be known.
+	born bool
 	// lookback is how far back a step looks at all: beyond it nothing counts.
 	lookback int64
 	// windows are the shapes of the windows, one per length. The first is the rule's own.
@@ -70,7 +72,9 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		early:   r.When.Monotone && r.For == 0 && len(r.When.Models) == 0 && r.NewGroupDelay == 0,
 		missing: r.Missing(), newGroupDelay: -floorDiv(-int64(r.NewGroupDelay), int64(r.Interval)),
 	}
+	p.born = p.newGroupDelay > 0
 	for i, k := range p.kinds {
+		p.born = p.born || k == pane.KindValues
 		if windowKind(k) != k {
 			p.counters = append(p.counters, i)
 			p.early = false // what a pane adds is known only when those before it are closed
@@ -91,8 +95,11 @@ func newPlan(r *rules.Rule) (*plan, error) {
 		longest = max(longest, steps)
 	}
 	p.lookback += int64(longest)
-	if len(p.counters) > 0 {
+	if slices.Contains(p.kinds, pane.KindCounter) || slices.Contains(p.kinds, pane.KindHistogram) {
 		p.lookback = max(p.lookback, p.own().Reach()+p.steps(counterMemory))
+	}
+	if slices.Contains(p.kinds, pane.KindValues) {
+		p.lookback = max(p.lookback, p.steps(freshMemory))
 	}
 	p.addTiers()
 	return p, nil
@@ -187,6 +194,8 @@ func (p *plan) value(n planNumber, step int64, s *scratch) float64 {
 		default:
 			return a.Sum()
 		}
+	case *pane.Before:
+		return float64(a.N)
 	case *pane.Distribution:
 		return a.Quantile(n.quantile)
 	case *pane.Series:

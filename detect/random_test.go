@@ -55,7 +55,7 @@ func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *ex
 // window look back over a long time.
 func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	few := float64(1 + rnd.IntN(6))
-	switch rnd.IntN(18) {
+	switch rnd.IntN(20) {
 	case 0, 1:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatCount}, true, few)
 		p.Monotone, p.ZeroOnEmpty = true, true
@@ -96,6 +96,8 @@ func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		return ratio(rnd)
 	case 15, 16:
 		return ofPoints(rnd)
+	case 17, 18:
+		return ofOrder(rnd)
 	case 14:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatRate, Window: long}, true, few/(4*long.Seconds()))
 		p.Monotone, p.ZeroOnEmpty = true, true

@@ -164,11 +164,11 @@ func (in *stateReader) readPast(p *plan, t *planTier, l *life) {
 func (r *ruleState) appendLife(b []byte, l *life) []byte {
 	b = binary.AppendVarint(b, l.newest)
 	b = appendSized(b, l.trail)
-	if r.plan.newGroupDelay > 0 {
+	if r.plan.born {
 		b = binary.AppendVarint(b, l.more.born)
 	}
 	for n, i := range r.plan.counters {
-		b = l.more.counters[n].append(b, r.plan.kinds[i])
+		b = l.more.past[n].append(b, r.plan.kinds[i])
 	}
 	for i := range r.plan.tiers {
 		t, from := &r.plan.tiers[i], int64(-maxTime)
@@ -188,11 +188,11 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 	l := p.beginLife(0)
 	l.newest = in.varint("newest pane")
 	l.trail = append([]byte(nil), in.bytes("trail")...)
-	if p.newGroupDelay > 0 {
+	if p.born {
 		l.more.born = in.varint("first step")
 	}
 	for n, i := range p.counters {
-		l.more.counters[n] = in.series(p.kinds[i])
+		l.more.past[n] = in.past(p.kinds[i])
 	}
 	for i := range p.tiers {
 		t := &p.tiers[i]

@@ -158,6 +158,10 @@ func kindOf(f expr.Func) pane.Kind {
 		return pane.KindSeriesMin
 	case expr.SeriesMax:
 		return pane.KindSeriesMax
+	case expr.Sequence:
+		return pane.KindSequence
+	case expr.Values:
+		return pane.KindValues
 	default:
 		return 0
 	}
@@ -279,7 +283,7 @@ func usable(f expr.Func, v ingest.Value) bool {
 	switch f {
 	case expr.Count:
 		return true
-	case expr.Last, expr.Distinct:
+	case expr.Last, expr.Distinct, expr.Sequence, expr.Values:
 		return v.Kind != ingest.Missing
 	case expr.Moments, expr.Min, expr.Max, expr.Sketch, expr.Counter, expr.Histogram, expr.SeriesLast, expr.SeriesAvg, expr.SeriesMin, expr.SeriesMax:
 		x, ok := v.Number()
@@ -363,6 +367,17 @@ func (t *tally) give(a pane.Aggregate, i int, r *ingest.Record, origin *ingest.O
 	case *pane.Distinct:
 		t.scratch = t.values[i].AppendText(t.scratch[:0])
 		a.Add(xxhash.Sum64(t.scratch))
+	case *pane.Values:
+		t.scratch = t.values[i].AppendText(t.scratch[:0])
+		a.Add(xxhash.Sum64(t.scratch))
+	case *pane.Sequence:
+		what := t.values[i].Int()
+		if what&expr.SequenceFirst != 0 {
+			a.Add(placeOf(r, origin, at))
+		}
+		if what&expr.SequenceSecond != 0 {
+			a.End(placeOf(r, origin, at))
+		}
 	}
 }
 

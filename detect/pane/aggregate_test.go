@@ -13,7 +13,7 @@ import (
 )
 
 var allKinds = []Kind{KindCount, KindMoments, KindMin, KindMax, KindLast, KindDistinct, KindSketch,
-	KindCounter, KindHistogram, KindDistribution, KindSeriesLast, KindSeriesAvg, KindSeriesMin, KindSeriesMax}
+	KindCounter, KindHistogram, KindDistribution, KindSeriesLast, KindSeriesAvg, KindSeriesMin, KindSeriesMax, KindSequence, KindValues}
 
 // sample is one value as an aggregate takes it.
 type value struct {
@@ -76,6 +76,14 @@ func fill(tb testing.TB, k Kind, values []value) Aggregate {
 		case *Distribution:
 			a.Single.Add(v.x)
 			a.Add(bucketOf(v))
+		case *Sequence:
+			if v.at.Offset == 0 {
+				a.End(v.at)
+				continue
+			}
+			a.Add(v.at)
+		case *Values:
+			a.Add(xxhash.Sum64String(fmt.Sprint(v.x)))
 		case *Series:
 			switch inner := a.Of(uint64(v.at.Offset)); inner := inner.(type) {
 			case *Last:

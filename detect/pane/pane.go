@@ -31,6 +31,9 @@ const (
 	KindSeriesAvg                    // of each series the mean
 	KindSeriesMin                    // of each series the least value
 	KindSeriesMax                    // of each series the greatest value
+	KindSequence                     // where records stand, and the last that they may come before
+	KindBefore                       // how many records come before another
+	KindValues                       // which values there were
 )
 
 // Aggregate is a mergeable summary of some values. An empty one is the neutral element of Merge.
@@ -89,6 +92,12 @@ func New(k Kind) (Aggregate, error) {
 		return &Series{kind: k, inner: KindMin}, nil
 	case KindSeriesMax:
 		return &Series{kind: k, inner: KindMax}, nil
+	case KindSequence:
+		return new(Sequence), nil
+	case KindBefore:
+		return new(Before), nil
+	case KindValues:
+		return new(Values), nil
 	default:
 		return nil, fmt.Errorf("pane: unknown kind of aggregate %d", k)
 	}

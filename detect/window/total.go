@@ -33,7 +33,7 @@ func NewTotal(k pane.Kind) (Total, error) {
 		return &extreme{merge: func(a, b float64) float64 { return min(a, b) }}, nil
 	case pane.KindMax:
 		return &extreme{merge: func(a, b float64) float64 { return max(a, b) }}, nil
-	case pane.KindDistinct, pane.KindSeriesLast, pane.KindSeriesAvg, pane.KindSeriesMin, pane.KindSeriesMax:
+	case pane.KindDistinct, pane.KindSeriesLast, pane.KindSeriesAvg, pane.KindSeriesMin, pane.KindSeriesMax, pane.KindBefore:
 		return &union{merge: func(a, b pane.Aggregate) pane.Aggregate {
 			sum, _ := pane.New(k)
 			sum.Merge(a)
@@ -92,7 +92,7 @@ func (e *extreme) From(start int64, dst pane.Aggregate) {
 	}
 }
 
-// union keeps sets of values, or of series, in two stacks.
+// union keeps what cannot be taken out again in two stacks; what is merged into something comes after it.
 type union struct {
 	stacks Stacks[pane.Aggregate]
 	merge  func(a, b pane.Aggregate) pane.Aggregate

@@ -263,6 +263,11 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 	read.Quantile = quantiles()[name]
 	o := operand[Frame]{kind: number, measured: true}
 	counter := name == "increase" || name == "rate" && len(args) > 0 && c.isCounter(args[0])
+	if name == "before" {
+		aggregate.Arg = c.sequence(args[0], args[1])
+		aggregate.Text = "sequence " + c.canonical(args[0]) + ", " + c.canonical(args[1])
+		return c.readOf(aggregate, read, o, true)
+	}
 	if counter && c.signal != ingest.Metrics {
 		offset, length := c.callSpan(e)
 		hint := "rate counts records per second, as in rate(status == ERROR)"
@@ -327,10 +332,28 @@ func (c *conditionCompiler) readOf(aggregate Aggregate, read Read, o operand[Fra
 	return o
 }
 
+// sequence lowers what a record is to before(first, second).
+func (c *conditionCompiler) sequence(first, second ast.Expr) RecordValue {
+	isFirst, isSecond := c.recordOperand(first).asTruth(), c.recordOperand(second).asTruth()
+	return func(r *ingest.Record) ingest.Value {
+		what := int64(0)
+		if isFirst(r) {
+			what |= SequenceFirst
+		}
+		if isSecond(r) {
+			what |= SequenceSecond
+		}
+		if what == 0 {
+			return ingest.Value{}
+		}
+		return ingest.IntValue(what)
+	}
+}
+
 // argument lowers what an aggregate summarises.
 func (c *conditionCompiler) argument(e ast.Expr, f Func) (value RecordValue, unit string) {
 	arg := c.recordOperand(e)
-	if f == Distinct {
+	if f == Distinct || f == Values {
 		return arg.asValue(), ""
 	}
 	num := arg.asNumber()
@@ -404,6 +427,10 @@ func shape(name string) (Aggregate, Stat) {
 		return Aggregate{Func: Last}, StatLast
 	case "distinct":
 		return Aggregate{Func: Distinct}, StatDistinct
+	case "before":
+		return Aggregate{Func: Sequence}, StatBefore
+	case "fresh":
+		return Aggregate{Func: Values}, StatFresh
 	default:
 		return Aggregate{Func: Sketch}, StatQuantile
 	}

@@ -33,6 +33,14 @@ const (
 	SeriesAvg                  // of each time series the mean
 	SeriesMin                  // of each time series the least value
 	SeriesMax                  // of each time series the greatest value
+	Sequence                   // records that come before others; see SequenceFirst
+	Values                     // which values there were
+)
+
+// The value of a Sequence\'s Arg is the sum of what a record is to it.
+const (
+	SequenceFirst  = 1 // it may come before others
+	SequenceSecond = 2 // others may come before it
 )
 
 // String returns the function's name in canonical texts.
@@ -64,6 +72,10 @@ func (f Func) String() string {
 		return "min by series"
 	case SeriesMax:
 		return "max by series"
+	case Sequence:
+		return "sequence"
+	case Values:
+		return "values"
 	default:
 		return "unknown"
 	}
@@ -98,6 +110,8 @@ const (
 	StatDistinct                 // Distinct
 	StatQuantile                 // Sketch or Histogram, at Read.Quantile
 	StatAbsent                   // Count: 1 when no record of the group is in the window, else 0
+	StatBefore                   // Sequence: how many records come before the last of the others
+	StatFresh                    // Values: how many were not seen in the 30 days before; missing in a group\'s first day
 )
 
 // Read is one number that a condition takes from an aggregate: over the window that ends Offset before the step.

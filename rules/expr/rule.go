@@ -205,7 +205,7 @@ func (b *builder) finish() *Program {
 	p.Monotone = b.trend == rising
 	p.ZeroOnEmpty = !slices.ContainsFunc(b.judged, func(i int) bool {
 		switch p.Reads[i].Stat {
-		case StatCount, StatRate, StatSum, StatDistinct, StatAbsent:
+		case StatCount, StatRate, StatSum, StatDistinct, StatAbsent, StatBefore, StatFresh:
 			return false
 		default:
 			return true
