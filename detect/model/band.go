@@ -166,7 +166,9 @@ type (
 )
 
 // Append appends the encoding of the buckets from a number on and before another.
-func (p Level) Append(b []byte, from, to int64) []byte { return p.Band.level.append(b, from, to, appendCell) }
+func (p Level) Append(b []byte, from, to int64) []byte {
+	return p.Band.level.append(b, from, to, appendCell)
+}
 
 // Decode adds the buckets of an encoding at the start of b as the newest ones and returns the bytes after it.
 func (p Level) Decode(b []byte) ([]byte, error) {
