@@ -60,6 +60,7 @@ type more struct {
 	// bases and models hold one number per step.
 	bases  []window.History
 	models []*model.ZScore
+	others *otherModels // nil where the rule asks no other models
 	// sealed says for each tier which part of it stands in segments.
 	sealed []sealed
 	// born is the first step, where the rule has a new_group_delay.
@@ -76,9 +77,7 @@ func (p *plan) beginLife(step int64) *life {
 	for _, shape := range p.windows[1:] {
 		l.more.windows = append(l.more.windows, shape.New())
 	}
-	for _, steps := range p.models {
-		l.more.models = append(l.more.models, model.NewZScore(steps))
-	}
+	p.beginModels(l.more)
 	for _, t := range p.tiers {
 		first := t.segmentOf(step)
 		l.more.sealed = append(l.more.sealed, sealed{first, first})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/detect/model"
+	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // A group's record is written whenever panes come, so it must be small however long its windows are. The past of a long
@@ -18,6 +19,7 @@ type planTier struct {
 	width, lookback int64
 	windows, bases  []int
 	models          bool
+	pasts           []int
 }
 
 const segmentBuckets = 64
@@ -44,8 +46,14 @@ func (p *plan) addTiers() {
 		t := tier(b.Width, b.Width*int64(b.Numbers))
 		t.bases = append(t.bases, i)
 	}
-	for _, steps := range p.models {
-		tier(1, int64(steps)).models = true
+	for _, m := range p.models {
+		if m.kind == expr.ZScore {
+			tier(1, m.steps).models = true
+		}
+	}
+	for i, past := range p.pasts {
+		t := tier(past.width, past.lookback)
+		t.pasts = append(t.pasts, i)
 	}
 }
 
@@ -142,6 +150,9 @@ func (r *ruleState) appendPast(b []byte, t *planTier, l *life, from, to int64) [
 			b = m.Append(b, int(min(r.step-from, model.MaxPoints)), int(max(r.step-to, 0)))
 		}
 	}
+	for _, i := range t.pasts {
+		b = l.more.others.pasts[i].Append(b, from, to)
+	}
 	return b
 }
 
@@ -157,6 +168,9 @@ func (in *stateReader) readPast(p *plan, t *planTier, l *life) {
 		for _, m := range l.more.models {
 			in.decode(m.Decode)
 		}
+	}
+	for _, i := range t.pasts {
+		in.decode(l.more.others.pasts[i].Decode)
 	}
 }
 
@@ -177,7 +191,7 @@ func (r *ruleState) appendLife(b []byte, l *life) []byte {
 		}
 		b = r.appendPast(b, t, l, from, maxTime)
 	}
-	return b
+	return l.more.appendChanges(b)
 }
 
 // life reads what appendLife wrote. The sealed part comes from the segments, as far as there are any.
@@ -195,6 +209,7 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 		}
 		in.readPast(p, t, l)
 	}
+	in.changes(l.more)
 	return l
 }
 

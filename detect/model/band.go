@@ -12,8 +12,6 @@ const (
 	MaxSeasonBuckets = 2016
 	// minSeasons is how many past seasons must have a time of the season before anything is expected of it.
 	minSeasons = 2
-	// BandWidth is how many robust deviations the band reaches to both sides of what is expected.
-	BandWidth = 3
 )
 
 // BandShape is what the bands of one measure have in common. Its lengths are in steps.
@@ -48,10 +46,11 @@ func (s *BandShape) levelBuckets() int { return int((s.History+s.LevelWidth-1)/s
 
 func (s *BandShape) seasonBuckets() int { return int(int64(s.Seasons)*s.Season/s.SeasonWidth) + 2 }
 
-// Reach returns how many steps of the past a band looks at.
-func (s *BandShape) Reach() int64 {
-	return max(int64(s.levelBuckets())*s.LevelWidth, int64(s.Seasons)*s.Season+s.SeasonWidth)
-}
+// LevelReach returns how many steps the recent past of a band covers at most.
+func (s *BandShape) LevelReach() int64 { return int64(s.levelBuckets()) * s.LevelWidth }
+
+// SeasonReach returns the same of its past seasons.
+func (s *BandShape) SeasonReach() int64 { return int64(s.Seasons)*s.Season + s.SeasonWidth }
 
 // Band tells between which numbers the next one is expected, from the past alone.
 //
@@ -59,8 +58,7 @@ func (s *BandShape) Reach() int64 {
 // past seasons, 0 without a season; the recent level is the median of how far the numbers of the history lay from the
 // seasonal ones, so a day that is busier as a whole is followed after a while. The deviation is the robust one of the
 // same distances. Medians do not move before half of what they look at has: a shift of the level is abnormal for half
-// the history, and the normal thing from then on. What seasons remember is cut off at the edges of the band, so that an
-// incident is at most a small one in the memory of the next days.
+// the history and the normal thing from then on, and one bad day among three or more changes nothing about the next.
 type Band struct {
 	level  ring[float64] // the last distance of each bucket from the seasonal number, NaN where there is none
 	season ring[float64] // means, NaN where there is none
@@ -90,7 +88,7 @@ func (b *Band) Observe(s *BandShape, step int64, x float64) (expected, deviation
 	if isNumber(x) && isNumber(x-base) {
 		*cell = x - base
 	}
-	b.learn(s, step, x, expected, deviation)
+	b.learn(s, step, x)
 	return expected, deviation
 }
 
@@ -130,7 +128,7 @@ func (b *Band) seasonal(s *BandShape, step int64) float64 {
 }
 
 // learn adds a number to the present season.
-func (b *Band) learn(s *BandShape, step int64, x, expected, deviation float64) {
+func (b *Band) learn(s *BandShape, step int64, x float64) {
 	if s.Season == 0 {
 		return
 	}
@@ -140,9 +138,6 @@ func (b *Band) learn(s *BandShape, step int64, x, expected, deviation float64) {
 	}
 	if !isNumber(x) {
 		return
-	}
-	if deviation > 0 {
-		x = min(max(x, expected-BandWidth*deviation), expected+BandWidth*deviation)
 	}
 	if b.n++; b.n == 1 {
 		*cell = x

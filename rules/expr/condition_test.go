@@ -73,7 +73,7 @@ func TestConditionIsSplit(t *testing.T) {
 		// One band serves all that is asked of it, with its defaults written out or not.
 		{`p95(duration) > p95(duration).upper("1d") && p95(duration).anomaly("1d", "1h") > 4 && p95(duration).expected() > 1`, programShape{
 			Aggregates: []string{"sketch duration"}, Reads: []Read{{Stat: StatQuantile, Quantile: 0.95}}, Unit: "s",
-			Models: []string{"band(p95(duration), 1d, 1h, 0s/0s/0)", "deviation(p95(duration), 1d, 1h, 0s/0s/0)", "band(p95(duration), 0s, 1h, 0s/0s/0)"},
+			Models: []string{"band(p95(duration), 1d, 1h, 0s/0s/0)", "deviation of band(p95(duration), 1d, 1h, 0s/0s/0)", "band(p95(duration), 0s, 1h, 0s/0s/0)", "deviation of band(p95(duration), 0s, 1h, 0s/0s/0)"},
 		}},
 		{`changed(max(duration)) || max(duration).forecast("4h", "6h").over("10m") >= 1`, programShape{
 			Aggregates: []string{"max duration"}, Reads: []Read{{Stat: StatMax}, {Stat: StatMax, Window: 10 * time.Minute}}, Unit: "s",

@@ -164,17 +164,13 @@ func (c *conditionCompiler) asked(m Model, name string, input operand[Frame], ta
 		return operand[Frame]{kind: truth, measured: true, truth: func(f *Frame) bool { return f.Models[i] == 1 }}
 	case "forecast", "expected":
 		o.unit = input.unit
-	case upperBand, lowerBand, "anomaly":
-		deviation := c.modelOf(Model{Kind: BandDeviation, Of: i, Text: m.Text}, name)
+	case upperBand:
+		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] + bandWidth*f.Models[i+1] }, input.unit
+	case lowerBand:
+		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] - bandWidth*f.Models[i+1] }, input.unit
+	case "anomaly":
 		of := input.asNumber()
-		switch name {
-		case "anomaly":
-			o.num = func(f *Frame) float64 { return score(of(f), f.Models[i], f.Models[deviation]) }
-		case upperBand:
-			o.num, o.unit = func(f *Frame) float64 { return f.Models[i] + bandWidth*f.Models[deviation] }, input.unit
-		default:
-			o.num, o.unit = func(f *Frame) float64 { return f.Models[i] - bandWidth*f.Models[deviation] }, input.unit
-		}
+		o.num = func(f *Frame) float64 { return score(of(f), f.Models[i], f.Models[i+1]) }
 	}
 	return o
 }
@@ -188,20 +184,20 @@ func score(x, expected, deviation float64) float64 {
 	return divide(x-expected, deviation)
 }
 
-// modelOf returns the index of a model in the program, where it is put unless it is there.
+// modelOf returns the index of a model in the program, where it is put unless it is there. That of a Band is followed by
+// that of its deviation.
 func (c *conditionCompiler) modelOf(m Model, name string) int {
-	switch m.Kind {
-	case Band:
+	if m.Kind == Band {
 		name = "band"
-	case BandDeviation:
-		name = "deviation"
-	default:
 	}
 	m.Text = fmt.Sprintf("%s(%s)", name, m.Text)
 	i := slices.IndexFunc(c.program.Models, func(other Model) bool { return other.Text == m.Text })
 	if i < 0 {
 		i = len(c.program.Models)
 		c.program.Models = append(c.program.Models, m)
+		if m.Kind == Band {
+			c.program.Models = append(c.program.Models, Model{Kind: BandDeviation, Of: i, Text: "deviation of " + m.Text})
+		}
 	}
 	return i
 }
