@@ -3,8 +3,10 @@ package detect
 import (
 	"math"
 	"math/rand/v2"
+	"testing"
 	"time"
 
+	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
@@ -71,4 +73,38 @@ func modelled(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		Source: "model", Holds: func(f *expr.Frame) bool { return value(f) > limit }, Above: true, Value: value, Threshold: constant(limit),
 	}}
 	return p
+}
+
+// modelledRule is a random rule that asks a model, with windows so short that much happens.
+func modelledRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
+	r := randomRule(rnd, id, base)
+	r.Interval = base
+	r.Window = time.Duration(1+rnd.IntN(4)) * base
+	r.When = modelled(rnd, base, time.Duration(1+rnd.IntN(150))*base)
+	if r.When.ComparesGroups() {
+		r.MaxGroups = 0
+	}
+	if rnd.IntN(2) == 0 {
+		grade(rnd, r)
+	}
+	return r
+}
+
+func TestModelsAsOracle(t *testing.T) {
+	cases := 150
+	if testing.Short() {
+		cases = 30
+	}
+	total := 0
+	for seed := range cases {
+		n, _, _, _ := sameness(t, uint64(seed)+10_000, modelledRule)
+		total += n
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	t.Logf("%d findings", total)
+	if total < 20*cases {
+		t.Errorf("%d findings in %d cases: the cases test too little", total, cases)
+	}
 }
