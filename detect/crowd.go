@@ -76,13 +76,13 @@ func (c *crowds) at(step int64, which int) (model.Crowd, bool) {
 
 // begin makes room for a step and forgets the oldest.
 func (c *crowds) begin(step int64) {
-	of := make([]model.Crowd, 0, c.models)
-	if len(c.steps) == crowdSteps {
-		of = c.steps[0].of[:0]
-		copy(c.steps, c.steps[1:])
-		c.steps = c.steps[:crowdSteps-1]
+	if len(c.steps) < crowdSteps {
+		c.steps = append(c.steps, crowdStep{step, make([]model.Crowd, 0, c.models)})
+		return
 	}
-	c.steps = append(c.steps, crowdStep{step, of})
+	oldest := c.steps[0].of[:0]
+	copy(c.steps, c.steps[1:])
+	c.steps[crowdSteps-1] = crowdStep{step, oldest}
 }
 
 // isPeer says whether a group is one of the crowd: the group of those beyond max_groups is not.
@@ -148,7 +148,7 @@ func (r *ruleState) compare(step int64, which int) (next int) {
 	c := r.crowds
 	c.values = c.values[:0]
 	for i, g := range r.list {
-		if !c.slots[i].here || !isPeer(g) || step < r.complete {
+		if !c.slots[i].here || !isPeer(g) {
 			continue
 		}
 		r.loadFrame(g, c.slots[i].frame)
