@@ -34,6 +34,7 @@ type conditionCompiler struct {
 	inModel  bool // below a model, where comparisons are not the rule's own
 	choices  *[]choice
 	reads    *[]int // indices of the reads of the expression in hand
+	models   *[]int // and of its models
 }
 
 // A choice is a comparison that may give the rule's value and threshold.

@@ -199,6 +199,10 @@ func (c *conditionCompiler) modelOf(m Model, name string) int {
 			c.program.Models = append(c.program.Models, Model{Kind: BandDeviation, Of: i, Text: "deviation of " + m.Text})
 		}
 	}
+	*c.models = append(*c.models, i)
+	if m.Kind == Band {
+		*c.models = append(*c.models, i+1)
+	}
 	return i
 }
 
