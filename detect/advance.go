@@ -17,6 +17,7 @@ type ruleState struct {
 
 	progress
 	overflow *overflow // nil while there is no overflow group
+	crowds   *crowds   // nil where the rule compares no groups
 	dirty    bool
 
 	groups  map[string]*group
@@ -114,6 +115,10 @@ func (e *Evaluator) advance(r *ruleState, watermark int64) {
 // evaluate evaluates one step of all groups.
 func (e *Evaluator) evaluate(r *ruleState, step int64) {
 	r.charted = 0
+	if r.crowds != nil {
+		e.evaluateCrowd(r, step)
+		return
+	}
 	for i := 0; i < len(r.list); {
 		g := r.list[i]
 		before := g.life != nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/detect/explain"
-	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 )
@@ -93,7 +92,7 @@ func (t *tally) partitionOf(key []byte) int32 {
 	if g := t.groups[string(key)]; g != nil {
 		return g.partition
 	}
-	return pane.Key{Rule: panesOf(t.rule), Group: string(key)}.Partition(t.partitions)
+	return partitionOf(t.rule, string(key), t.partitions)
 }
 
 func (t *tally) fill(room *explain.Record, key []byte, r *ingest.Record) {

@@ -29,8 +29,8 @@ func windowKind(k pane.Kind) pane.Kind {
 	}
 }
 
-// past is what a group knows of the time before a pane, for one aggregate.
-type past struct {
+// prior is what a group knows of the time before a pane, for one aggregate.
+type prior struct {
 	series series
 	seen   values
 }
@@ -66,8 +66,8 @@ func (p *plan) grow(l *life, index int64, s *scratch) {
 	s.grown.Evidence = s.pane.Evidence
 	known := (index - p.lookback + 1) * p.interval
 	for n, i := range p.counters {
-		past := &l.more.past[n]
-		last := past.series
+		prior := &l.more.priors[n]
+		last := prior.series
 		for id, at := range last {
 			if at.time() < known {
 				delete(last, id)
@@ -82,7 +82,7 @@ func (p *plan) grow(l *life, index int64, s *scratch) {
 		case *pane.Sequence:
 			*s.grown.Aggregates[i].(*pane.Before) = from.Before()
 		case *pane.Values:
-			past.seen.add(from.Hashes(), index, index-p.steps(freshMemory), s.grown.Aggregates[i].(*pane.Moments))
+			prior.seen.add(from.Hashes(), index, index-p.steps(freshMemory), s.grown.Aggregates[i].(*pane.Moments))
 		}
 	}
 }
@@ -144,7 +144,7 @@ func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, k
 }
 
 // append appends what is known for an aggregate of a kind.
-func (x *past) append(b []byte, k pane.Kind) []byte {
+func (x *prior) append(b []byte, k pane.Kind) []byte {
 	switch k {
 	case pane.KindCounter, pane.KindHistogram:
 		b = binary.AppendUvarint(b, uint64(len(x.series)))
@@ -163,9 +163,9 @@ func (x *past) append(b []byte, k pane.Kind) []byte {
 	return b
 }
 
-// past reads what past.append wrote.
-func (in *stateReader) past(k pane.Kind) past {
-	x := newPast()
+// prior reads what prior.append wrote.
+func (in *stateReader) prior(k pane.Kind) prior {
+	x := newPrior()
 	switch k {
 	case pane.KindCounter, pane.KindHistogram:
 		for range in.uvarint("series") {
@@ -188,4 +188,4 @@ func (in *stateReader) past(k pane.Kind) past {
 	return x
 }
 
-func newPast() past { return past{series: series{}, seen: values{}} }
+func newPrior() prior { return prior{series: series{}, seen: values{}} }

@@ -100,7 +100,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		f := e.feedOf(r)
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), memory: newMemory(p, len(opts.Rules.Rules)), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
-			restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
+			crowds: newCrowds(r), restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
 		}
 		f.rules = append(f.rules, state)
 		e.rules = append(e.rules, state)

@@ -60,12 +60,13 @@ type more struct {
 	// bases and models hold one number per step.
 	bases  []window.History
 	models []*model.ZScore
+	others *otherModels // nil where the rule asks no other models
 	// sealed says for each tier which part of it stands in segments.
 	sealed []sealed
 	// born is the first step, where the plan asks for it.
 	born int64
-	// past is what is known of the time before, for each of the plan's aggregates that are made when their pane is closed.
-	past []past
+	// priors are what is known of the time before, for each of the plan's aggregates that are made when their pane is closed.
+	priors []prior
 }
 
 // beginLife makes the group ready for its first closed pane, that of a step.
@@ -76,14 +77,12 @@ func (p *plan) beginLife(step int64) *life {
 	}
 	l.more = &more{bases: make([]window.History, len(p.bases)), born: step}
 	for range p.counters {
-		l.more.past = append(l.more.past, newPast())
+		l.more.priors = append(l.more.priors, newPrior())
 	}
 	for _, shape := range p.windows[1:] {
 		l.more.windows = append(l.more.windows, shape.New())
 	}
-	for _, steps := range p.models {
-		l.more.models = append(l.more.models, model.NewZScore(steps))
-	}
+	p.beginModels(l.more)
 	for _, t := range p.tiers {
 		first := t.segmentOf(step)
 		l.more.sealed = append(l.more.sealed, sealed{first, first})

@@ -24,12 +24,25 @@ const (
 // step evaluates one group of a rule at a step: the end of the window that is now complete. It returns whether the
 // group is to be let go.
 func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
+	here, _, missing := e.enter(r, g, step)
+	if !here {
+		return false
+	}
+	for i := r.observe(g, step, 0); i < len(r.plan.models); i = r.observe(g, step, i+1) {
+		r.scratch.frame.Models[i] = math.NaN() // how the groups lay is not known any more
+	}
+	return e.leave(r, g, step, missing)
+}
+
+// enter brings a group to a step and computes the numbers of its condition, but for its models. A group without life is
+// not here; closing says whether it closed a pane, missing whether all its windows are empty.
+func (e *Evaluator) enter(r *ruleState, g *group, step int64) (here, closing, missing bool) {
 	p, s := r.plan, r.scratch
 	s.trail.reset()
-	closing := g.firstOpen() == step-1
+	closing = g.firstOpen() == step-1
 	if g.life == nil {
 		if !closing {
-			return false
+			return false, false, false
 		}
 		g.life = p.beginLife(step)
 	}
@@ -42,14 +55,19 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	if err := p.slide(l, step, s); err != nil {
 		e.warn(r, err)
 	}
-	missing := r.fill(g, step)
+	missing = r.fill(g, step)
 	r.remember(l, step)
-	if (step >= r.complete || r.rule.When.Monotone) && !p.tooNew(l, step) {
+	return true, closing, missing
+}
+
+// leave judges a group that entered a step. It returns whether the group is to be let go.
+func (e *Evaluator) leave(r *ruleState, g *group, step int64, missing bool) (gone bool) {
+	if (step >= r.complete || r.rule.When.Monotone) && !r.plan.tooNew(g.life, step) {
 		e.assess(r, g, step, missing)
 	}
 	gone = e.endLife(r, g, step, missing)
 	r.saveTrail(g)
-	if (step+g.birth)%refreshAfter == 0 {
+	if (step+g.birth)%r.refreshAfter() == 0 {
 		r.touch(g)
 	}
 	return gone
@@ -82,6 +100,13 @@ func (p *plan) tooNew(l *life, step int64) bool {
 // refreshAfter is after how many steps the record of a living group is written again: a restoration repeats the steps
 // since then, and a group of a long window may have been quiet for weeks. The groups take turns.
 const refreshAfter = 512
+
+func (r *ruleState) refreshAfter() int64 {
+	if r.crowds != nil {
+		return crowdSteps
+	}
+	return refreshAfter
+}
 
 // closePane moves the pane that is complete into the windows and its evidence into the trail.
 func (e *Evaluator) closePane(r *ruleState, g *group) error {
@@ -143,7 +168,7 @@ func (r *ruleState) isComplete(n planNumber, step int64) bool {
 	return step-r.plan.windows[n.window].Length >= r.first
 }
 
-// remember pushes the step's numbers into the histories and asks the models.
+// remember pushes the step's numbers into the histories.
 func (r *ruleState) remember(l *life, step int64) {
 	p, s := r.plan, r.scratch
 	if l.more == nil {
@@ -158,13 +183,6 @@ func (r *ruleState) remember(l *life, step int64) {
 			x = p.value(b.planNumber, step, s)
 		}
 		l.more.bases[i].Push(step/b.Width, x, b.Numbers)
-	}
-	for i, m := range r.rule.When.Models {
-		x := math.NaN()
-		if step >= r.complete {
-			x = m.Input(&s.frame)
-		}
-		s.frame.Models[i] = l.more.models[i].Observe(x)
 	}
 }
 

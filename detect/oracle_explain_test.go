@@ -95,6 +95,9 @@ func (o *oracleExplainer) add(which int, hash uint64, step int64, rec *ingest.Re
 }
 
 func (o *oracleExplainer) partition(key string) int32 {
+	if o.rule.When.ComparesGroups() {
+		key = "" // all groups are in one
+	}
 	return pane.Key{Rule: panesOf(o.rule), Group: key}.Partition(o.parts)
 }
 

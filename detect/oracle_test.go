@@ -121,9 +121,17 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 	}
 	var out []string
 	explainer := x.explainer(r)
+	last := floorDivision(watermark-int64(r.Lateness), int64(r.Interval))
+	var all []*oracleGroup
 	for key, records := range groups {
-		g := oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
-		out = append(out, g.run(floorDivision(watermark-int64(r.Lateness), int64(r.Interval)))...)
+		all = append(all, &oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer})
+	}
+	if r.When.ComparesGroups() {
+		out = runOracle(all, last)
+		all = nil
+	}
+	for _, g := range all {
+		out = append(out, g.run(last)...)
 	}
 	sort.Strings(out)
 	return out
@@ -171,18 +179,25 @@ type oracleGroup struct {
 	first   int64
 
 	lifeFrom int64
-	lookback int64
 	grown    map[int]map[*ingest.Record]float64 // by aggregate and record: what its series grew by up to it
-	inputs   [][]float64                        // per model, its inputs since the life began
-	samples  []seen
-	out      []string
+	newest   int64
+	inputs   [][]float64 // per model, its inputs since the life began
+	// distances are those of a band's inputs from the seasonal numbers.
+	distances [][]float64
+	samples   []seen
+	out       []string
 	// explainer is nil where findings are of no interest.
 	explainer *oracleExplainer
 	memo      map[memoKey]memoValue
 
-	since  int64
-	levels []oracleLevel // of the conditions, nil while inactive
-	told   int           // the level that a finding is about
+	since     int64
+	levels    []oracleLevel // of the conditions, nil while inactive
+	told      int           // the level that a finding is about
+	lookback  int64
+	missingIs rules.Missing
+	panes     map[int64]bool
+	frame     *expr.Frame // of the step in hand
+	missing   bool
 	// alive says whether the group is still looked at after the last step, ended is the step at which it no longer was.
 	alive bool
 	ended int64
@@ -241,84 +256,119 @@ func (g *oracleGroup) between(from, to int64) []seen {
 	return g.records[before(from):before(to)]
 }
 
-func (g *oracleGroup) run(last int64) []string {
+// run judges a group by itself.
+func (g *oracleGroup) run(last int64) []string { return runOracle([]*oracleGroup{g}, last) }
+
+// runOracle judges groups step by step, all of them at once.
+func runOracle(groups []*oracleGroup, last int64) (out []string) {
+	start := int64(math.MaxInt64)
+	for _, g := range groups {
+		start = min(start, g.prepare())
+	}
+	for step := start + 1; step <= last; step++ {
+		var here []*oracleGroup
+		for _, g := range groups {
+			if g.enter(step) {
+				here = append(here, g)
+			}
+		}
+		askModels(here, step)
+		for _, g := range here {
+			g.leave(step)
+		}
+	}
+	for _, g := range groups {
+		out = append(out, g.out...)
+	}
+	return out
+}
+
+// prepare returns the first pane.
+func (g *oracleGroup) prepare() (start int64) {
 	r := g.rule
-	lookback, longest := g.reach(g.steps(r.Window)), int64(0)
-	missingIs := oracleMissing(r)
+	g.lookback, g.missingIs = g.reach(g.steps(r.Window)), oracleMissing(r)
 	for _, read := range r.When.Reads {
 		back := g.back(read)
-		lookback = max(lookback, g.reach(g.window(read))+back+bucket(back, 4096)/2)
+		g.lookback = max(g.lookback, g.reach(g.window(read))+back+bucket(back, 4096)/2)
 		if read.Stat == expr.StatAbsent && g.back(read) == 0 && r.OnMissing == rules.MissingDefault {
-			missingIs = rules.MissingZero
+			g.missingIs = rules.MissingZero
 		}
 	}
+	longest := int64(0)
 	for _, m := range r.When.Models {
-		longest = max(longest, g.steps(m.History))
+		longest = max(longest, g.modelReach(m))
 	}
-	lookback += longest
+	g.lookback += longest
 	if slices.ContainsFunc(r.When.Aggregates, func(a expr.Aggregate) bool { return a.Func == expr.Counter }) {
-		lookback = max(lookback, g.reach(g.steps(r.Window))+g.steps(10*time.Minute))
+		g.lookback = max(g.lookback, g.reach(g.steps(r.Window))+g.steps(10*time.Minute))
 	}
 	if slices.ContainsFunc(r.When.Aggregates, func(a expr.Aggregate) bool { return a.Func == expr.Values }) {
-		lookback = max(lookback, g.steps(30*24*time.Hour))
+		g.lookback = max(g.lookback, g.steps(30*24*time.Hour))
 	}
-	g.lookback = lookback
 	slices.SortStableFunc(g.records, func(a, b seen) int { return cmp.Compare(g.pane(a), g.pane(b)) })
-	panes := map[int64]bool{}
-	start := int64(math.MaxInt64)
+	g.panes = map[int64]bool{}
+	start = int64(math.MaxInt64)
 	for _, s := range g.records {
-		panes[g.pane(s)] = true
+		g.panes[g.pane(s)] = true
 		start = min(start, g.pane(s))
 	}
-	complete := g.first + g.steps(r.Window)
-	alive, newest := false, int64(0)
-	for step := start + 1; step <= last; step++ {
-		if panes[step-1] {
-			if !alive {
-				alive = true
-				g.lifeFrom, g.inputs, g.samples = step, make([][]float64, len(r.When.Models)), nil
-			}
-			newest = step - 1
-			g.takeSamples(step)
+	return start
+}
+
+// enter brings a group to a step; it is false for one that is not there.
+func (g *oracleGroup) enter(step int64) bool {
+	if g.panes[step-1] {
+		if !g.alive {
+			g.alive = true
+			g.lifeFrom, g.samples = step, nil
+			g.inputs = make([][]float64, len(g.rule.When.Models))
+			g.distances = make([][]float64, len(g.rule.When.Models))
 		}
-		if !alive {
-			continue
-		}
-		frame, missing := g.frame(step, complete)
-		young := time.Duration(step-g.lifeFrom)*r.Interval < r.NewGroupDelay
-		if (step >= complete || r.When.Monotone) && !young {
-			switch {
-			case !missing || missingIs == rules.MissingZero:
-				g.judge(step, frame, g.effective(frame))
-			case missingIs == rules.MissingFire:
-				g.judge(step, frame, len(r.When.Conditions)-1)
-			case missingIs == rules.MissingResolve && g.active():
-				g.told = max(g.fires(), 0)
-				g.emit(step, finding.Resolved, frame, "no data")
-				g.levels = nil
-			}
-		}
-		if newest < step-lookback {
-			unjudged := missingIs == rules.MissingKeep && missing
-			old := time.Duration(step-newest-1)*r.Interval >= cmp.Or(r.ForgetAfter, 24*time.Hour)
-			if g.active() && old && (g.levels[0].cleared == 0 || unjudged) {
-				reason := "forgotten"
-				if unjudged {
-					reason = "no data"
-				}
-				g.told = max(g.fires(), 0)
-				g.emit(step, finding.Resolved, frame, reason)
-				g.levels = nil
-			}
-			alive = g.active()
-			g.ended = step
-		}
-		if !g.active() {
-			g.samples = nil
+		g.newest = step - 1
+		g.takeSamples(step)
+	}
+	if g.alive {
+		g.frame, g.missing = g.reads(step)
+	}
+	return g.alive
+}
+
+func (g *oracleGroup) complete() int64 { return g.first + g.steps(g.rule.Window) }
+
+// leave judges the group.
+func (g *oracleGroup) leave(step int64) {
+	r := g.rule
+	young := time.Duration(step-g.lifeFrom)*r.Interval < r.NewGroupDelay
+	if (step >= g.complete() || r.When.Monotone) && !young {
+		switch {
+		case !g.missing || g.missingIs == rules.MissingZero:
+			g.judge(step, g.frame, g.effective(g.frame))
+		case g.missingIs == rules.MissingFire:
+			g.judge(step, g.frame, len(r.When.Conditions)-1)
+		case g.missingIs == rules.MissingResolve && g.active():
+			g.told = max(g.fires(), 0)
+			g.emit(step, finding.Resolved, g.frame, "no data")
+			g.levels = nil
 		}
 	}
-	g.alive = alive
-	return g.out
+	if g.newest < step-g.lookback {
+		unjudged := g.missingIs == rules.MissingKeep && g.missing
+		old := time.Duration(step-g.newest-1)*r.Interval >= cmp.Or(r.ForgetAfter, 24*time.Hour)
+		if g.active() && old && (g.levels[0].cleared == 0 || unjudged) {
+			reason := "forgotten"
+			if unjudged {
+				reason = "no data"
+			}
+			g.told = max(g.fires(), 0)
+			g.emit(step, finding.Resolved, g.frame, reason)
+			g.levels = nil
+		}
+		g.alive = g.active()
+		g.ended = step
+	}
+	if !g.active() {
+		g.samples = nil
+	}
 }
 
 func (g *oracleGroup) takeSamples(step int64) {
@@ -337,7 +387,8 @@ func (g *oracleGroup) takeSamples(step int64) {
 	g.samples = g.samples[:min(len(g.samples), 3)]
 }
 
-func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) {
+// reads computes the frame but for its models.
+func (g *oracleGroup) reads(step int64) (f *expr.Frame, missing bool) {
 	when := g.rule.When
 	f = &expr.Frame{Models: make([]float64, len(when.Models))}
 	missing = true
@@ -359,14 +410,6 @@ func (g *oracleGroup) frame(step, complete int64) (f *expr.Frame, missing bool) 
 		f.By = append(f.By, ingest.StringValue(text))
 	}
 	f.By = f.By[:len(g.rule.By)]
-	for i, m := range when.Models {
-		x := math.NaN()
-		if step >= complete {
-			x = m.Input(f)
-		}
-		f.Models[i] = oracleScore(g.inputs[i], x, int(g.steps(m.History)))
-		g.inputs[i] = append(g.inputs[i], x)
-	}
 	return f, missing
 }
 

@@ -56,6 +56,9 @@ func shareOf(r *rules.Rule, panePartitions int32) int {
 	if r.MaxGroups <= 0 || len(r.By) == 0 {
 		return 0
 	}
+	if r.When.ComparesGroups() { // all are in one partition
+		panePartitions = 1
+	}
 	n := int(panePartitions)
 	return (r.MaxGroups + n - 1) / n
 }
@@ -139,7 +142,7 @@ func (e *Evaluator) restoreOrphanRule(key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	p, o := in.rule(binary.BigEndian.Uint64(key[1:]))
+	p, o := in.rule(binary.BigEndian.Uint64(key[1:]), nil)
 	if err := in.fault("removed rule"); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/freshet-dev/freshet/detect/model"
 	"github.com/freshet-dev/freshet/detect/pane"
 	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
@@ -29,7 +28,8 @@ type plan struct {
 	reads   []planRead
 	// bases are the numbers of which a history is kept, for reads that look back.
 	bases  []planBase
-	models []int // length of the history of each
+	models []planModel
+	pasts  []planPast
 	// tiers are the parts of a group's past by the length of their buckets.
 	tiers []planTier
 	// early: the condition may fire before its window is complete.
@@ -88,13 +88,7 @@ func newPlan(r *rules.Rule) (*plan, error) {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
 	}
-	longest := 0
-	for _, m := range r.When.Models {
-		steps := int(min(p.steps(int64(m.History)), model.MaxPoints))
-		p.models = append(p.models, steps)
-		longest = max(longest, steps)
-	}
-	p.lookback += int64(longest)
+	p.lookback += p.addModels()
 	if slices.Contains(p.kinds, pane.KindCounter) || slices.Contains(p.kinds, pane.KindHistogram) {
 		p.lookback = max(p.lookback, p.own().Reach()+p.steps(counterMemory))
 	}
@@ -255,6 +249,8 @@ type scratch struct {
 	bytes  []byte
 	open   []byte
 	trail  trail
+	// deviations are those of the bands, for the models that come after them.
+	deviations []float64
 }
 
 func newScratch(p *plan) *scratch {
@@ -264,6 +260,7 @@ func newScratch(p *plan) *scratch {
 			By: make([]ingest.Value, len(p.rule.By)),
 		},
 	}
+	s.deviations = make([]float64, len(p.models))
 	// The kinds were checked when the plan was made.
 	s.pane, _ = pane.NewPane(p.kinds)
 	s.other, _ = pane.NewPane(p.kinds)

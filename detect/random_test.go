@@ -55,7 +55,9 @@ func simple(a expr.Aggregate, read expr.Read, above bool, threshold float64) *ex
 // window look back over a long time.
 func randomProgram(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 	few := float64(1 + rnd.IntN(6))
-	switch rnd.IntN(20) {
+	switch rnd.IntN(24) {
+	case 19, 20, 21, 22:
+		return modelled(rnd, interval, long)
 	case 0, 1:
 		p := simple(countOf(isError), expr.Read{Stat: expr.StatCount}, true, few)
 		p.Monotone, p.ZeroOnEmpty = true, true
@@ -187,7 +189,7 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	for _, n := range names {
 		r.By = append(r.By, rules.Key{Label: n, Value: attr(n), Text: n})
 	}
-	if len(names) > 0 && rnd.IntN(2) == 0 {
+	if len(names) > 0 && rnd.IntN(2) == 0 && !r.When.ComparesGroups() {
 		r.MaxGroups = 1 + rnd.IntN(4)
 	}
 	if rnd.IntN(8) == 0 {

@@ -106,7 +106,7 @@ func (e *Evaluator) restoreRule(key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	r.progress, r.overflow = in.rule(r.rule.ID)
+	r.progress, r.overflow = in.rule(r.rule.ID, r.crowds)
 	if in.err == nil && !r.saneStep(r.step) {
 		return stateFault("rule %s was evaluated up to step %d, which is no time", r.rule.Name, r.step)
 	}

@@ -148,7 +148,9 @@ func FuzzRestore(f *testing.F) {
 	set := func() *rules.Set {
 		long := errorRule()
 		long.ID, long.When = 78, comparison(nil, 5*time.Second, time.Hour)
-		return ruleSet(errorRule(), long)
+		crowd := compiled(f, `changed(count()) && count().forecast("1m", "5m") > 1 || count().zscore().outlier() > count().anomaly("1d")`)
+		crowd.ID = 79
+		return ruleSet(errorRule(), long, crowd)
 	}
 	a, err := NewAccumulator(AccumulatorOptions{Rules: set(), Source: Source{"logs", 0}, ClockTolerance: 60 * sec})
 	if err != nil {

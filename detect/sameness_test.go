@@ -226,7 +226,7 @@ func TestSameFindingsAsOracle(t *testing.T) {
 	}
 	total, early, overflows, explained := 0, 0, 0, 0
 	for seed := range cases {
-		f, e, o, x := sameness(t, uint64(seed))
+		f, e, o, x := sameness(t, uint64(seed), randomRule)
 		total, early, overflows, explained = total+f, early+e, overflows+o, explained+x
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -239,13 +239,13 @@ func TestSameFindingsAsOracle(t *testing.T) {
 	}
 }
 
-func sameness(t *testing.T, seed uint64) (settled, early, overflows, explained int) {
+func sameness(t *testing.T, seed uint64, rule func(*rand.Rand, int, time.Duration) *rules.Rule) (settled, early, overflows, explained int) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	set := &rules.Set{Version: rnd.Uint64()}
 	base := []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour}[rnd.IntN(4)]
 	for i := range 1 + rnd.IntN(5) {
-		r := randomRule(rnd, i, base)
+		r := rule(rnd, i, base)
 		set.Rules = append(set.Rules, r)
 		if rnd.IntN(3) == 0 {
 			set.Rules = append(set.Rules, sibling(rnd, r))

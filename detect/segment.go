@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/detect/model"
+	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // A group's record is written whenever panes come, so it must be small however long its windows are. The past of a long
@@ -18,6 +19,7 @@ type planTier struct {
 	width, lookback int64
 	windows, bases  []int
 	models          bool
+	pasts           []int
 }
 
 const segmentBuckets = 64
@@ -44,8 +46,14 @@ func (p *plan) addTiers() {
 		t := tier(b.Width, b.Width*int64(b.Numbers))
 		t.bases = append(t.bases, i)
 	}
-	for _, steps := range p.models {
-		tier(1, int64(steps)).models = true
+	for _, m := range p.models {
+		if m.kind == expr.ZScore {
+			tier(1, m.steps).models = true
+		}
+	}
+	for i, past := range p.pasts {
+		t := tier(past.width, past.lookback)
+		t.pasts = append(t.pasts, i)
 	}
 }
 
@@ -142,6 +150,9 @@ func (r *ruleState) appendPast(b []byte, t *planTier, l *life, from, to int64) [
 			b = m.Append(b, int(min(r.step-from, model.MaxPoints)), int(max(r.step-to, 0)))
 		}
 	}
+	for _, i := range t.pasts {
+		b = l.more.others.pasts[i].Append(b, from, to)
+	}
 	return b
 }
 
@@ -158,6 +169,9 @@ func (in *stateReader) readPast(p *plan, t *planTier, l *life) {
 			in.decode(m.Decode)
 		}
 	}
+	for _, i := range t.pasts {
+		in.decode(l.more.others.pasts[i].Decode)
+	}
 }
 
 // appendLife appends a life, but for what is sealed.
@@ -168,7 +182,7 @@ func (r *ruleState) appendLife(b []byte, l *life) []byte {
 		b = binary.AppendVarint(b, l.more.born)
 	}
 	for n, i := range r.plan.counters {
-		b = l.more.past[n].append(b, r.plan.kinds[i])
+		b = l.more.priors[n].append(b, r.plan.kinds[i])
 	}
 	for i := range r.plan.tiers {
 		t, from := &r.plan.tiers[i], int64(-maxTime)
@@ -180,7 +194,7 @@ func (r *ruleState) appendLife(b []byte, l *life) []byte {
 		}
 		b = r.appendPast(b, t, l, from, maxTime)
 	}
-	return b
+	return l.more.appendChanges(b)
 }
 
 // life reads what appendLife wrote. The sealed part comes from the segments, as far as there are any.
@@ -192,7 +206,7 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 		l.more.born = in.varint("first step")
 	}
 	for n, i := range p.counters {
-		l.more.past[n] = in.past(p.kinds[i])
+		l.more.priors[n] = in.prior(p.kinds[i])
 	}
 	for i := range p.tiers {
 		t := &p.tiers[i]
@@ -201,6 +215,7 @@ func (in *stateReader) life(p *plan, segments map[segmentID][]byte) *life {
 		}
 		in.readPast(p, t, l)
 	}
+	in.changes(l.more)
 	return l
 }
 

@@ -97,6 +97,7 @@ const (
 	sourceMarked = 1
 	ruleStarted  = 1
 	ruleOverflow = 2
+	ruleCrowds   = 4
 	groupAlive   = 1
 	groupAlert   = 2
 	groupEarly   = 4
@@ -129,6 +130,9 @@ func (r *ruleState) append(b []byte) []byte {
 	if r.overflow != nil {
 		flags |= ruleOverflow
 	}
+	if r.crowds != nil {
+		flags |= ruleCrowds
+	}
 	b = append(b, flags)
 	if r.started {
 		b = binary.AppendVarint(b, r.step)
@@ -137,6 +141,9 @@ func (r *ruleState) append(b []byte) []byte {
 	}
 	if r.overflow != nil {
 		b = r.overflow.append(b)
+	}
+	if r.crowds != nil {
+		b = r.crowds.append(b)
 	}
 	return b
 }
@@ -232,8 +239,8 @@ func openState(value []byte, about string) (*stateReader, error) {
 	return r, r.fault(about)
 }
 
-// rule reads what ruleState.append wrote.
-func (r *stateReader) rule(id uint64) (p progress, o *overflow) {
+// rule reads what ruleState.append wrote. How the groups lay is read for a rule that is known only.
+func (r *stateReader) rule(id uint64, c *crowds) (p progress, o *overflow) {
 	flags := r.byte("flags")
 	if p.started = flags&ruleStarted != 0; p.started {
 		p.step = r.varint("step")
@@ -242,6 +249,9 @@ func (r *stateReader) rule(id uint64) (p progress, o *overflow) {
 	}
 	if flags&ruleOverflow != 0 {
 		o = r.overflow(id)
+	}
+	if c != nil && flags&ruleCrowds != 0 {
+		r.crowds(c)
 	}
 	return p, o
 }

@@ -248,9 +248,8 @@ func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) 
 func (t *tally) groupOf(key []byte) *tallyGroup {
 	g := t.groups[string(key)]
 	if g == nil {
-		k := pane.Key{Rule: panesOf(t.rule), Group: string(key)}
-		g = &tallyGroup{key: k.Group, partition: k.Partition(t.partitions)}
-		t.groups[k.Group] = g
+		g = &tallyGroup{key: string(key), partition: t.partitionOf(key)}
+		t.groups[g.key] = g
 	}
 	return g
 }

@@ -118,12 +118,17 @@ func (r *ruleState) loadTrail(g *group, order pane.Order) error {
 // saveTrail keeps the trail with the group when it was loaded. Samples stay with active alerts only: a group that is
 // quiet should be small.
 func (r *ruleState) saveTrail(g *group) {
+	if g.alert == nil {
+		r.scratch.trail.samples.Reset()
+	}
+	r.keepTrail(g)
+}
+
+// keepTrail keeps the trail as it is until later in the step.
+func (r *ruleState) keepTrail(g *group) {
 	t := &r.scratch.trail
 	if !t.loaded || g.life == nil {
 		return
-	}
-	if g.alert == nil {
-		t.samples.Reset()
 	}
 	r.scratch.bytes = t.append(r.scratch.bytes[:0], r.plan.own().Reach()*r.plan.interval)
 	g.life.trail = fit(g.life.trail, r.scratch.bytes)

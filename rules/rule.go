@@ -155,6 +155,9 @@ func (r *Rule) panes() uint64 {
 		h.texts(k.Text)
 	}
 	h.numbers(int64(r.Interval), int64(r.Lateness), int64(len(r.By)))
+	if r.When.ComparesGroups() {
+		h.texts("compares groups") // they are all in one partition
+	}
 	for _, a := range r.When.Aggregates {
 		h.texts(a.Text)
 	}

@@ -1,4 +1,6 @@
-// Package model judges a measure by its own past: it sees one number per step and says how unusual the next one is.
+// Package model judges a measure by its own past: it sees one number per step and says how unusual the next one is, what
+// was to be expected or where it is going; or by those of other groups at the same step. All models are exact functions of
+// the numbers that they keep, and these are read back from their encoding as they were.
 package model
 
 import (

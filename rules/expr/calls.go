@@ -13,6 +13,9 @@ import (
 
 // call resolves a call of an operator or a function.
 func (r *resolver) call(e ast.Expr, s side) {
+	if s == measureSide {
+		r.disambiguate(e)
+	}
 	call := e.AsCall()
 	name := call.FunctionName()
 	switch {
@@ -35,13 +38,13 @@ func (r *resolver) call(e ast.Expr, s side) {
 	switch {
 	case f.method != call.IsMemberFunction():
 		if f.method {
-			r.fault(offset, length, "write "+f.example, "`%s` is called on a value", name)
+			r.fault(offset, length, "write "+f.example, "`%s` is called on a value", f.name)
 		} else {
-			r.fault(offset, length, "write "+f.example, "`%s` is not called on a value", name)
+			r.fault(offset, length, "write "+f.example, "`%s` is not called on a value", f.name)
 		}
 		return
 	case len(call.Args()) > len(f.args) || len(call.Args()) < len(f.args)-f.optional:
-		r.fault(offset, length, "as in "+f.example, "`%s` takes %s, not %d", name, arguments(len(f.args)-f.optional, len(f.args)), len(call.Args()))
+		r.fault(offset, length, "as in "+f.example, "`%s` takes %s, not %d", f.name, arguments(len(f.args)-f.optional, len(f.args)), len(call.Args()))
 		return
 	case f.perSeries && r.within.inSeries:
 		r.within = nesting{} // nothing nests deeper
@@ -111,7 +114,7 @@ func (r *resolver) sourceOf(e ast.Expr) string {
 
 // callSpan returns where the name of a called function stands.
 func (r *resolver) callSpan(e ast.Expr) (offset, length int) {
-	name := e.AsCall().FunctionName()
+	name := ownName(e.AsCall().FunctionName())
 	parenthesis := r.at(e)
 	offset = strings.LastIndex(r.source[:parenthesis], name)
 	if offset < 0 {

@@ -193,7 +193,7 @@ func (p *printer) call(call ast.CallExpr, outer int) {
 			p.write(call.Target(), 8)
 			p.WriteByte('.')
 		}
-		p.WriteString(name + "(")
+		p.WriteString(ownName(name) + "(")
 		p.list(args)
 		p.WriteByte(')')
 	}

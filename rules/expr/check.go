@@ -226,6 +226,7 @@ func (r *resolver) comparisonHint(args []ast.Expr, applied []string) string {
 // argumentFault says which argument of a function does not fit.
 func (r *resolver) argumentFault(name string, call ast.CallExpr, applied []string) (message, hint string) {
 	f := r.language.functions[name]
+	name = f.name
 	wanted := f.args
 	if f.method {
 		wanted = append([]kind{f.on}, f.args...)
@@ -246,7 +247,11 @@ func (r *resolver) argumentFault(name string, call ast.CallExpr, applied []strin
 			case f.method && len(wanted) == 2:
 				message = "the argument of `" + name + "` is " + want + ", and this is " + speak(applied[i])
 			case i > 0:
-				message = "argument " + strconv.Itoa(i+1) + " of `" + name + "` is " + want + ", and this is " + speak(applied[i])
+				place := i + 1
+				if f.method {
+					place = i // of those in parentheses
+				}
+				message = "argument " + strconv.Itoa(place) + " of `" + name + "` is " + want + ", and this is " + speak(applied[i])
 			}
 			hint = "as in " + f.example
 			if f.aggregate && i == 0 && k == number && applied[i] == "bool" {

@@ -15,9 +15,6 @@ import (
 	"github.com/freshet-dev/freshet/ingest"
 )
 
-// defaultHistory is how far back zscore looks when it is not told.
-const defaultHistory = time.Hour
-
 // longest is the greatest length that an expression may name.
 const longest = 366 * 24 * time.Hour
 
@@ -34,9 +31,10 @@ type conditionCompiler struct {
 	lowering *lowering[Frame]
 	program  *Program
 	view     view
-	inModel  bool // below zscore, where comparisons are not the rule's own
+	inModel  bool // below a model, where comparisons are not the rule's own
 	choices  *[]choice
 	reads    *[]int // indices of the reads of the expression in hand
+	models   *[]int // and of its models
 }
 
 // A choice is a comparison that may give the rule's value and threshold.
@@ -159,11 +157,11 @@ func (c *conditionCompiler) letLeaf(to *ref) operand[Frame] {
 // call lowers aggregates and what acts on measures.
 func (c *conditionCompiler) call(e ast.Expr) operand[Frame] {
 	call := e.AsCall()
-	switch name := call.FunctionName(); name {
-	case "over", "offset", "previous":
+	switch name := call.FunctionName(); {
+	case name == "over" || name == "offset" || name == "previous":
 		return c.shifted(e, name)
-	case "zscore":
-		return c.zscore(e)
+	case isModel(name):
+		return c.model(e, name)
 	default:
 		return c.aggregate(e, name)
 	}
@@ -206,7 +204,7 @@ func (c *conditionCompiler) duration(e ast.Expr, of string) time.Duration {
 		source, isText = e.AsLiteral().(types.String)
 	}
 	if !isText {
-		c.fault(c.starts[e.ID()], 1, "as in "+example, "the length of `%s` is a text in quotes", of)
+		c.fault(c.starts[e.ID()], 1, "as in "+example, "the length of `%s` is a text in quotes", ownName(of))
 		return 0
 	}
 	length, err := ParseDuration(string(source))
@@ -215,43 +213,15 @@ func (c *conditionCompiler) duration(e ast.Expr, of string) time.Duration {
 	case err != nil:
 		c.fault(at, n, "as in "+example, "%s", err.Error())
 	case length <= 0:
-		c.fault(at, n, "as in "+example, "the length of `%s` must be more than 0", of)
+		c.fault(at, n, "as in "+example, "the length of `%s` must be more than 0", ownName(of))
 	case length > longest:
-		c.fault(at, n, "", "the length of `%s` is more than a year", of)
+		c.fault(at, n, "", "the length of `%s` is more than a year", ownName(of))
 	case interval > 0 && length%interval != 0:
 		c.fault(at, n, "write "+Multiples(length, interval), "%s is not a multiple of the rule's interval %s", FormatDuration(length), FormatDuration(interval))
 	default:
 		return length
 	}
 	return 0
-}
-
-// zscore lowers a model: its input is lowered as a measure of its own.
-func (c *conditionCompiler) zscore(e ast.Expr) operand[Frame] {
-	call := e.AsCall()
-	history := defaultHistory
-	if len(call.Args()) > 0 {
-		history = c.duration(call.Args()[0], "zscore")
-	}
-	outer := c.inModel
-	c.inModel = true
-	input := c.lowering.lower(call.Target())
-	c.inModel = outer
-	if !input.measured {
-		offset, length := c.callSpan(e)
-		c.fault(offset, length, "as in "+c.language.functions["zscore"].example, "`zscore` acts on a measure, and there is none before it")
-	}
-	text := fmt.Sprintf("zscore(%s, %s, %s)", c.canonical(call.Target()), FormatDuration(history), c.viewText())
-	i := slices.IndexFunc(c.program.Models, func(m Model) bool { return m.Text == text })
-	if i < 0 {
-		i = len(c.program.Models)
-		c.program.Models = append(c.program.Models, Model{Kind: ZScore, History: history, Input: input.asNumber(), Text: text})
-	}
-	return operand[Frame]{kind: number, measured: true, num: func(f *Frame) float64 { return f.Models[i] }}
-}
-
-func (c *conditionCompiler) viewText() string {
-	return fmt.Sprintf("%s/%s/%d", c.view.window, c.view.offset, c.view.previous)
 }
 
 // aggregate lowers count, avg and the like to a read of an aggregate.

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,8 @@ const (
 // the README are made of.
 type function struct {
 	name string
+	// own is what the function is known by where another has its name, "" where none has.
+	own string
 	// method functions are called on a value: x.contains("y"). on is the kind of that value.
 	method bool
 	on     kind
@@ -34,6 +37,9 @@ type function struct {
 	// example and doc are for the reference and for messages.
 	example, doc string
 }
+
+// key is what the function is known by to the checker.
+func (f function) key() string { return cmp.Or(f.own, f.name) }
 
 // any kind of value.
 const anything kind = 0
@@ -90,6 +96,13 @@ func functions() []function {
 		function{name: "offset", method: true, on: anything, args: []kind{text}, result: anything, side: measureSide, example: `count().offset("1d")`, doc: "the aggregates below it look at a window that ended this long ago"},
 		function{name: "previous", method: true, on: anything, result: anything, side: measureSide, example: "count().previous()", doc: "the aggregates below it look at the window directly before"},
 		function{name: "zscore", method: true, on: number, args: []kind{text}, optional: 1, result: number, side: measureSide, example: `count().zscore("6h")`, doc: "how far the measure is from the median of its own past (by default the last hour), in robust standard deviations"},
+		function{name: "forecast", method: true, on: number, args: []kind{text, text}, result: number, side: measureSide, example: `max(metric("system.filesystem.utilization")).forecast("4h", "6h")`, doc: "what the straight line through the last 6 hours of the measure, by least squares, reaches in 4 hours; missing until half of that past was seen"},
+		function{name: "changed", args: []kind{number, text}, optional: 1, result: truth, side: measureSide, example: `changed(max(metric("k8s.node.condition_ready")))`, doc: "true when the measure differs from the last step at which it had a value, if that is at most a day ago, or as long as the second argument says"},
+		function{name: "expected", method: true, on: number, args: []kind{text, text}, optional: 2, result: number, side: measureSide, example: `count().expected("1d")`, doc: "what the measure [should be](#what-is-expected) by its own past: arguments are the season (`\"1d\"`, `\"1w\"`, else `\"none\"`) and how far the recent past reaches back (1 hour)"},
+		function{name: "upper", own: upperBand, method: true, on: number, args: []kind{text, text}, optional: 2, result: number, side: measureSide, example: `count().upper("1d")`, doc: "the upper edge of what is expected: 3 robust deviations above it"},
+		function{name: "lower", own: lowerBand, method: true, on: number, args: []kind{text, text}, optional: 2, result: number, side: measureSide, example: `count().lower("1d")`, doc: "the lower edge of what is expected: 3 robust deviations below it"},
+		function{name: "anomaly", method: true, on: number, args: []kind{text, text}, optional: 2, result: number, side: measureSide, example: `count().anomaly("1d")`, doc: "how many robust deviations the measure is above what is expected, or below where it is negative"},
+		function{name: "outlier", method: true, on: number, result: number, side: measureSide, example: `avg(metric("system.cpu.load_average.1m")).outlier()`, doc: "how many robust deviations the group's measure is above the median of all groups of the rule at that step, or below where it is negative; missing with fewer than 3 groups"},
 
 		function{name: "metric", args: []kind{text}, result: number, side: recordSide, example: `metric("system.cpu.utilization")`, doc: "the point's value if its metric has this name, else missing"},
 		function{name: "has", args: []kind{anything}, result: truth, side: recordSide | measureSide, example: "has(user.id)", doc: "true when the record has the field or attribute"},
@@ -112,7 +125,21 @@ func foreign(name string) string {
 	case "delta", "idelta":
 		return "write max(x) - min(x), or increase(x) of a counter"
 	case "deriv":
-		return `write last(x) - last(x).offset("5m")`
+		return `write m.forecast("1h", "6h") - m for what the measure gains in an hour, as max(x).forecast("1h", "6h") - max(x)`
+	case "predict_linear", "predict", "linear", "forecasts", "linear_regression", "trend":
+		return `write m.forecast("4h", "6h"): 4 hours ahead, by the last 6 hours`
+	case "holt_winters", "double_exponential_smoothing", "ewma", "smooth", "seasonal", "baseline", "prophet":
+		return `write m.expected("1d"), or m.anomaly("1d") for the distance from it`
+	case "anomalies", "anomaly_detection", "is_anomaly", "isAnomaly", "mad", "band", "bounds":
+		return `write m.anomaly("1d") > 4, or m > m.upper("1d")`
+	case "upper_bound", "upperBound", "upper_band":
+		return `write m.upper("1d")`
+	case "lower_bound", "lowerBound", "lower_band":
+		return `write m.lower("1d")`
+	case "outliers", "is_outlier", "isOutlier", "outliersk", "outlier_iqr", "peers":
+		return "write m.outlier() > 4"
+	case "changes", "change", "has_changed", "hasChanged":
+		return "write changed(m), as in changed(last(x))"
 	case "average", "mean":
 		return "write avg(x)"
 	case "percentile", "histogram_quantile", "quantile_over_time":

@@ -17,7 +17,7 @@ func seeds(f *testing.F) []string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	out := []string{typicalWhere, "a.`b-c` == r'\\d' // x\n && b", "'''x\ny''' == a.b", `count() >= 50 && p99(duration).over("1h") > 1.5 * p99(duration).offset("1d").zscore("2h")`, "\xff", "a\u0301.b == 1"}
+	out := []string{typicalWhere, "a.`b-c` == r'\\d' // x\n && b", "'''x\ny''' == a.b", `count() >= 50 && p99(duration).over("1h") > 1.5 * p99(duration).offset("1d").zscore("2h")`, `changed(max(duration).forecast("1h", "2h")) || count().upper("1d").lower("none", "1h") < avg(duration).outlier()`, "\xff", "a\u0301.b == 1"}
 	for line := range strings.Lines(string(content)) {
 		if _, source, found := strings.Cut(strings.TrimSpace(line), ": "); found {
 			out = append(out, source)
@@ -87,7 +87,11 @@ func FuzzCompileCondition(f *testing.F) {
 		}
 		frame := &Frame{Reads: make([]float64, len(p.Reads)), By: []ingest.Value{ingest.StringValue("x")}}
 		for _, m := range p.Models {
-			frame.Models = append(frame.Models, m.Input(frame))
+			x := 1.0
+			if m.Input != nil {
+				x = m.Input(frame)
+			}
+			frame.Models = append(frame.Models, x)
 		}
 		p.Conditions[0].Holds(frame)
 		if p.Conditions[0].Value != nil {

@@ -55,8 +55,10 @@ func newLanguage() *language {
 	}
 	options = append(options, operatorDeclarations()...)
 	for _, f := range functions() {
-		l.functions[f.name] = f
-		l.names = append(l.names, f.name)
+		l.functions[f.key()] = f
+		if f.own == "" {
+			l.names = append(l.names, f.name)
+		}
 		if f.name != "has" && f.name != "metric" { // the resolver puts a variable in the place of these
 			options = append(options, declare(f))
 		}
@@ -128,12 +130,12 @@ func declare(f function) cel.EnvOption {
 		for _, k := range f.args[:n] {
 			args = append(args, celType(k))
 		}
-		id := f.name + "_" + strconv.Itoa(n)
+		id := f.key() + "_" + strconv.Itoa(n)
 		if f.method {
 			overloads = append(overloads, cel.MemberOverload(id, args, celType(f.result)))
 		} else {
 			overloads = append(overloads, cel.Overload(id, args, celType(f.result)))
 		}
 	}
-	return cel.Function(f.name, overloads...)
+	return cel.Function(f.key(), overloads...)
 }

@@ -126,23 +126,6 @@ type Read struct {
 	PreviousWindows int
 }
 
-// Model is a function of a measure's own past, such as zscore: it sees one number per step and group.
-type Model struct {
-	Kind    ModelKind
-	History time.Duration // how much of the past it looks at
-	// Input computes the number that is fed to it at a step, from what stands before it in the frame.
-	Input func(*Frame) float64
-	Text  string // canonical source: equal texts mean equal models
-}
-
-// ModelKind is the kind of a Model.
-type ModelKind uint8
-
-// The kinds of models.
-const (
-	ZScore ModelKind = iota + 1 // robust z-score: (value - median) / (1.4826 * MAD) of the history before the step
-)
-
 // Frame is what a condition is evaluated on, for one group at one step. Missing is NaN everywhere.
 type Frame struct {
 	Reads  []float64      // one per Program.Reads

@@ -84,6 +84,7 @@ type builder struct {
 	faults  []Faults
 	trend   trend
 	judged  []int // reads of the conditions
+	asked   []int // models of the conditions
 }
 
 // add compiles one part.
@@ -109,8 +110,8 @@ func (b *builder) compile(part Part) Faults {
 		}
 	}
 	var choices []choice
-	var reads []int
-	cc := &conditionCompiler{checked: c, options: b.options, program: b.program, choices: &choices, reads: &reads}
+	var reads, models []int
+	cc := &conditionCompiler{checked: c, options: b.options, program: b.program, choices: &choices, reads: &reads, models: &models}
 	cc.begin()
 	whole := cc.lowering.lower(c.root)
 	if len(c.faults) == 0 && !whole.measured && part.Role != RoleLet {
@@ -122,6 +123,9 @@ func (b *builder) compile(part Part) Faults {
 	}
 	if len(c.faults) > 0 {
 		return inOrder(c.faults)
+	}
+	if part.Role == RoleWhen || part.Role == RoleUntil {
+		b.asked = append(b.asked, models...)
 	}
 	switch text := c.canonical(c.root); part.Role {
 	case RoleLet:
@@ -197,6 +201,11 @@ func (b *builder) name(part Part) *Fault {
 // finish puts the conditions in order and says what holds for all of them.
 func (b *builder) finish() *Program {
 	p := b.program
+	for i, m := range p.Models {
+		if !slices.Contains(b.asked, i) { // a model has a state, be it only shown
+			b.texts = append(b.texts, "shown: "+m.Text)
+		}
+	}
 	slices.SortStableFunc(p.Conditions, func(x, y Condition) int {
 		return label.SeverityRank(x.Severity) - label.SeverityRank(y.Severity)
 	})

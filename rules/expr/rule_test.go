@@ -101,9 +101,15 @@ func TestTextOfRule(t *testing.T) {
 			t.Errorf("%+v: %q, expected %q", same, got, plain)
 		}
 	}
+	judged := Part{RoleWhen, "", "count().anomaly() > 3"}
+	if a, b := compileRule(t, judged).Text, compileRule(t, judged, Part{RoleLet, "usual", "count().expected()"}).Text; a != b {
+		t.Errorf("%q and %q: the let asks nothing new", a, b)
+	}
 	for _, other := range [][]Part{
 		{when, {RoleUntil, "", "count() < 5"}},
 		{{RoleWhen, "warning", "count() > 10"}},
+		{when, {RoleLet, "usual", "count().expected()"}},
+		{when, {RoleValue, "", "count().zscore()"}},
 	} {
 		if got := compileRule(t, other...).Text; got == plain {
 			t.Errorf("%+v: %q", other, got)
