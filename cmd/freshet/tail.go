@@ -45,7 +45,7 @@ that cannot be decoded is shown with its fault.
 --where and --by are a rule's, so that a condition can be tried on real traffic before it is written down.`,
 		Example: `  freshet tail otlp_logs
   freshet tail otlp_logs --where 'severity >= ERROR && service.name == "payment"' --from 1h
-  freshet tail otlp_spans --by 'service.name, status' --from 10m
+  freshet tail otlp_spans --by 'service.name, status == ERROR' --from 10m
   freshet tail otlp_spans --signal span_events
   freshet tail orders --from oldest --follow=false --json | jq .attributes`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -67,8 +67,8 @@ that cannot be decoded is shown with its fault.
 	flags.StringVar(&f.from, "from", "", "where to `start`: oldest, newest, a length of time ago as in 1h, a moment as in 2026-05-01T10:00:00Z, or so many records before the end of each partition (default newest; oldest with --follow=false)")
 	flags.BoolVar(&f.follow, "follow", true, "go on with records that arrive; --follow=false ends at the end of the topic, and has records in the order of Kafka's timestamps")
 	flags.IntVar(&f.limit, "limit", 0, "end after so many `records` that match")
-	flags.StringVar(&f.signal, "signal", "", "what to read the topic as: logs, metrics, spans, span_events or events (default what the configuration says; events for a topic that it does not know)")
-	flags.BoolVar(&f.asJSON, "json", false, "print a JSON object a line; with --by, one at the end")
+	flags.StringVar(&f.signal, "signal", "", "what `signal` to read the topic as: logs, metrics, spans, span_events or events (default what the configuration says; events for a topic that it does not know)")
+	flags.BoolVar(&f.asJSON, "json", false, "print a JSON object a line, one with the key fault for what cannot be decoded; with --by, one at the end")
 	flags.StringVar(&f.color, "color", "auto", "`when` to use colours: auto, always or never")
 	flags.BoolVar(&f.noColor, "no-color", false, "the same as --color never")
 	return cmd
@@ -127,7 +127,8 @@ func (f *tailFlags) run(cmd *cobra.Command) (err error) {
 	case f.asJSON:
 		t.view = &tailObjects{out: out}
 	default:
-		t.view = &tailLines{out: out, color: color, zone: time.Local, columns: func() int { n, _ := terminalSize(out); return n }}
+		columns := func() int { n, _ := terminalSize(out); return n }
+		t.view = &tailLines{out: out, color: color, zone: time.Local, columns: columns, now: time.Now}
 	}
 	return t.run(cmd.Context(), errOut, func(ctx context.Context, take func(*kafka.Message) error) error {
 		if f.follow {

@@ -150,7 +150,7 @@ func (g *tailGroups) table(shown int, short bool) string {
 	for _, group := range groups[:shown] {
 		rate := "-"
 		if perSecond, ok := g.rate(group.count); ok {
-			rate = fmt.Sprintf("%.3g", perSecond)
+			rate = rateText(perSecond)
 		}
 		fmt.Fprintf(w, "%d\t%.1f %%\t%s", group.count, 100*g.share(group.count), rate)
 		for _, v := range group.values {
@@ -195,6 +195,14 @@ func (g *tailGroups) share(count int) float64 {
 func (g *tailGroups) rate(count int) (perSecond float64, ok bool) {
 	seconds := g.tail.last.Sub(g.tail.first).Seconds()
 	return float64(count) / seconds, seconds > 0
+}
+
+// rateText writes a rate in three digits, a large one in all it has.
+func rateText(perSecond float64) string {
+	if perSecond >= 100 {
+		return fmt.Sprintf("%.0f", perSecond)
+	}
+	return fmt.Sprintf("%.3g", perSecond)
 }
 
 // printJSON prints all groups as one JSON object in a line.

@@ -23,6 +23,7 @@ type tailLines struct {
 	color   bool
 	zone    *time.Location
 	columns func() int // of the terminal, 0 where lines are not cut
+	now     func() time.Time
 
 	// The columns become as wide as what has been in them; without anything in them they are not there.
 	service, level int
@@ -85,8 +86,15 @@ func (l *tailLines) watch(context.Context) {}
 
 func (l *tailLines) end() error { return nil }
 
-// moment writes a time in milliseconds, with its day: records may be of any.
-func (l *tailLines) moment(t time.Time) string { return t.In(l.zone).Format("2006-01-02 15:04:05.000") }
+// moment writes a time in milliseconds, and its day: records may be of any. A terminal, which has little room and shows
+// what is now, goes without the day if it is today.
+func (l *tailLines) moment(t time.Time) string {
+	t = t.In(l.zone)
+	if l.columns() > 0 && t.Format(time.DateOnly) == l.now().In(l.zone).Format(time.DateOnly) {
+		return t.Format("15:04:05.000")
+	}
+	return t.Format("2006-01-02 15:04:05.000")
+}
 
 func (l *tailLines) write(line []span) {
 	if columns := l.columns(); columns > 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -395,7 +396,7 @@ func TestTailRefuses(t *testing.T) {
 		}
 	}
 	out, errOut, err := m.run("otlp_logs", "--where", "body.contains(\"ü\") &&\n severty >= ERROR", "--by", "service.name, lower(body")
-	if err != statusError(1) || out != "" {
+	if !errors.Is(err, statusError(1)) || out != "" {
 		t.Errorf("%v, %q", err, out)
 	}
 	for _, part := range []string{

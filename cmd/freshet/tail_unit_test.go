@@ -99,12 +99,12 @@ func lineOf(l *tailLines, r ingest.Record) string {
 	r.Time = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC).UnixNano()
 	l.record(&r, &ingest.Origin{})
 	defer l.buf.Reset()
-	return strings.TrimPrefix(l.buf.String(), "2026-05-01 12:00:00.000")
+	return l.buf.String()
 }
 
 func TestTailLine(t *testing.T) {
 	str := ingest.StringValue
-	l := &tailLines{zone: time.UTC, columns: func() int { return 0 }}
+	l := &tailLines{zone: time.UTC, columns: func() int { return 0 }, now: time.Now}
 	for _, test := range []struct {
 		r    ingest.Record
 		want string
@@ -131,15 +131,17 @@ func TestTailLine(t *testing.T) {
 		{ingest.Record{Signal: ingest.Logs, Name: "device.crash"}, "          device.crash"},
 		{ingest.Record{Signal: ingest.Metrics, Name: "m", Point: &ingest.Point{Type: ingest.Gauge, NoValue: true}}, "          m no value"},
 	} {
-		if got := lineOf(l, test.r); got != test.want+"\n" {
+		if got := lineOf(l, test.r); got != "2026-05-01 12:00:00.000"+test.want+"\n" {
 			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
-	l = &tailLines{zone: time.UTC, color: true, columns: func() int { return 32 }}
-	got := lineOf(l, ingest.Record{Signal: ingest.Spans, Name: "GET /a/long/path", StatusCode: 2})
-	if want := "  " + red + "GET /a…" + reset + "\n"; !strings.HasSuffix(got, want) {
-		t.Errorf("on a terminal: %q, want it to end with %q", got, want)
-	}
+	// A terminal has little room, and colours.
+	today := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	l = &tailLines{zone: time.UTC, color: true, columns: func() int { return 32 }, now: func() time.Time { return today }}
+	long := ingest.Record{Signal: ingest.Spans, Name: "GET /a/long/path", StatusCode: 2}
+	expectText(t, lineOf(l, long), faint+"12:00:00.000"+reset+"  "+red+"GET /a/long/path …"+reset+"\n")
+	today = today.Add(-time.Nanosecond)
+	expectText(t, lineOf(l, long), faint+"2026-05-01 12:00:00.000"+reset+"  "+red+"GET /a…"+reset+"\n")
 }
 
 // newTail returns a tail of JSON events, and what it takes.
@@ -219,6 +221,14 @@ func TestTailInterrupted(t *testing.T) {
 	err = tl.run(t.Context(), &summary, func(context.Context, func(*kafka.Message) error) error { return fault })
 	if !errors.Is(err, fault) {
 		t.Error(err)
+	}
+}
+
+func TestRateText(t *testing.T) {
+	for rate, want := range map[float64]string{0.012345: "0.0123", 1.5: "1.5", 99.94: "99.9", 1234.5: "1234", 5e6: "5000000"} {
+		if got := rateText(rate); got != want {
+			t.Errorf("%g: %q, want %q", rate, got, want)
+		}
 	}
 }
 
