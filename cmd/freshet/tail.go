@@ -104,9 +104,6 @@ func (f *tailFlags) run(cmd *cobra.Command) (err error) {
 		printProblems(errOut, problems)
 		return statusError(1)
 	}
-	if note != "" {
-		fmt.Fprintln(errOut, "note:", note)
-	}
 	if f.follow && len(cfg.Kafka.Brokers) == 0 && !pipeline.BrokerRuns(cfg) {
 		fmt.Fprintln(errOut, "note: no freshet runs with this configuration, so its broker is started here; `freshet run` can start when this ends")
 	}
@@ -121,21 +118,29 @@ func (f *tailFlags) run(cmd *cobra.Command) (err error) {
 	if err := topicExists(cmd.Context(), client, f.topic); err != nil {
 		return err
 	}
-	switch {
-	case len(keys) > 0:
-		t.view = &tailGroups{tail: t, keys: keys, out: out, asJSON: f.asJSON, follow: f.follow}
-	case f.asJSON:
-		t.view = &tailObjects{out: out}
-	default:
-		columns := func() int { n, _ := terminalSize(out); return n }
-		t.view = &tailLines{out: out, color: color, zone: time.Local, columns: columns, now: time.Now}
+	if note != "" {
+		fmt.Fprintln(errOut, "note:", note)
 	}
+	t.view = f.view(t, keys, out, color)
 	return t.run(cmd.Context(), errOut, func(ctx context.Context, take func(*kafka.Message) error) error {
 		if f.follow {
 			return client.Tail(ctx, f.topic, start, take)
 		}
 		return client.ReadTopic(ctx, f.topic, start, take)
 	})
+}
+
+// view returns the way in which records are shown.
+func (f *tailFlags) view(t *tail, keys []tailKey, out io.Writer, color bool) tailView {
+	switch {
+	case len(keys) > 0:
+		return &tailGroups{tail: t, keys: keys, out: out, asJSON: f.asJSON, follow: f.follow}
+	case f.asJSON:
+		return &tailObjects{out: out}
+	default:
+		columns := func() int { n, _ := terminalSize(out); return n }
+		return &tailLines{out: out, color: color, zone: time.Local, columns: columns, now: time.Now}
+	}
 }
 
 // paints says whether out is to be coloured.
