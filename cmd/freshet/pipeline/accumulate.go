@@ -14,7 +14,6 @@ import (
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/deadletter"
-	"github.com/freshet-dev/freshet/ingest/format"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 	"github.com/freshet-dev/freshet/rules"
 )
@@ -58,7 +57,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 	if !ok {
 		return nil, fmt.Errorf("topic %s is no input of this configuration", c.Topic)
 	}
-	decoder, err := format.New(input.Signal, input.Format, format.Limits{MaxRecordBytes: int(p.cfg.Ingest.MaxRecordBytes)})
+	decoder, err := input.Decoder(p.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", c.Topic, err)
 	}

@@ -41,6 +41,11 @@ func Reach(cfg *config.Config, role string, log *slog.Logger) (*kafka.Client, fu
 	}, nil
 }
 
+// BrokerRuns says whether a process runs whose embedded broker Reach would use.
+func BrokerRuns(cfg *config.Config) bool {
+	return len(cfg.Kafka.Brokers) == 0 && listens(cfg.Kafka.Listen)
+}
+
 // listens says whether somebody listens at an address of this machine.
 func listens(address string) bool {
 	c, err := net.DialTimeout("tcp", address, time.Second)

@@ -44,6 +44,17 @@ type Input struct {
 	Format format.Format
 }
 
+// Decoder returns the decoder of the topic's records.
+func (in Input) Decoder(cfg *config.Config) (ingest.Decoder, error) {
+	return format.New(in.Signal, in.Format, format.Limits{MaxRecordBytes: int(cfg.Ingest.MaxRecordBytes)})
+}
+
+// InputOf returns what a topic is to the detector; ok is false when it does not read the topic. set may be nil.
+func InputOf(cfg *config.Config, set *rules.Set, topic string) (input Input, ok bool) {
+	input, _, ok = newInputs(cfg, set).of(topic)
+	return input, ok
+}
+
 // Pattern is an input of all topics that match and that no other input names.
 type Pattern struct {
 	Input
