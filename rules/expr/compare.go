@@ -110,6 +110,14 @@ func onlyString[T any](o operand[T]) func(*T) (string, bool) {
 	if o.value == nil {
 		return o.asText()
 	}
+	if found := o.found; found != nil {
+		return func(t *T) (string, bool) {
+			if v := found(t); v != nil && v.Kind == ingest.String {
+				return v.Str, true
+			}
+			return "", false
+		}
+	}
 	value := o.value
 	return func(t *T) (string, bool) {
 		v := value(t)

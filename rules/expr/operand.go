@@ -28,6 +28,8 @@ type operand[T any] struct {
 	truth func(*T) bool
 	value func(*T) ingest.Value
 
+	// found, where it is set, gives the dynamic value without copying it, nil for a missing one.
+	found func(*T) *ingest.Value
 	// equals, where it is set, gives the comparison with a text that is known: one closure in the place of two.
 	equals func(want string) func(*T) bool
 

@@ -56,7 +56,13 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 	default:
 		return operand[ingest.Record]{
 			kind: dynamic, name: "attribute " + name,
-			value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) },
+			value: func(r *ingest.Record) ingest.Value {
+				if v := find(r, name); v != nil {
+					return *v
+				}
+				return ingest.Value{}
+			},
+			found: func(r *ingest.Record) *ingest.Value { return find(r, name) },
 			num: func(r *ingest.Record) float64 {
 				if v := find(r, name); v != nil {
 					return numberOf(*v)
