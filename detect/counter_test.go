@@ -101,3 +101,45 @@ func TestQuantileOfHistograms(t *testing.T) {
 		t.Errorf("the histogram's count grew by %v a second, expected %v", got[30], want)
 	}
 }
+
+func TestRulesThatRecord(t *testing.T) {
+	set, problems := rules.Parse("rules.yaml", []byte(`
+groups:
+  - name: r
+    interval: 10s
+    lateness: 0s
+    rules:
+      - {record: cpu, from: metrics, by: [{instance: 'resource["instance"]'}], window: 20s, value: 'max(metric("x"))', labels: {team: shop}}
+`))
+	if set == nil {
+		t.Fatal(problems)
+	}
+	a, err := NewAccumulator(AccumulatorOptions{Rules: set, Source: Source{Topic: "metrics"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEvaluator(EvaluatorOptions{Rules: set, Topics: Topics{ingest.Metrics: {"metrics"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	for i, x := range []float64{3, 7} {
+		p := point(10*i, "a", ingest.Point{Type: ingest.Gauge, Value: ingest.DoubleValue(x)})
+		a.Add(&ingest.Batch{Records: []ingest.Record{p}}, ingest.Origin{Topic: "metrics", Offset: int64(i), Timestamp: p.Time})
+	}
+	a.Idle(start + int64(time.Minute))
+	res, err := e.Apply(0, a.Take()[0].Value)
+	if err != nil || len(res.Findings) > 0 {
+		t.Fatal(err, res.Findings)
+	}
+	want := map[int64]float64{10: 3, 20: 7, 30: 7}
+	if len(res.Recorded) != len(want) {
+		t.Errorf("%+v", res.Recorded)
+	}
+	for _, r := range res.Recorded {
+		at := (r.Time - start) / int64(time.Second)
+		if r.Name != "cpu" || r.Value != want[at] || r.Labels.String() != `{instance="a", team="shop"}` {
+			t.Errorf("after %d s %+v %s, expected %v", at, r, r.Labels, want[at])
+		}
+	}
+}

@@ -71,6 +71,8 @@ type EvaluatorOptions struct {
 type Result struct {
 	Findings []*finding.Finding
 	Measures []Measure
+	// Recorded are the values of rules that record: all of them, in order.
+	Recorded []Recorded
 	// Warnings are for the log: texts that could not be rendered, panes that could not be read. None stops anything.
 	Warnings []error
 }
@@ -82,6 +84,15 @@ type Measure struct {
 	Time             int64 // end of the window, Unix nanoseconds
 	Value, Threshold float64
 	Firing           bool
+}
+
+// Recorded is the value of a rule that records, for one group at one step.
+type Recorded struct {
+	Name   string
+	Labels label.Set
+	Time   int64 // end of the window, Unix nanoseconds
+	Value  float64
+	Unit   string
 }
 
 // Change is a state record to write to the compacted topic freshet.state; a nil Value deletes the key.

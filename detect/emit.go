@@ -240,6 +240,25 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 	e.result.Measures = append(e.result.Measures, m)
 }
 
+// record adds the value of a step.
+func (e *Evaluator) record(r *ruleState, g *group, step int64) {
+	c := &r.rule.When.Conditions[0]
+	x := c.Value(&r.scratch.frame)
+	if math.IsNaN(x) {
+		return
+	}
+	labels := keyLabels(r.rule.By, g.key)
+	if len(r.rule.Labels) > 0 {
+		own := make(map[string]string, len(r.rule.Labels))
+		data := rules.Data{Labels: labels, Value: x, Threshold: math.NaN(), Time: r.plan.time(step)}
+		for _, t := range r.rule.Labels {
+			own[t.Name] = e.render(r, t, data)
+		}
+		labels = labels.With(label.FromMap(own))
+	}
+	e.result.Recorded = append(e.result.Recorded, Recorded{r.rule.Name, labels, step * r.plan.interval, x, c.Unit})
+}
+
 // time returns the event time at which a step ends.
 func (p *plan) time(step int64) time.Time { return time.Unix(0, step*p.interval).UTC() }
 

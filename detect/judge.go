@@ -79,6 +79,10 @@ func (e *Evaluator) assess(r *ruleState, g *group, step int64, missing bool) {
 	switch {
 	case missing && policy == rules.MissingKeep:
 		return
+	case r.rule.Records:
+		if !missing || policy == rules.MissingZero {
+			e.record(r, g, step)
+		}
 	case missing && policy == rules.MissingFire:
 		e.judge(r, g, step, len(r.rule.When.Conditions)-1)
 	case missing && policy == rules.MissingResolve:

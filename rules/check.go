@@ -44,7 +44,7 @@ func (g *groupDraft) share(draft *ruleDraft) {
 		}
 	}
 	for key, value := range g.shared.flags {
-		if _, own := draft.flags[key]; !own {
+		if _, own := draft.flags[key]; !own && !(draft.records() && key == "notify") {
 			draft.flags[key] = value
 		}
 	}
@@ -55,7 +55,9 @@ func (g *groupDraft) share(draft *ruleDraft) {
 		draft.by = g.shared.by
 	}
 	draft.labels = joined(draft.labels, g.shared.labels)
-	draft.annotations = joined(draft.annotations, g.shared.annotations)
+	if !draft.records() {
+		draft.annotations = joined(draft.annotations, g.shared.annotations)
+	}
 }
 
 func joined(own, shared []pair) []pair {
@@ -72,10 +74,11 @@ func joined(own, shared []pair) []pair {
 func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	d := g.document
 	before := len(d.problems)
-	d.rule = draft.texts["alert"].text
+	d.rule = draft.text()
 	defer func() { d.rule = "" }()
+	_, records := draft.texts["record"]
 	r := &Rule{
-		Name: d.rule, Group: g.name.text, File: d.file, Line: draft.place.line, Column: draft.place.column,
+		Name: d.rule, Records: records, Group: g.name.text, File: d.file, Line: draft.place.line, Column: draft.place.column,
 		MaxGroups: DefaultMaxGroups,
 	}
 	if draft.maxGroups > 0 {
@@ -85,6 +88,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 		r.Quiet = !notify
 	}
 	g.checkRequired(draft)
+	g.checkRecord(draft)
 	g.checkLengths(draft, r)
 	g.checkMissing(draft, r)
 	if s, ok := draft.texts["from"]; ok {
@@ -132,9 +136,10 @@ func (g *groupDraft) checkRequired(draft *ruleDraft) {
 		name, hint string
 		has        bool
 	}{
-		{"alert", "name it: alert: ErrorSpike", draft.texts["alert"].text != ""},
+		{"alert", "name it: alert: ErrorSpike, or record: a metric", draft.text() != ""},
 		{"from", "say what it reads: from: logs, metrics, spans, span_events or events", draft.texts["from"].text != ""},
-		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0 || draft.slo != nil},
+		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0 || draft.slo != nil || draft.records()},
+		{"value", "say what is recorded, as in value: count(severity >= ERROR)", !draft.records() || draft.texts["value"].text != ""},
 	} {
 		if !key.has {
 			g.document.fault(draft.place, "a rule needs `"+key.name+"`", key.hint)
@@ -275,7 +280,7 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 	if s, ok := draft.texts["value"]; ok {
 		add(expr.RoleValue, pair{value: s})
 	}
-	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window})
+	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records})
 	for i, part := range parts {
 		for _, f := range faults[i] {
 			if f.Name {
@@ -289,12 +294,12 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 			d.expression(key, from[i].value, expr.Faults{f})
 		}
 	}
-	if program == nil || len(draft.when) == 0 {
+	if program == nil || len(draft.when) == 0 && !r.Records {
 		return
 	}
 	r.When = program
 	if r.Interval > 0 {
-		g.checkReach(r, draft.when[0].value)
+		g.checkReach(r, slices.Concat(draft.when, []pair{{value: draft.texts["value"]}})[0].value)
 	}
 }
 

@@ -133,7 +133,7 @@ type identity struct {
 // checkIdentity reports an alert that has the name and labels of another: theirs would be one alert to whoever is
 // notified. By expressions may still tell them apart when they stand in different groups, so that is a warning.
 func (g *groupDraft) checkIdentity(draft *ruleDraft, alerts map[string]identity) {
-	name, ok := draft.texts["alert"]
+	name, ok := draft.name()
 	if !ok {
 		return
 	}

@@ -236,7 +236,7 @@ func TestIDIsTheMeaning(t *testing.T) {
 // State is kept under the ID: it may change only with a good reason.
 func TestIDIsStable(t *testing.T) {
 	r := rule(t, `{alert: A, from: spans, by: [service.name], where: kind == SERVER, when: 'count() >= 5 && p95(duration).over("1h") > 1.5'}`)
-	if want := uint64(12418890343666354766); r.ID != want {
+	if want := uint64(8483703175539675579); r.ID != want {
 		t.Errorf("the ID is %d, want %d", r.ID, want)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // The keys of a rule file, of a group and of a rule, in the order in which people write them.
 var (
 	fileKeys = []string{"groups"}                                                                        //nolint:gochecknoglobals // constant table
-	ruleKeys = []string{"alert", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
+	ruleKeys = []string{"alert", "record", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
 		"when", "until", "value", "slo", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
 		"max_groups", "notify", "labels", "annotations"}
 	// A group may have what all of its rules share.
@@ -212,7 +212,7 @@ func (d *document) alertName(n ast.Node) string {
 		return ""
 	}
 	for _, v := range m.Values {
-		if v.Key.GetToken().Value == "alert" {
+		if key := v.Key.GetToken().Value; key == "alert" || key == "record" {
 			if s, ok := d.scalarOf(v.Value); ok {
 				return s.text
 			}

@@ -6,6 +6,7 @@
 package rules
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -18,8 +19,11 @@ import (
 
 // Rule is one entry of a rule file, checked and compiled. It does not change after loading.
 type Rule struct {
-	// Name is the alert's name (the label alertname); Group is the name of the rule group.
+	// Name is the alert's name (the label alertname), or the metric's of a rule that records; Group is the name of the rule
+	// group.
 	Name, Group string
+	// Records: the rule records its value as a metric of its name, and makes no alerts.
+	Records bool
 	// File, Line and Column say where the rule stands.
 	File         string
 	Line, Column int
@@ -132,6 +136,16 @@ func (r *Rule) meaning() uint64 {
 	h.texts(r.Group, r.Name, r.From.String(), r.Topic, r.WhereText, r.When.Text)
 	for _, k := range r.By {
 		h.texts(k.Label, k.Text)
+	}
+	// What is only shown is kept as well.
+	for _, a := range r.When.Aggregates {
+		h.texts(a.Text)
+	}
+	for _, read := range r.When.Reads {
+		h.numbers(int64(read.Aggregate), int64(read.Stat), int64(math.Float64bits(read.Quantile)), int64(read.Window), int64(read.Offset), int64(read.PreviousWindows))
+	}
+	for _, m := range r.When.Models {
+		h.texts(m.Text)
 	}
 	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness))
 	// What few rules have is named, so that the others keep their ids when there is more of it.

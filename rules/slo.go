@@ -77,7 +77,7 @@ func (g *groupDraft) expand(draft *ruleDraft) {
 		return
 	}
 	d := g.document
-	d.rule = draft.texts["alert"].text
+	d.rule = draft.text()
 	before := len(d.problems)
 	defer func() { d.rule, draft.broken = "", len(d.problems) > before }()
 	for _, key := range []struct {

@@ -248,8 +248,6 @@ func foreignKey(key string, keys []string) string {
 		word, note = "when", " as when: count() > …"
 	case "topics":
 		word = "topic"
-	case "record":
-		return "rules here are alerts"
 	case "type":
 		return "there are no types of rules: the condition in when: says it all"
 	default:

@@ -46,6 +46,8 @@ type Options struct {
 	By []Key
 	// Interval and Window are the rule's. With an Interval, lengths inside the condition must be multiples of it.
 	Interval, Window time.Duration
+	// Records: there is a value to be recorded, and no condition.
+	Records bool
 }
 
 // CompileWhere compiles the predicate of a rule's `where`. The result is nil when there are faults.

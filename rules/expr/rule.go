@@ -62,6 +62,10 @@ func CompileCondition(source string, o Options) (*Program, Faults) {
 // that judge a window. A let may use those before it. The faults are those of each part; with any, the result is nil.
 func Compile(parts []Part, o Options) (*Program, []Faults) {
 	b := builder{options: o, program: &Program{}, faults: make([]Faults, len(parts)), trend: rising}
+	if o.Records {
+		b.trend = unknown
+		b.program.Conditions = []Condition{{Holds: func(*Frame) bool { return false }}}
+	}
 	for _, role := range []Role{RoleLet, RoleWhen, RoleUntil, RoleValue} {
 		for i, part := range parts {
 			if part.Role == role {
@@ -147,6 +151,11 @@ func (b *builder) compile(part Part) Faults {
 			}
 		}
 	case RoleValue:
+		if b.options.Records {
+			b.texts = append(b.texts, "value: "+text)
+			b.judged = append(b.judged, reads...)
+			b.program.Conditions[0].Source = part.Source
+		}
 		for i := range b.program.Conditions {
 			b.program.Conditions[i].report(whole, text)
 		}
