@@ -41,10 +41,13 @@ func (e *Evaluator) restoreSample(key, value []byte) error {
 		e.orphan(key, value, nil)
 		return nil
 	}
-	if len(value) == 0 {
-		return r.memory.Restore(key[9:], nil)
-	}
 	about := "sample of rule " + r.rule.Name
+	if len(value) == 0 {
+		if err := r.memory.Restore(key[9:], nil); err != nil {
+			return stateFault("%s: %w", about, err)
+		}
+		return nil
+	}
 	in, err := openState(value, about)
 	if err != nil {
 		return err

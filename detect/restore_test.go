@@ -145,20 +145,20 @@ func FuzzApply(f *testing.F) {
 }
 
 func FuzzRestore(f *testing.F) {
-	set := func(tb testing.TB) *rules.Set {
+	// They are compiled once: that takes longer than a restoration.
+	crowd := compiled(f, `changed(count()) && count().forecast("1m", "5m") > 1 || count().zscore().outlier() > count().anomaly("1d")`)
+	order := compiled(f, `fresh(body) > 3 || before(severity >= ERROR, severity < WARN) > 1`)
+	crowd.ID, order.ID = 79, 80
+	set := func() *rules.Set {
 		long := errorRule()
 		long.ID, long.When = 78, comparison(nil, 5*time.Second, time.Hour)
-		crowd := compiled(tb, `changed(count()) && count().forecast("1m", "5m") > 1 || count().zscore().outlier() > count().anomaly("1d")`)
-		crowd.ID = 79
-		order := compiled(tb, `fresh(body) > 3 || before(severity >= ERROR, severity < WARN) > 1`)
-		order.ID = 80
 		return ruleSet(errorRule(), long, crowd, order)
 	}
-	a, err := NewAccumulator(AccumulatorOptions{Rules: set(f), Source: Source{"logs", 0}, ClockTolerance: 60 * sec})
+	a, err := NewAccumulator(AccumulatorOptions{Rules: set(), Source: Source{"logs", 0}, ClockTolerance: 60 * sec})
 	if err != nil {
 		f.Fatal(err)
 	}
-	e, err := NewEvaluator(EvaluatorOptions{Rules: set(f), Topics: Topics{ingest.Logs: {"logs"}}})
+	e, err := NewEvaluator(EvaluatorOptions{Rules: set(), Topics: Topics{ingest.Logs: {"logs"}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func FuzzRestore(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		e := evaluatorOf(t, set(t))
+		e := evaluatorOf(t, set())
 		if err := e.Restore(key, value); err != nil {
 			if !errors.Is(err, ErrState) {
 				t.Fatalf("error %v does not wrap ErrState", err)

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// MaxLevelBuckets bounds the numbers that a Band keeps of the recent past, and MaxSeasonBuckets those of past seasons.
-	MaxLevelBuckets  = 128
+	// MaxLevelBuckets bounds the numbers that a Band keeps of the recent past, but for the one in hand.
+	MaxLevelBuckets = 128
+	// MaxSeasonBuckets bounds those that it keeps of past seasons, but for two.
 	MaxSeasonBuckets = 2016
 	// minSeasons is how many past seasons must have a time of the season before anything is expected of it.
 	minSeasons = 2

@@ -146,6 +146,9 @@ func TestLineIsBounded(t *testing.T) {
 	if n := len(l.buckets.cells); n > MaxLineBuckets+2 {
 		t.Errorf("%d buckets", n)
 	}
+	if n := cap(l.buckets.cells); n > s.Buckets {
+		t.Errorf("room for %d buckets, of which at most %d are kept", n, s.Buckets)
+	}
 	if n := testing.AllocsPerRun(1000, func() { l.Observe(&s, (l.buckets.last+1)*s.Width+1, 2) }); n > 0 {
 		t.Errorf("%v allocations a step", n)
 	}

@@ -26,6 +26,9 @@ func (r *ring[T]) open(number int64, length int) (cell *T, fresh bool) {
 	}
 	r.last = number
 	if len(r.cells) < length {
+		if len(r.cells) == cap(r.cells) { // never more room than can be filled
+			r.cells = append(make([]T, 0, min(max(2*cap(r.cells), 8), length)), r.cells...)
+		}
 		var empty T
 		r.cells = append(r.cells, empty)
 		return &r.cells[len(r.cells)-1], true
