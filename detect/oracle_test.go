@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"

@@ -32,7 +32,8 @@ type evaluate struct {
 	mu   sync.Mutex
 	lost error
 
-	shed int64 // see thrift
+	shed     int64             // see thrift
+	recorded []detect.Recorded // for the next Take
 }
 
 // evaluateStage describes stage 2 to the Kafka loop.
@@ -104,6 +105,8 @@ func (t *evaluate) Process(m *kafka.Message) error {
 		}
 	}
 	t.p.observe(res.Measures)
+	t.recorded = append(t.recorded, res.Recorded...)
+	t.p.recorded.observe(t.partition, res.Recorded, time.Now())
 	if m.Time.After(t.read) {
 		t.read = m.Time
 	}
@@ -154,6 +157,12 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 	for _, c := range changes {
 		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.State, Partition: t.partition, Key: c.Key, Value: c.Value})
 	}
+	recorded, err := recordedMessages(t.p.names.Measures, t.recorded)
+	if err != nil {
+		return kafka.Output{}, err
+	}
+	out.Messages = append(out.Messages, recorded...)
+	t.recorded = nil
 	if t.reports.due(now) {
 		r := &health.Report{Stage: health.Evaluate, Topic: t.p.names.Panes, Partition: t.partition, Delay: -1}
 		if !t.read.IsZero() {
@@ -187,4 +196,7 @@ func (t *evaluate) report() {
 }
 
 // Close forgets what the partition reported: it is another process's now.
-func (t *evaluate) Close() { t.p.progress.drop(t.partition) }
+func (t *evaluate) Close() {
+	t.p.progress.drop(t.partition)
+	t.p.recorded.drop(t.partition)
+}

@@ -78,6 +78,7 @@ type Pipeline struct {
 	panePartitions int32
 	alerting       *alerting
 	shapes         map[string]shape
+	recorded       *recordedMetrics
 
 	registry *prometheus.Registry
 	metrics  *metrics
@@ -102,7 +103,7 @@ func New(o Options) (p *Pipeline, err error) {
 	p = &Pipeline{
 		cfg: o.Config, rules: o.Rules, targets: o.Targets, log: o.Log, version: o.Version,
 		names: NamesIn(o.Config.Kafka.Namespace), inputs: newInputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
-		shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
+		recorded: newRecordedMetrics(), shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
 		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
 	defer func() {
@@ -112,7 +113,7 @@ func New(o Options) (p *Pipeline, err error) {
 	}()
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.metrics = newMetrics(p.registry)
-	p.registry.MustRegister(newProgressMetrics(&p.progress))
+	p.registry.MustRegister(newProgressMetrics(&p.progress), p.recorded)
 	p.memory = p.newGuard()
 	p.metrics.rules.Set(float64(len(p.rules.Rules)))
 	p.metrics.build.WithLabelValues(p.version, p.targets.String()).Set(1)

@@ -20,14 +20,15 @@ import (
 // Names are freshet's own topics and consumer groups. All begin with the namespace, so that several installations share
 // one Kafka.
 type Names struct {
-	Panes, State, Findings, Notifications, DeadLetter, Health string // topics
-	Accumulate, Evaluate, Alert, Judge                        string // groups
+	Panes, State, Findings, Measures, Notifications, DeadLetter, Health string // topics
+	Accumulate, Evaluate, Alert, Judge                                  string // groups
 }
 
 // NamesIn returns the names of a namespace: freshet.panes, freshet-accumulate and so on.
 func NamesIn(namespace string) Names {
 	return Names{
 		Panes: namespace + ".panes", State: namespace + ".state", Findings: namespace + ".findings",
+		Measures:      namespace + ".measures",
 		Notifications: namespace + ".notifications", DeadLetter: namespace + ".dead_letter",
 		Health:     namespace + ".health",
 		Accumulate: namespace + "-accumulate", Evaluate: namespace + "-evaluate", Alert: namespace + "-alert",
@@ -203,6 +204,9 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 		specs = append(specs, spec(name, settings.Partitions, keys))
 	}
 	names := NamesIn(cfg.Kafka.Namespace)
+	if _, input := inputs[names.Measures]; records(set) && !input {
+		specs = append(specs, spec(names.Measures, settings.Partitions, deleteAfter(settings.Retention)))
+	}
 	return append(specs,
 		spec(names.Panes, settings.PanePartitions, deleteAfter(24*time.Hour)),
 		spec(names.State, settings.PanePartitions, compacted()),
