@@ -57,7 +57,7 @@ type Accumulator struct {
 }
 
 // signals is the number of signals, the unknown one included.
-const signals = ingest.Events + 1
+const signals = ingest.Findings + 1
 
 type boundary struct{ interval, lateness int64 }
 

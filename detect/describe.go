@@ -27,7 +27,7 @@ func appendText(b []byte, r *ingest.Record) []byte {
 	case ingest.Metrics:
 		b = append(b, r.Name...)
 		b = appendPoint(b, r.Point)
-	case ingest.Unknown, ingest.Logs, ingest.SpanEvents, ingest.Events:
+	case ingest.Unknown, ingest.Logs, ingest.SpanEvents, ingest.Events, ingest.Findings:
 		switch {
 		case r.Body.Kind >= ingest.String:
 			b = append(b, cut(r.Body.Str, maxSampleText)...)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -108,7 +109,7 @@ func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.St
 			f.Values[l.Name] = *x
 		}
 	}
-	f.Quiet = r.rule.Quiet
+	f.Quiet, f.Derived = r.rule.Quiet, r.rule.From == ingest.Findings
 	return f
 }
 

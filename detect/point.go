@@ -26,6 +26,9 @@ func (p *profiler) seriesOf(r *ingest.Record) uint64 {
 	}
 	h.done = true
 	h.id = xxhash.Sum64String(r.Name)
+	if r.Signal == ingest.Findings {
+		return h.id // of an alert's labels one may change, its severity
+	}
 	for i, attrs := range [...]ingest.Attrs{r.Attributes, r.Scope.Attributes, r.Resource.Attributes} {
 		for j := range attrs {
 			b := append(h.scratch[:0], byte(i))

@@ -20,9 +20,10 @@ const (
 	Spans
 	SpanEvents
 	Events
+	Findings // transitions of alerts: all that they have is an attribute, and Name is what the alert is known by
 )
 
-var signalNames = [...]string{"unknown", "logs", "metrics", "spans", "span_events", "events"} //nolint:gochecknoglobals // constant table
+var signalNames = [...]string{"unknown", "logs", "metrics", "spans", "span_events", "events", "findings"} //nolint:gochecknoglobals // constant table
 
 // String returns the signal's name as rules write it.
 func (s Signal) String() string { return signalNames[s] }
@@ -34,7 +35,7 @@ func ParseSignal(name string) (Signal, error) {
 			return Signal(i + 1), nil
 		}
 	}
-	return Unknown, fmt.Errorf("unknown signal %q, expected logs, metrics, spans, span_events or events", name)
+	return Unknown, fmt.Errorf("unknown signal %q, expected logs, metrics, spans, span_events, events or findings", name)
 }
 
 // MarshalText and UnmarshalText make a Signal readable in YAML and JSON.

@@ -45,7 +45,7 @@ func (r *Record) AppendText(b []byte, limit int) []byte {
 	case Metrics:
 		l.add(r.Name)
 		l.point(r.Point)
-	case Logs, Events, Unknown:
+	case Logs, Events, Findings, Unknown:
 		r.appendBody(&l)
 	}
 	return l.end()

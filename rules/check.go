@@ -32,7 +32,7 @@ const (
 var (
 	labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 	topicPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
-	signals      = []string{"logs", "metrics", "spans", "span_events", "events"} //nolint:gochecknoglobals // constant table
+	signals      = []string{"logs", "metrics", "spans", "span_events", "events", "findings"} //nolint:gochecknoglobals // constant table
 )
 
 // share gives a draft what its group has for all of its rules. Labels and annotations are joined; of one name the rule's own
@@ -44,7 +44,7 @@ func (g *groupDraft) share(draft *ruleDraft) {
 		}
 	}
 	for key, value := range g.shared.flags {
-		if _, own := draft.flags[key]; !own && !(draft.records() && key == "notify") {
+		if _, own := draft.flags[key]; !own && (key != "notify" || !draft.records()) {
 			draft.flags[key] = value
 		}
 	}
@@ -137,7 +137,7 @@ func (g *groupDraft) checkRequired(draft *ruleDraft) {
 		has        bool
 	}{
 		{"alert", "name it: alert: ErrorSpike, or record: a metric", draft.text() != ""},
-		{"from", "say what it reads: from: logs, metrics, spans, span_events or events", draft.texts["from"].text != ""},
+		{"from", "say what it reads: from: logs, metrics, spans, span_events, events or findings", draft.texts["from"].text != ""},
 		{"when", "say when it fires, as in when: count(severity >= ERROR) > 100", len(draft.when) > 0 || draft.slo != nil || draft.records()},
 		{"value", "say what is recorded, as in value: count(severity >= ERROR)", !draft.records() || draft.texts["value"].text != ""},
 	} {
@@ -174,7 +174,11 @@ func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 	var at place
 	r.Interval, at = g.lengthOf(draft, "interval", DefaultInterval)
 	intervalGood := bound("interval", r.Interval, leastInterval, mostInterval, at)
-	r.Lateness, at = g.lengthOf(draft, "lateness", DefaultLateness)
+	lateness := DefaultLateness
+	if draft.texts["from"].text == ingest.Findings.String() {
+		lateness = time.Second // they are timed by their topic
+	}
+	r.Lateness, at = g.lengthOf(draft, "lateness", lateness)
 	bound("lateness", r.Lateness, 0, mostLateness, at)
 	r.For, at = g.lengthOf(draft, "for", 0)
 	bound("for", r.For, 0, mostHold, at)
@@ -215,6 +219,8 @@ func (g *groupDraft) checkSource(draft *ruleDraft, r *Rule, from scalar) {
 	switch {
 	case signal == ingest.Events && !has && !draft.broken:
 		d.fault(at, "a rule on events needs the topic that they come from", "add topic: name")
+	case signal == ingest.Findings && has:
+		d.fault(topic.place, "`topic` is for from: events; findings come from freshet's own topic", "remove topic:")
 	case signal != ingest.Events && has:
 		d.fault(topic.place, "`topic` is for from: events; "+signal.String()+" come from the topics of the configuration", "remove topic:, or write from: events")
 	case has && !topicPattern.MatchString(topic.text):
@@ -235,6 +241,8 @@ func signalOf(word string) string {
 		return "spans"
 	case "event", "json", "topic", "kafka":
 		return "events"
+	case "alerts", "alert", "finding":
+		return "findings"
 	default:
 		return expr.Nearest(word, signals)
 	}

@@ -13,7 +13,7 @@ import (
 
 // The keys of a rule file, of a group and of a rule, in the order in which people write them.
 var (
-	fileKeys = []string{"groups"}                                                                        //nolint:gochecknoglobals // constant table
+	fileKeys = []string{"groups"}                                                                                  //nolint:gochecknoglobals // constant table
 	ruleKeys = []string{"alert", "record", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
 		"when", "until", "value", "slo", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
 		"max_groups", "notify", "labels", "annotations"}

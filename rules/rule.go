@@ -239,6 +239,9 @@ func (s *Set) Topics() []string {
 func (s *Set) LongestWindow() time.Duration {
 	var longest time.Duration
 	for _, r := range s.Rules {
+		if r.From == ingest.Findings {
+			continue // their topic is read from its beginning
+		}
 		longest = max(longest, r.Window)
 		for _, read := range r.When.Reads {
 			longest = max(longest, r.reach(read))

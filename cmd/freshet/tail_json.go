@@ -47,7 +47,7 @@ func (o *tailObjects) record(r *ingest.Record, origin *ingest.Origin) {
 		w.text("status", [...]string{"UNSET", "OK", "ERROR"}[min(max(r.StatusCode, 0), 2)])
 		w.textIfAny("status_message", r.StatusMessage)
 		w.value("duration", ingest.DoubleValue(r.Duration))
-	case ingest.Logs, ingest.SpanEvents, ingest.Events, ingest.Unknown:
+	case ingest.Logs, ingest.SpanEvents, ingest.Events, ingest.Findings, ingest.Unknown:
 		w.textIfAny("name", r.Name)
 		if r.Severity != 0 {
 			w.value("severity", ingest.IntValue(int64(r.Severity)))

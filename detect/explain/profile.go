@@ -65,7 +65,7 @@ func (p *Profile) fields(b []byte, r *ingest.Record) []byte {
 		b = p.attribute(b, "status_message", ingest.StringValue(r.StatusMessage))
 	case ingest.SpanEvents:
 		b = p.attribute(b, "name", ingest.StringValue(r.Name))
-	case ingest.Events, ingest.Unknown: // all that an event has is an attribute
+	case ingest.Events, ingest.Findings, ingest.Unknown: // all that these have is an attribute
 	}
 	return b
 }

@@ -48,6 +48,8 @@ type Finding struct {
 	Unit string `json:"unit,omitempty"`
 	// Quiet: the alert is to be shown, and nobody notified.
 	Quiet bool `json:"quiet,omitempty"`
+	// Derived: the rule reads findings itself. Such findings are not read by rules, so that none leads to itself.
+	Derived bool `json:"derived,omitempty"`
 	// Condition is the rule's `when` as written, or that of its severity.
 	Condition string `json:"condition"`
 	// WindowStart and WindowEnd bound the window that was judged, in event time.

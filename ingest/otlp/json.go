@@ -44,7 +44,7 @@ func (j *JSON) Decode(value []byte, b *ingest.Batch) error {
 		if td, err = new(ptrace.JSONUnmarshaler).UnmarshalTraces(value); err == nil {
 			FromTraces(td, b)
 		}
-	case ingest.SpanEvents, ingest.Events, ingest.Unknown:
+	case ingest.SpanEvents, ingest.Events, ingest.Findings, ingest.Unknown:
 		return &ingest.DecodeError{Fault: ingest.WrongSignal, Format: "otlp_json", Message: fmt.Sprintf(
 			"OTLP has no signal %s, expected logs, metrics or spans", j.Signal)}
 	}

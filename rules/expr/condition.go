@@ -238,6 +238,9 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 		aggregate.Text = "sequence " + c.canonical(args[0]) + ", " + c.canonical(args[1])
 		return c.readOf(aggregate, read, o, true)
 	}
+	if name == "active" {
+		return c.active(e, args, o)
+	}
 	if counter && c.signal != ingest.Metrics {
 		offset, length := c.callSpan(e)
 		hint := "rate counts records per second, as in rate(status == ERROR)"
@@ -300,6 +303,34 @@ func (c *conditionCompiler) readOf(aggregate Aggregate, read Read, o operand[Fra
 	}
 	o.num = func(f *Frame) float64 { return f.Reads[i] }
 	return o
+}
+
+// activeFor is how long an alert is counted as active after its last transition.
+const activeFor = 30 * 24 * time.Hour
+
+// active lowers active(p): of each alert the latest transition is what counts, 1 when it fires and p holds.
+func (c *conditionCompiler) active(e ast.Expr, args []ast.Expr, o operand[Frame]) operand[Frame] {
+	if c.signal != ingest.Findings {
+		offset, length := c.callSpan(e)
+		c.fault(offset, length, "write from: findings", "`active` counts alerts, and this rule reads %s", c.signal)
+	}
+	if c.view != (view{}) {
+		offset, length := c.callSpan(e)
+		c.fault(offset, length, "", "`active` is about now: it has no other window")
+	}
+	holds, text := func(*ingest.Record) bool { return true }, "active"
+	if len(args) > 0 {
+		holds = c.recordOperand(args[0]).asTruth()
+		text += " if " + c.canonical(args[0])
+	}
+	aggregate := Aggregate{Func: SeriesLast, Text: text, Arg: func(r *ingest.Record) ingest.Value {
+		if holds(r) && r.Attributes.Get("state").Str == "firing" {
+			return ingest.DoubleValue(1)
+		}
+		return ingest.DoubleValue(0)
+	}}
+	interval := max(c.options.Interval, 1)
+	return c.readOf(aggregate, Read{Stat: StatSum, Window: activeFor / interval * interval}, o, true)
 }
 
 // sequence lowers what a record is to before(first, second).
@@ -401,6 +432,8 @@ func shape(name string) (Aggregate, Stat) {
 		return Aggregate{Func: Sequence}, StatBefore
 	case "fresh":
 		return Aggregate{Func: Values}, StatFresh
+	case "active":
+		return Aggregate{Func: SeriesLast}, StatSum
 	default:
 		return Aggregate{Func: Sketch}, StatQuantile
 	}

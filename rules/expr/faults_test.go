@@ -130,6 +130,9 @@ func TestTableIsComplete(t *testing.T) {
 		if strings.Contains(row.Example, "metric(") {
 			signal = ingest.Metrics
 		}
+		if strings.Contains(row.Example, "alertname") {
+			signal = ingest.Findings
+		}
 		switch row.Kind {
 		case "aggregate", "measure":
 			when := row.Example + " > 1"

@@ -75,6 +75,7 @@ func functions() []function {
 		function{name: "quantile", args: []kind{number, number, truth}, optional: 1, example: "quantile(duration, 0.995)", doc: "any quantile from 0 to 1, within 1 %"},
 		function{name: "fresh", args: []kind{anything, truth}, optional: 1, example: "fresh(user.name)", doc: "number of values that the group did not have in the 30 days before; missing in its first 24 hours"},
 		function{name: "before", args: []kind{truth, truth}, example: `before(event.outcome == "failure", event.outcome == "success")`, doc: "number of records of the first kind before the last one of the second, by event time"},
+		function{name: "active", args: []kind{truth}, optional: 1, example: `active(alertname == "ErrorSpike")`, doc: "number of alerts that fire now, with `from: findings`"},
 		function{name: "absent", args: []kind{truth}, optional: 1, result: truth, example: "absent()", doc: "true when no record of a known group is in the window"},
 	)
 	for i := range table {
@@ -212,7 +213,7 @@ func References() []Reference {
 		}
 		rows = append(rows, row)
 	}
-	for _, signal := range []ingest.Signal{ingest.Logs, ingest.Spans, ingest.SpanEvents, ingest.Metrics, ingest.Events} {
+	for _, signal := range []ingest.Signal{ingest.Logs, ingest.Spans, ingest.SpanEvents, ingest.Metrics, ingest.Events, ingest.Findings} {
 		for _, f := range fieldsOf(signal) {
 			rows = append(rows, Reference{Name: f.name, Doc: f.doc, Kind: "field", Signal: signal.String()})
 		}

@@ -113,6 +113,16 @@ func fieldsOf(signal ingest.Signal) []field {
 			{name: "trace_id", kind: dynamic, doc: "the trace id, recognised under its usual names", value: eventField("trace_id", func(r *ingest.Record) ingest.Value { return textOrMissing(r.TraceID) })},
 			{name: "span_id", kind: dynamic, doc: "the span id, recognised under its usual names", value: eventField("span_id", func(r *ingest.Record) ingest.Value { return textOrMissing(r.SpanID) })},
 		}
+	case ingest.Findings:
+		attribute := func(name, doc string) field {
+			return field{name: name, kind: dynamic, doc: doc, value: func(r *ingest.Record) ingest.Value { return r.Lookup(name) }}
+		}
+		return []field{
+			attribute("alertname", "name of the alert; its other labels are attributes too"),
+			attribute("state", "`firing` or `resolved`"),
+			attribute("rule_group", "name of the rule's group"),
+			attribute("value", "the measure that was reported"),
+		}
 	default:
 		return nil
 	}

@@ -236,7 +236,7 @@ func (r *resolver) meaning(name string, parts []string, offset int, s side) (*re
 	if slices.ContainsFunc(r.constants, func(c constant) bool { return c.name == name }) {
 		return &ref{kind: toConstant, name: name}, number
 	}
-	if r.signal == ingest.Events {
+	if everyName(r.signal) {
 		return &ref{kind: toAttribute, name: name}, dynamic
 	}
 	root := parts[0]
@@ -298,7 +298,7 @@ func (r *resolver) keyMeaning(name string, offset int) (*ref, kind) {
 		words = append(words, k.Text, k.Label)
 	}
 	f, isFunction := r.language.functions[name]
-	known := r.signal == ingest.Events || strings.Contains(name, ".") || r.isKnown(name) || isFunction
+	known := everyName(r.signal) || strings.Contains(name, ".") || r.isKnown(name) || isFunction
 	var hint string
 	switch near := Nearest(name, words); {
 	case near != "":
@@ -321,6 +321,9 @@ func (r *resolver) keyMeaning(name string, offset int) (*ref, kind) {
 	r.fault(offset, len(name), hint, "`%s` is about one record; outside an aggregate only measures and the names of by: can stand", name)
 	return nil, 0
 }
+
+// everyName says whether every name is an attribute of a signal's records.
+func everyName(s ingest.Signal) bool { return s == ingest.Events || s == ingest.Findings }
 
 // constantHint shows a constant within a condition.
 func (r *resolver) constantHint(function, name string) string {
