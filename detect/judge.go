@@ -42,8 +42,11 @@ func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	}
 	missing := r.fill(g, step)
 	r.remember(l, step)
-	if (step >= r.complete || r.rule.When.Monotone) && (!p.keeps || !missing) {
-		e.judge(r, g, step, r.rule.When.Holds(&s.frame))
+	if whole := step >= r.complete; (whole || r.rule.When.Monotone) && (!p.keeps || !missing) {
+		// That records are missing from a window ends no alert.
+		if holds := r.rule.When.Holds(&s.frame); whole || holds || !r.gap || g.alert == nil {
+			e.judge(r, g, step, holds)
+		}
 		e.chart(r, g, step)
 	}
 	gone = e.endLife(r, g, step, missing)
@@ -188,7 +191,7 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 // alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
 	newest := g.life.newest
-	if newest >= step-r.plan.lookback {
+	if newest >= step-r.plan.lookback || r.gap && step < r.complete { // its records may be among those that are missing
 		return false
 	}
 	if g.alert != nil {
