@@ -48,6 +48,11 @@ func loadRules(out io.Writer, paths []string) (*rules.Set, []rules.File, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	return checkRules(out, files)
+}
+
+// checkRules makes a set of files that were read; as loadRules.
+func checkRules(out io.Writer, files []rules.File) (*rules.Set, []rules.File, error) {
 	set, problems := rules.ParseFiles(files)
 	if faults := printProblems(out, problems); faults > 0 {
 		fmt.Fprintf(out, "%s in the rule files\n", plural(faults, "fault"))

@@ -183,6 +183,10 @@ func (p *Pipeline) reload(ctx context.Context, ifChanged bool) error {
 	p.metrics.reloads.WithLabelValues(reloadSuccess).Inc()
 	p.metrics.loaded(next)
 	p.warn(problems)
+	if before == p.loaded.Load() {
+		p.log.Info("the rule files are as they were", slog.Int("rules", len(set.Rules)))
+		return nil
+	}
 	added, removed, kept := next.differences(before)
 	p.log.Info("the rules are reloaded", slog.Int("rules", len(set.Rules)), slog.Int("kept", kept), slog.Int("added", added),
 		slog.Int("removed", removed), slog.Duration("took", time.Since(next.at).Round(time.Millisecond)))
