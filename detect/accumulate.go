@@ -257,9 +257,15 @@ func (a *Accumulator) sections(due bool) []Section {
 		h.marker = Marker{
 			Partitions: a.opts.Partitions, EventTime: reached, Start: a.start, Rules: a.opts.Rules.Version,
 		}
-		a.marked, a.hasMarked = reached, true
 	}
 	head := appendHead(nil, &h)
+	if due {
+		// Who evaluates other rules learns which of its own are not read here.
+		if !a.hasMarked {
+			head = appendSet(head, a.opts.Rules)
+		}
+		a.marked, a.hasMarked = h.marker.EventTime, true
+	}
 	if !due {
 		sections := make([]Section, 0, len(a.touch))
 		for _, p := range a.touch {

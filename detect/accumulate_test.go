@@ -131,8 +131,12 @@ func markers(t *testing.T, sections []Section) (out []string) {
 					text += fmt.Sprintf(" since %g", float64(head.marker.Start-at0)/1e9)
 				}
 			}
-			if len(blocks.b) > 0 {
-				text += " with panes"
+			for b, ok := nextBlock(&blocks); ok; b, ok = nextBlock(&blocks) {
+				if len(b.rules) == 0 {
+					text += fmt.Sprintf(" of %d rules", len(b.samples.b)/8)
+				} else {
+					text += " with panes"
+				}
 			}
 			out = append(out, text)
 			value = rest
@@ -153,7 +157,7 @@ func TestMarkersGoToEveryPanePartitionWhenTheyMatter(t *testing.T) {
 	}
 	take()
 	add(a, 7, 100, errorAt("pay", 100))
-	take("at 100 since 100", "at 100 since 100 with panes")
+	take("at 100 since 100 of 1 rules", "at 100 since 100 of 1 rules with panes")
 	take()
 	add(a, 8, 100, errorAt("pay", 100.4))
 	take("no marker with panes")
@@ -185,7 +189,7 @@ func TestMetadataCarriesEventTimeAndStart(t *testing.T) {
 	if a.Metadata() != b.Metadata() {
 		t.Errorf("%q is restored as %q", a.Metadata(), b.Metadata())
 	}
-	if got := markers(t, b.Take()); !slices.Equal(got, []string{"at 103 since 100"}) {
+	if got := markers(t, b.Take()); !slices.Equal(got, []string{"at 103 since 100 of 1 rules"}) {
 		t.Errorf("the restored accumulator says %q", got)
 	}
 	// Other rules: their windows are complete from here on.
@@ -194,7 +198,7 @@ func TestMetadataCarriesEventTimeAndStart(t *testing.T) {
 	if err := c.Restore(a.Metadata()); err != nil {
 		t.Fatal(err)
 	}
-	if got := markers(t, c.Take()); !slices.Equal(got, []string{"at 103 since 103"}) {
+	if got := markers(t, c.Take()); !slices.Equal(got, []string{"at 103 since 103 of 1 rules"}) {
 		t.Errorf("the accumulator with other rules says %q", got)
 	}
 	for _, bad := range []string{"2 0 - - -", "1 5 none", "1 zz none - -", "1 5 none x -", "1 5 none - 9223372036854775807"} {
@@ -217,7 +221,7 @@ func TestReadingFromTheBeginningHasNoStart(t *testing.T) {
 	b.Idle(at0 + 100*sec)
 	add(b, 55, 100, errorAt("pay", 100))
 	for _, x := range []*Accumulator{a, b} {
-		if got := markers(t, x.Take()); !slices.Equal(got, []string{"at 100 with panes"}) {
+		if got := markers(t, x.Take()); !slices.Equal(got, []string{"at 100 of 1 rules with panes"}) {
 			t.Errorf("sections %q", got)
 		}
 	}

@@ -40,11 +40,12 @@ type ruleState struct {
 
 // progress is how far a rule has been evaluated. started: all sources have a marker. step is the last step that was
 // evaluated: panes below it are closed. first is the first step from which on everything was read, complete the first at
-// which the rule's window lies after that.
+// which the rule's window lies after that. gap: before first, not everything was read for a while, see hold.
 type progress struct {
 	started         bool
 	step            int64
 	first, complete int64
+	gap             bool
 }
 
 // advanceFeed evaluates the steps of the feed's rules that have become complete.
@@ -56,11 +57,14 @@ func (e *Evaluator) advanceFeed(f *feed) {
 	}
 	start, all := e.marks.Start(topics, e.opts.Rules.Version)
 	for _, r := range f.rules {
-		if !r.started {
-			if !all {
-				continue
-			}
+		switch {
+		case !r.started && !all:
+			continue
+		case !r.started:
 			r.start(start, floorDiv(at-r.plan.lateness, r.plan.interval))
+		case all && r.held():
+			r.dirty = true
+			r.setStart(start)
 		}
 		e.advance(r, floorDiv(at-r.plan.lateness, r.plan.interval))
 	}
@@ -79,10 +83,14 @@ func (r *ruleState) start(from, watermark int64) {
 
 // since returns the event time from which on everything was read.
 func (r *ruleState) since() int64 {
-	if r.first <= math.MinInt64/2 {
+	switch {
+	case r.first <= math.MinInt64/2:
 		return math.MinInt64
+	case r.first == never:
+		return math.MaxInt64
+	default:
+		return r.first * r.plan.interval
 	}
-	return r.first * r.plan.interval
 }
 
 func (r *ruleState) setStart(from int64) {

@@ -72,6 +72,16 @@ func (a *alert) level() int {
 	return -1
 }
 
+// holding returns the most severe condition that the alert takes to hold, -1 for none.
+func (a *alert) holding() int {
+	for i := len(a.above); i >= 0; i-- {
+		if a.at(i).holds() {
+			return i
+		}
+	}
+	return -1
+}
+
 // judge moves the group's alert between inactive, pending and firing, and between severities; level is the most severe
 // condition that holds, -1 for none.
 func (e *Evaluator) judge(r *ruleState, g *group, step int64, level int) {

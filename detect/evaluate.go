@@ -64,6 +64,8 @@ type EvaluatorStats struct {
 	Groups int
 	// Watermarks has one entry per rule that has started.
 	Watermarks []RuleWatermark
+	// Waiting is how many rules are not judged because some of what they read is read under other rules.
+	Waiting int
 }
 
 // RuleWatermark is the event time (Unix nanoseconds) up to which a rule has been evaluated.
@@ -150,23 +152,30 @@ func (e *Evaluator) applySections(value []byte) error {
 		}
 		e.stats.Sections++
 		number := e.number(head.source)
-		if err := e.applyBlocks(number, &blocks); err != nil {
+		listed, err := e.applyBlocks(number, &blocks)
+		if err != nil {
 			errs = append(errs, err)
 		}
 		if head.hasMarker {
 			e.observe(number, head.source, head.marker)
+			e.holdUnlisted(head.source, head.marker, listed)
 		}
 		value = rest
 	}
 	return errors.Join(errs...)
 }
 
-func (e *Evaluator) applyBlocks(number uint32, blocks *reader) error {
+// applyBlocks returns the IDs of the rules that the source is read under, where the section says them.
+func (e *Evaluator) applyBlocks(number uint32, blocks *reader) (listed []byte, err error) {
 	var errs []error
 	for {
 		b, ok := nextBlock(blocks)
 		if !ok {
-			return errors.Join(append(errs, blocks.err)...)
+			return listed, errors.Join(append(errs, blocks.err)...)
+		}
+		if len(b.rules) == 0 {
+			listed = b.samples.b
+			continue
 		}
 		for ids := b.rules; len(ids) >= 8; ids = ids[8:] {
 			r := e.byID[binary.LittleEndian.Uint64(ids)]
@@ -249,10 +258,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 
 // observe notes how far a source is.
 func (e *Evaluator) observe(number uint32, src Source, m Marker) {
-	_, changed := e.marks.Observe(src.Topic, src.Partition, window.Mark{
-		Partitions: m.Partitions, Time: m.EventTime, Start: m.Start, Version: m.Rules,
-	})
-	if !changed {
+	if _, changed := e.marks.Observe(src.Topic, src.Partition, e.mark(src, m)); !changed {
 		return
 	}
 	e.sources[number].dirty = true
@@ -297,5 +303,6 @@ func (e *Evaluator) Stats() EvaluatorStats {
 			s.Watermarks = append(s.Watermarks, RuleWatermark{r.rule.Name, r.rule.Group, r.step * r.plan.interval})
 		}
 	}
+	s.Waiting = e.waiting()
 	return s
 }

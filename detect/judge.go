@@ -62,8 +62,9 @@ func (e *Evaluator) enter(r *ruleState, g *group, step int64) (here, closing, mi
 
 // leave judges a group that entered a step. It returns whether the group is to be let go.
 func (e *Evaluator) leave(r *ruleState, g *group, step int64, missing bool) (gone bool) {
-	if (step >= r.complete || r.rule.When.Monotone) && !r.plan.tooNew(g.life, step) {
-		e.assess(r, g, step, missing)
+	whole := step >= r.complete
+	if (whole || r.rule.When.Monotone) && !r.plan.tooNew(g.life, step) {
+		e.assess(r, g, step, missing, whole)
 	}
 	gone = e.endLife(r, g, step, missing)
 	r.saveTrail(g)
@@ -73,11 +74,13 @@ func (e *Evaluator) leave(r *ruleState, g *group, step int64, missing bool) (gon
 	return gone
 }
 
-// assess judges the group at a step, as on_missing has it where none of its records is in a window.
-func (e *Evaluator) assess(r *ruleState, g *group, step int64, missing bool) {
+// assess judges the group at a step, as on_missing has it where none of its records is in a window. That records were not
+// read for a while, so that a window is not whole, ends no alert.
+func (e *Evaluator) assess(r *ruleState, g *group, step int64, missing, whole bool) {
 	policy := r.plan.missing
+	lacks := r.gap && !whole
 	switch {
-	case missing && policy == rules.MissingKeep:
+	case missing && (policy == rules.MissingKeep || lacks):
 		return
 	case r.rule.Records:
 		if !missing || policy == rules.MissingZero {
@@ -91,7 +94,14 @@ func (e *Evaluator) assess(r *ruleState, g *group, step int64, missing bool) {
 			g.alert = nil
 		}
 	default:
-		e.judge(r, g, step, r.holding(g.alert))
+		level := r.holding(g.alert)
+		if lacks && g.alert != nil {
+			if level < 0 {
+				break
+			}
+			level = max(level, g.alert.holding())
+		}
+		e.judge(r, g, step, level)
 	}
 	e.chart(r, g, step)
 }
@@ -199,7 +209,7 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 // alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
 	newest := g.life.newest
-	if newest >= step-r.plan.lookback {
+	if newest >= step-r.plan.lookback || r.gap && step < r.complete { // its records may be among those that are missing
 		return false
 	}
 	if g.alert != nil {

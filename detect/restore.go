@@ -72,8 +72,10 @@ func (e *Evaluator) restoreSource(number uint32, value []byte) error {
 	src := Source{Topic: string(r.bytes("topic"))}
 	src.Partition = r.int32("partition")
 	var m window.Mark
-	marked := r.byte("mark")&sourceMarked != 0
+	flags := r.byte("mark")
+	marked := flags&sourceMarked != 0
 	if marked {
+		m.Foreign = flags&sourceForeign != 0
 		m.Partitions = r.int32("partitions")
 		m.Time = r.varint("event time")
 		m.Start = r.varint("start")

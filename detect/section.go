@@ -18,7 +18,8 @@ import (
 //	        key (length, bytes), pane number, pane (length, bytes of package pane);
 //	    length, samples until that length: pane number, sample (length, bytes of package explain)
 //
-// Lengths let a reader pass over rules that it does not have.
+// Lengths let a reader pass over rules that it does not have. With the first marker of an accumulator comes a block of no
+// rule: without entries, and with the IDs of all rules (8 bytes each) in place of samples.
 const sectionVersion = 3
 
 const (
@@ -70,6 +71,27 @@ func appendHead(b []byte, h *sectionHead) []byte {
 		b = binary.AppendVarint(b, h.marker.Start)
 	}
 	return binary.LittleEndian.AppendUint64(b, h.marker.Rules)
+}
+
+// appendSet appends the block that says which rules there are.
+func appendSet(b []byte, set *rules.Set) []byte {
+	b = binary.AppendUvarint(b, 0) // it is of no rule
+	b = binary.AppendUvarint(b, 0)
+	b = binary.AppendUvarint(b, uint64(8*len(set.Rules)))
+	for _, r := range set.Rules {
+		b = binary.LittleEndian.AppendUint64(b, r.ID)
+	}
+	return b
+}
+
+// lists says whether a rule is among those that appendSet wrote.
+func lists(ids []byte, rule uint64) bool {
+	for ; len(ids) >= 8; ids = ids[8:] {
+		if binary.LittleEndian.Uint64(ids) == rule {
+			return true
+		}
+	}
+	return false
 }
 
 // appendSection frames a head and its blocks.

@@ -94,15 +94,17 @@ func (r *ruleState) appendChanges(changes []Change) []Change {
 }
 
 const (
-	sourceMarked = 1
-	ruleStarted  = 1
-	ruleOverflow = 2
-	ruleCrowds   = 4
-	groupAlive   = 1
-	groupAlert   = 2
-	groupEarly   = 4
-	alertFiring  = 1
-	alertCleared = 2
+	sourceMarked  = 1
+	sourceForeign = 2
+	ruleStarted   = 1
+	ruleOverflow  = 2
+	ruleCrowds    = 4
+	ruleGap       = 8
+	groupAlive    = 1
+	groupAlert    = 2
+	groupEarly    = 4
+	alertFiring   = 1
+	alertCleared  = 2
 )
 
 func (e *Evaluator) appendSource(b []byte, s Source) []byte {
@@ -114,7 +116,11 @@ func (e *Evaluator) appendSource(b []byte, s Source) []byte {
 	if !ok {
 		return append(b, 0)
 	}
-	b = append(b, sourceMarked)
+	flags := byte(sourceMarked)
+	if m.Foreign {
+		flags |= sourceForeign
+	}
+	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(uint32(m.Partitions)))
 	b = binary.AppendVarint(b, m.Time)
 	b = binary.AppendVarint(b, m.Start)
@@ -132,6 +138,9 @@ func (r *ruleState) append(b []byte) []byte {
 	}
 	if r.crowds != nil {
 		flags |= ruleCrowds
+	}
+	if r.gap {
+		flags |= ruleGap
 	}
 	b = append(b, flags)
 	if r.started {
@@ -246,6 +255,7 @@ func (r *stateReader) rule(id uint64, c *crowds) (p progress, o *overflow) {
 		p.step = r.varint("step")
 		p.first = r.varint("first step")
 		p.complete = r.varint("first complete step")
+		p.gap = flags&ruleGap != 0
 	}
 	if flags&ruleOverflow != 0 {
 		o = r.overflow(id)

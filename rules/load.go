@@ -15,15 +15,25 @@ type File struct {
 	Content []byte
 }
 
-// Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. The
-// problems are those of all files, in order; with an error among them the set is nil. The error is about reading files
-// only: a file that cannot be read, a glob that fits none.
+// Load reads and checks the files of all paths, as Read and ParseFiles do. The problems are those of all files, in order;
+// with an error among them the set is nil. The error is about reading files only.
 func Load(paths []string) (*Set, []Problem, error) {
+	files, err := Read(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, problems := ParseFiles(files)
+	return set, problems, nil
+}
+
+// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. It fails on a file that
+// cannot be read and on a glob that fits none.
+func Read(paths []string) ([]File, error) {
 	var names []string
 	for _, path := range paths {
 		found, err := expand(path)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, name := range found {
 			if !slices.Contains(names, name) {
@@ -35,12 +45,11 @@ func Load(paths []string) (*Set, []Problem, error) {
 	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading rules: %w", err)
+			return nil, fmt.Errorf("reading rules: %w", err)
 		}
 		files = append(files, File{Name: name, Content: content})
 	}
-	set, problems := ParseFiles(files)
-	return set, problems, nil
+	return files, nil
 }
 
 // expand returns the files of a path, sorted.

@@ -21,7 +21,7 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
+			set, _, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
 			if err != nil {
 				return err
 			}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -40,6 +42,7 @@ type demoOptions struct {
 	once                    bool
 	seed                    uint64
 	listen                  string
+	rules                   string
 	slackWebhook            string
 	slackToken, slackTarget string
 	webhook                 string
@@ -52,7 +55,8 @@ func demoCommand() *cobra.Command {
 		Short: "See an incident from the first error to the notification: no configuration, nothing to install",
 		Long: `The demo starts an embedded Kafka broker with its data in a temporary folder, a small shop of four simulated
 services, each with an agent, the detector with the rules of rules/library/shop.yaml, the alerter and the web page.
-After ten seconds a bad deploy makes checkout fail. Without a receiver the messages are printed.`,
+After ten seconds a bad deploy makes checkout fail. Without a receiver the messages are printed. With --rules the rules
+are those of a file, which may be changed meanwhile.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.slackToken == "" {
@@ -68,6 +72,7 @@ After ten seconds a bad deploy makes checkout fail. Without a receiver the messa
 	f.BoolVar(&o.once, "once", false, "end when the incident is over: status 0 if it was detected and resolved")
 	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides all that is random in the shop")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the web page; if it is taken, another port is used")
+	f.StringVar(&o.rules, "rules", "", "rule `file` in place of the built-in ones; change it and see what happens")
 	f.StringVar(&o.slackWebhook, "slack-webhook", "", "Slack incoming webhook `URL` to notify")
 	f.StringVar(&o.slackToken, "slack-token", "", "Slack bot `token`, with --slack-channel (default $FRESHET_SLACK_TOKEN)")
 	f.StringVar(&o.slackTarget, "slack-channel", "", "Slack `channel`, with --slack-token")
@@ -97,9 +102,9 @@ func (o demoOptions) validate() error {
 // runDemo wires the demo: the same pipeline as `freshet run`, an agent for each service, and the shop.
 func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 	log := newLogger(config.Log{Level: "warn", Format: "text"})
-	set, problems := demoRuleSet()
-	if printProblems(cmd.ErrOrStderr(), problems) > 0 {
-		return statusError(1)
+	set, files, err := o.loadRules(cmd.ErrOrStderr())
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "freshet-demo-")
 	if err != nil {
@@ -110,7 +115,10 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 	cfg := o.config(dir)
 	options := pipeline.Options{
 		Config: cfg, Rules: set, Targets: pipeline.Targets{Detect: true, Alert: true}, Log: log, Version: version(),
-		Notified: story.notified,
+		Notified: story.notified, Files: files, Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log),
+	}
+	if o.rules != "" {
+		options.Read = func() ([]rules.File, error) { return rules.Read(cfg.Rules.Files) }
 	}
 	if len(cfg.Alert.Receivers) == 0 {
 		options.Receiver = &pipeline.Receiver{Name: "terminal", Notifier: story}
@@ -133,7 +141,7 @@ func runDemo(cmd *cobra.Command, o demoOptions, listenGiven bool) error {
 		case <-ctx.Done():
 			return nil
 		}
-		story.begin(p, set, shop.New(shop.Options{Seed: o.seed}))
+		story.begin(p, set, o.rulesName(), shop.New(shop.Options{Seed: o.seed}))
 		return story.play(ctx, p, o.once, log)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
@@ -167,19 +175,29 @@ func (s *story) play(ctx context.Context, p *pipeline.Pipeline, once bool, log *
 	return g.Wait()
 }
 
-func demoRuleSet() (*rules.Set, []rules.Problem) {
+// loadRules loads the file of --rules, or the rules that are built in.
+func (o demoOptions) loadRules(out io.Writer) (*rules.Set, []rules.File, error) {
+	if o.rules != "" {
+		return loadRules(out, []string{o.rules})
+	}
 	content, err := library.Files.ReadFile(demoRules)
 	if err != nil {
-		return nil, []rules.Problem{{File: demoRules, Severity: rules.Error, Message: err.Error()}}
+		return nil, nil, fmt.Errorf("reading the built-in rules: %w", err)
 	}
-	return rules.Parse("rules/library/"+demoRules, content)
+	return checkRules(out, []rules.File{{Name: o.rulesName(), Content: content}})
 }
+
+// rulesName says where the rules stand.
+func (o demoOptions) rulesName() string { return cmp.Or(o.rules, "rules/library/"+demoRules) }
 
 // config is what the flags say, in the terms of freshet.yaml.
 func (o demoOptions) config(dir string) *config.Config {
 	cfg := config.Default()
 	cfg.Kafka.DataDir, cfg.Kafka.Listen = dir, "127.0.0.1:0"
 	cfg.HTTP.Listen = o.listen
+	if o.rules != "" {
+		cfg.Rules.Files = []string{o.rules}
+	}
 	r := alert.Receiver{Name: "demo"}
 	if o.slackWebhook != "" {
 		r.SlackConfigs = append(r.SlackConfigs, alert.SlackConfig{APIURL: alert.Secret(o.slackWebhook)})

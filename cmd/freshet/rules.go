@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/rules"
 )
 
@@ -42,19 +43,31 @@ func rulesCommand() *cobra.Command {
 }
 
 // loadRules loads rule files and prints what is wrong with them; it fails if any has a fault.
-func loadRules(out io.Writer, files []string) (*rules.Set, error) {
-	if len(files) == 0 {
-		return &rules.Set{}, nil
-	}
-	set, problems, err := rules.Load(files)
+func loadRules(out io.Writer, paths []string) (*rules.Set, []rules.File, error) {
+	files, err := rules.Read(paths)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	return checkRules(out, files)
+}
+
+// checkRules makes a set of files that were read; as loadRules.
+func checkRules(out io.Writer, files []rules.File) (*rules.Set, []rules.File, error) {
+	set, problems := rules.ParseFiles(files)
 	if faults := printProblems(out, problems); faults > 0 {
 		fmt.Fprintf(out, "%s in the rule files\n", plural(faults, "fault"))
-		return nil, statusError(1)
+		return nil, nil, statusError(1)
 	}
-	return set, nil
+	return set, files, nil
+}
+
+// problemPrinter prints problems of rule files that were found while freshet runs as those at its start, if the log is
+// for people too; nil leaves them to the log.
+func problemPrinter(out io.Writer, c config.Log) func([]rules.Problem) {
+	if c.Format != "text" {
+		return nil
+	}
+	return func(problems []rules.Problem) { printProblems(out, problems) }
 }
 
 // printProblems prints problems and returns how many of them are errors.

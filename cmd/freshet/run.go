@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
+	"github.com/freshet-dev/freshet/rules"
 )
 
 func runCommand() *cobra.Command {
@@ -33,23 +38,42 @@ embedded broker. With --target one role runs, so that many processes share one K
 				return errors.New("kafka.brokers is empty: a single target shares its Kafka with other processes, " +
 					"so name the brokers; only `freshet demo` and `freshet run` of all targets embed one")
 			}
-			set, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
+			set, files, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
 			if err != nil {
 				return err
 			}
 			collectLate(usualHeap)
+			hangups := make(chan os.Signal, 1) // before anybody can have read that it runs
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			p, err := pipeline.New(pipeline.Options{
-				Config: cfg, Rules: set, Targets: targets, Log: newLogger(cfg.Log), Version: version(),
+				Config: cfg, Rules: set, Files: files, Read: func() ([]rules.File, error) { return rules.Read(cfg.Rules.Files) },
+				Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log), Targets: targets, Log: newLogger(cfg.Log), Version: version(),
 			})
 			if err != nil {
 				return err
 			}
-			return p.Run(cmd.Context())
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
+			go reloadOn(ctx, hangups, p)
+			return p.Run(ctx)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "freshet.yaml", "configuration `file`")
 	cmd.Flags().StringVar(&target, "target", "all", "what runs: `role`s agent, detect, alert (with commas between), or all")
 	return cmd
+}
+
+// reloadOn has the rules reloaded at each signal until ctx ends. What comes of it is in the log.
+func reloadOn(ctx context.Context, signals <-chan os.Signal, p *pipeline.Pipeline) {
+	for {
+		select {
+		case <-signals:
+			_ = p.Reload(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func parseTargets(text string) (pipeline.Targets, error) {

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ func TestMain(m *testing.M) {
 //	broker [MECHANISM USER PASSWORD]   starts a Kafka broker in memory and sets BROKER to its address
 //	get STATUS URL [PATTERN]           asks until the answer has the status and fits the pattern, and prints its body, or
 //	                                   what the pattern found there
+//	post STATUS URL [PATTERN]          the same for an answer to POST
+//	hangup                             sends SIGHUP to what runs in the background
 //	receiver                           starts a receiver of webhooks and sets WEBHOOK to its URL
 //	received COUNT                     waits until so many messages came, and prints all that did
 //	sift PATTERN                       leaves of stdout what the pattern finds, sorted and each once
@@ -66,7 +69,9 @@ func TestScript(t *testing.T) {
 			"fails":    scriptFails,
 			"address":  scriptAddress,
 			"broker":   scriptBroker,
-			"get":      scriptGet,
+			"get":      scriptAsk(http.MethodGet),
+			"post":     scriptAsk(http.MethodPost),
+			"hangup":   scriptHangup,
 			"receiver": scriptStartReceiver,
 			"received": scriptReceived,
 			"sift":     scriptSift,
@@ -128,13 +133,27 @@ func scriptBroker(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("BROKER", b.Addr())
 }
 
-func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
-	expect(ts, neg, len(args) == 2 || len(args) == 3, "get STATUS URL [PATTERN]")
+func scriptHangup(ts *testscript.TestScript, neg bool, args []string) {
+	expect(ts, neg, len(args) == 0, "hangup")
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// scriptAsk returns the command that asks by a method.
+func scriptAsk(method string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		expect(ts, neg, len(args) == 2 || len(args) == 3, strings.ToLower(method)+" STATUS URL [PATTERN]")
+		askUntil(ts, method, args)
+	}
+}
+
+func askUntil(ts *testscript.TestScript, method string, args []string) {
 	pattern, err := regexp.Compile("(?m)" + strings.Join(args[2:], ""))
 	ts.Check(err)
 	last := "no answer"
 	eventually(ts, func() bool {
-		status, body, err := get(args[1])
+		status, body, err := ask(method, args[1])
 		if err != nil {
 			last = err.Error()
 			return false
@@ -152,10 +171,10 @@ func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
 	}, func() string { return fmt.Sprintf("no answer %q came, the last was: %s", args, last) })
 }
 
-func get(url string) (status int, body string, err error) {
+func ask(method, url string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return 0, "", err
 	}

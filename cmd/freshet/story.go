@@ -40,7 +40,7 @@ func newStory(out io.Writer, receivers []string) *story {
 }
 
 // begin introduces the actors.
-func (s *story) begin(p *pipeline.Pipeline, set *rules.Set, shopping *shop.Shop) {
+func (s *story) begin(p *pipeline.Pipeline, set *rules.Set, rulesName string, shopping *shop.Shop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.start, s.shop = time.Now(), shopping
@@ -57,11 +57,11 @@ func (s *story) begin(p *pipeline.Pipeline, set *rules.Set, shopping *shop.Shop)
   page       %s
   kafka      %s (embedded, its data in a temporary folder)
   shop       %s; each sends OTLP to an agent of its own
-  rules      %s (rules/library/%s)
+  rules      %s (%s)
   receivers  %s
 
 `, s.paint(bold, p.URL()), strings.Join(p.Brokers(), ","), strings.Join(shop.Services(), ", "),
-		strings.Join(names, ", "), demoRules, receivers)
+		strings.Join(names, ", "), rulesName, receivers)
 }
 
 // course takes the shop through its incident. With once it ends when the incident is over or the limit has passed.

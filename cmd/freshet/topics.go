@@ -51,7 +51,7 @@ func withTopics(cmd *cobra.Command, path string, wait time.Duration, do topicsFu
 	if err != nil {
 		return err
 	}
-	set, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
+	set, _, err := loadRules(cmd.ErrOrStderr(), cfg.Rules.Files)
 	if err != nil {
 		return err
 	}

@@ -166,6 +166,18 @@ func (c *Charts) displace(r *ruleChart, newcomer float64) bool {
 	return true
 }
 
+// Retain forgets the charts of all rules but those named.
+func (c *Charts) Retain(rules map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, r := range c.rules {
+		if !rules[name] {
+			c.total -= len(r.lines)
+			delete(c.rules, name)
+		}
+	}
+}
+
 // Clear forgets all: the page draws anew from then on.
 func (c *Charts) Clear() {
 	c.mu.Lock()

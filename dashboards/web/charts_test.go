@@ -207,3 +207,20 @@ func TestChartsClear(t *testing.T) {
 		t.Errorf("%d charts after it, want 2: there is room for two groups", len(got))
 	}
 }
+
+func TestChartsOfRulesThatAreGone(t *testing.T) {
+	charts := NewCharts(ChartsOptions{Total: 3})
+	now := time.Unix(1_800_000_000, 0)
+	observe(charts, "R", "a", now, 1)
+	observe(charts, "R", "b", now, 2)
+	observe(charts, "S", "c", now, 3)
+	charts.Retain(map[string]bool{"S": true, "T": true})
+	if got := charts.Series(time.Time{}); len(got) != 1 || got[0].Rule != "S" {
+		t.Errorf("left are %v, expected the one of S", got)
+	}
+	observe(charts, "T", "d", now, 1)
+	observe(charts, "T", "e", now, 1)
+	if got := charts.Series(time.Time{}); len(got) != 3 {
+		t.Errorf("%d charts after it, want 3: there is room again", len(got))
+	}
+}

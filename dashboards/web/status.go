@@ -27,10 +27,20 @@ type Status struct {
 	WatermarkDelay time.Duration
 	// Rules is the number of rules loaded, Groups that of the groups they watch now.
 	Rules, Groups int
+	// RulesProblem says in some lines why the rule files as they are now could not be loaded, "" when they could, and
+	// RulesProblemSince since when that is so. The rules from before go on.
+	RulesProblem      string
+	RulesProblemSince time.Time
 	// Version is freshet's.
 	Version string
 	// Now is set by the page.
 	Now time.Time
+}
+
+// problem is one as the page takes it.
+type problem struct {
+	Text  string `json:"text"`
+	Since int64  `json:"since_ms"`
 }
 
 // MarshalJSON writes durations in seconds and the clock in milliseconds since 1970.
@@ -43,12 +53,16 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		WatermarkDelay   *float64 `json:"watermark_delay_seconds"`
 		Rules            int      `json:"rules"`
 		Groups           int      `json:"groups"`
+		RulesProblem     *problem `json:"rules_problem,omitempty"`
 		Version          string   `json:"version,omitempty"`
 		Now              int64    `json:"now_ms"`
 	}{
 		State: s.State, Message: s.Message,
 		RecordsPerSecond: finite(s.RecordsPerSecond), BytesPerSecond: finite(s.BytesPerSecond),
 		Rules: s.Rules, Groups: s.Groups, Version: s.Version, Now: s.Now.UnixMilli(),
+	}
+	if s.RulesProblem != "" {
+		out.RulesProblem = &problem{s.RulesProblem, s.RulesProblemSince.UnixMilli()}
 	}
 	if s.WatermarkDelay >= 0 {
 		seconds := s.WatermarkDelay.Seconds()

@@ -213,6 +213,14 @@ func TestJSONOfNumbersThatJSONLacks(t *testing.T) {
 	if body != want {
 		t.Errorf("status is\n%s, expected\n%s", body, want)
 	}
+	page = New(Options{
+		Status: func() Status {
+			return Status{State: Healthy, RulesProblem: "rules.yaml:3:7: error", RulesProblemSince: now.Add(-time.Second)}
+		},
+	})
+	if _, body := get(t, page, "/api/freshet/status"); !strings.Contains(body, `"rules_problem":{"text":"rules.yaml:3:7: error","since_ms":1699999999123}`) {
+		t.Errorf("status does not tell of the rule files: %s", body)
+	}
 	if answer, body := get(t, page, "/api/freshet/series?since=yesterday"); answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "yesterday") {
 		t.Errorf("a bad since answers %s %q", answer.Status, body)
 	}

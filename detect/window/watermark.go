@@ -12,6 +12,8 @@ type Mark struct {
 	Start int64
 	// Version is that of the rules under which the source was last read.
 	Version uint64
+	// Foreign: whoever noted the mark had other rules, and passed over the panes of those that it did not have.
+	Foreign bool
 }
 
 // Marks holds the marks of all partitions of all topics and tells how far several topics are complete together.
@@ -70,7 +72,7 @@ func (m *Marks) Complete(topics []string) (at int64, ok bool) {
 }
 
 // Start returns the event time from which on every partition of the topics was read under the version of the rules; ok
-// is false while one of them has no mark of that version.
+// is false while one of them has no mark of that version, or a foreign one.
 func (m *Marks) Start(topics []string, version uint64) (at int64, ok bool) {
 	at = math.MinInt64
 	for _, topic := range topics {
@@ -79,7 +81,7 @@ func (m *Marks) Start(topics []string, version uint64) (at int64, ok bool) {
 			return 0, false
 		}
 		for _, mark := range t.marks {
-			if mark.Version != version {
+			if mark.Version != version || mark.Foreign {
 				return 0, false
 			}
 			at = max(at, mark.Start)

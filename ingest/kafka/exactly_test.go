@@ -74,6 +74,8 @@ type crowd struct {
 	input, output string
 	tasks         atomic.Int64
 	fed           atomic.Int64 // records that are acknowledged
+	handovers     map[string]*kafka.Handover
+	onOpen        func(instance string) // nil for nothing
 
 	mu      sync.Mutex
 	members map[string]func() // stops
@@ -82,11 +84,15 @@ type crowd struct {
 func (c *crowd) stage(instance string) kafka.Stage {
 	return kafka.Stage{
 		Group: c.group, Instance: instance, Topics: []string{c.input}, FlushInterval: 20 * time.Millisecond,
+		Handover: c.handovers[instance],
 		Open: func(_ context.Context, claim kafka.Claim) (kafka.Task, error) {
 			if want := strconv.FormatInt(claim.Offset, 10); claim.Metadata != want && claim.Offset > 0 {
 				c.t.Errorf("claim %d at offset %d has the metadata %q", claim.Partition, claim.Offset, claim.Metadata)
 			}
 			c.tasks.Add(1)
+			if c.onOpen != nil {
+				c.onOpen(instance)
+			}
 			return &copier{t: c.t, output: c.output, claim: claim, next: claim.Offset, open: &c.tasks}, nil
 		},
 	}

@@ -87,6 +87,7 @@ type run struct {
 	workers map[topicPartition]*worker
 	gate    *gate
 	slots   slots
+	next    *successor // nil while no other stage is to take over
 
 	flushNow, failed chan struct{}
 	uncommitted      atomic.Int64 // bytes processed since the last flush
@@ -142,10 +143,13 @@ func (r *run) run(ctx context.Context) error {
 
 	r.watch(ctx)
 	r.warm(ctx)
-	for ctx.Err() == nil {
-		kept, err := r.member.join(ctx)
-		if err != nil {
-			break
+	for stays := false; ctx.Err() == nil; stays = r.succeed(ctx) {
+		kept := stays
+		if !stays {
+			var err error
+			if kept, err = r.member.join(ctx); err != nil {
+				break
+			}
 		}
 		r.assign(ctx, kept)
 		r.serve(ctx, life)
@@ -218,7 +222,7 @@ func (r *run) closeAll() {
 	}
 }
 
-// serve flushes until the group needs another generation or ctx ends.
+// serve flushes until the group needs another generation, another stage takes over, or ctx ends.
 func (r *run) serve(ctx, life context.Context) {
 	beat, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -255,10 +259,12 @@ func (r *run) serve(ctx, life context.Context) {
 			return
 		case <-r.failed:
 			r.reopen(ctx)
+		case r.next = <-r.s.Handover.requests():
 		case <-tick.C:
 		case <-r.flushNow:
 		}
-		if err := r.flushOr(ctx, life); err != nil {
+		r.yield()
+		if err := r.flushOr(ctx, life); err != nil || r.written() {
 			return
 		}
 	}

@@ -40,6 +40,8 @@ type Stage struct {
 	LeaveOnStop bool
 	// Brake, when set, holds back reading.
 	Brake *Brake
+	// Handover, when set, can have another stage take this one's place while it runs.
+	Handover *Handover
 	// Open makes the task that owns a claimed partition; it may take long (it recovers state) and ends when ctx does.
 	Open func(ctx context.Context, c Claim) (Task, error)
 	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.

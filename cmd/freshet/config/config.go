@@ -89,6 +89,8 @@ type HTTP struct {
 	WebConfigFile string `yaml:"web_config_file"`
 	// ExternalURL is how people reach the page: links in messages begin with it.
 	ExternalURL string `yaml:"external_url"`
+	// EnableLifecycle says whether POST /-/reload is answered. By default it is where Listen is on the loopback interface.
+	EnableLifecycle *bool `yaml:"enable_lifecycle"`
 }
 
 // Log configures freshet's own log, which goes to standard error.
@@ -145,6 +147,8 @@ type Detect struct {
 type Rules struct {
 	// Files are paths and globs, relative to the configuration file.
 	Files []string `yaml:"files"`
+	// Watch has them loaded anew when they change.
+	Watch bool `yaml:"watch"`
 }
 
 // Alert is either a file in Alertmanager's format or the same keys inline.
@@ -172,6 +176,7 @@ func Default() *Config {
 			ClockTolerance: time.Minute,
 		},
 		Health: DefaultHealth(),
+		Rules:  Rules{Watch: true},
 		Agent:  agent.DefaultConfig(),
 	}
 }

@@ -36,24 +36,25 @@ type accumulate struct {
 }
 
 // accumulateStage describes stage 1 to the Kafka loop.
-func (p *Pipeline) accumulateStage() kafka.Stage {
+func (p *Pipeline) accumulateStage(l *loaded) kafka.Stage {
 	return kafka.Stage{
 		Group:         p.names.Accumulate,
 		Instance:      p.instance("accumulate"),
-		Topics:        p.inputs.names(),
-		Match:         p.inputs.matcher(),
-		StartAt:       p.opened.Add(-p.rules.LongestWindow() - longestLateness(p.rules)),
+		Topics:        l.inputs.names(),
+		Match:         l.inputs.matcher(),
+		StartAt:       l.at.Add(-l.rules.LongestWindow() - longestLateness(l.rules)),
 		FlushInterval: p.cfg.Detect.FlushInterval,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
-			return p.openAccumulate(c)
+			return p.openAccumulate(l, c)
 		},
-		Join:  p.joinSections,
-		Brake: &p.thrift.brake,
+		Join:     p.joinSections,
+		Brake:    &p.thrift.brake,
+		Handover: p.accumulating,
 	}
 }
 
-func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
-	input, name, ok := p.inputs.of(c.Topic)
+func (p *Pipeline) openAccumulate(l *loaded, c kafka.Claim) (kafka.Task, error) {
+	input, name, ok := l.inputs.of(c.Topic)
 	if !ok {
 		return nil, fmt.Errorf("topic %s is no input of this configuration", c.Topic)
 	}
@@ -61,14 +62,7 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", c.Topic, err)
 	}
-	acc, err := detect.NewAccumulator(detect.AccumulatorOptions{
-		Rules:          p.rules,
-		Source:         detect.Source{Topic: c.Topic, Partition: c.Partition},
-		Input:          name,
-		Partitions:     c.Partitions,
-		PanePartitions: p.panePartitions,
-		ClockTolerance: p.cfg.Detect.ClockTolerance.Nanoseconds(),
-	})
+	acc, err := p.newAccumulator(l, name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +72,20 @@ func (p *Pipeline) openAccumulate(c kafka.Claim) (kafka.Task, error) {
 			slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
 	}
 	t := &accumulate{p: p, partition: c.Partition, acc: acc, decoder: decoder, records: p.metrics.reads(c.Topic)}
-	t.reports = newReporter(p.rules, c.Topic, cmp.Or(name, c.Topic), input.Signal)
+	t.reports = newReporter(l.rules, c.Topic, cmp.Or(name, c.Topic), input.Signal)
 	return t, nil
+}
+
+// newAccumulator makes the accumulator of a claim, whose topic rules on events know by a name, if it is not "".
+func (p *Pipeline) newAccumulator(l *loaded, name string, c kafka.Claim) (*detect.Accumulator, error) {
+	return detect.NewAccumulator(detect.AccumulatorOptions{ //nolint:wrapcheck // it names the rule
+		Rules:          l.rules,
+		Source:         detect.Source{Topic: c.Topic, Partition: c.Partition},
+		Input:          name,
+		Partitions:     c.Partitions,
+		PanePartitions: p.panePartitions,
+		ClockTolerance: p.cfg.Detect.ClockTolerance.Nanoseconds(),
+	})
 }
 
 func (t *accumulate) Process(m *kafka.Message) error {

@@ -21,6 +21,7 @@ import (
 // committed only after they are acknowledged: a crash in between repeats findings, with the same ids.
 type evaluate struct {
 	p             *Pipeline
+	loaded        *loaded
 	eval          *detect.Evaluator
 	partition     int32
 	overflows     map[string]uint64 // panes counted so far, by rule
@@ -37,28 +38,23 @@ type evaluate struct {
 }
 
 // evaluateStage describes stage 2 to the Kafka loop.
-func (p *Pipeline) evaluateStage() kafka.Stage {
+func (p *Pipeline) evaluateStage(l *loaded) kafka.Stage {
 	return kafka.Stage{
 		Group:         p.names.Evaluate,
 		Instance:      p.instance("evaluate"),
 		Topics:        []string{p.names.Panes},
 		FlushInterval: p.cfg.Detect.StateInterval,
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
-			return p.openEvaluate(ctx, c)
+			return p.openEvaluate(ctx, l, c)
 		},
-		Brake: &p.thrift.brake,
+		Brake:    &p.thrift.brake,
+		Handover: p.evaluating,
 	}
 }
 
-func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
+func (p *Pipeline) openEvaluate(ctx context.Context, l *loaded, c kafka.Claim) (kafka.Task, error) {
 	started := time.Now()
-	fresh := func() (*detect.Evaluator, error) {
-		return detect.NewEvaluator(detect.EvaluatorOptions{
-			Rules: p.rules, Topics: topicsBySignal(p.inputs.named), Patterns: p.inputs.evaluated(),
-			Partition: c.Partition, PanePartitions: c.Partitions,
-		})
-	}
-	eval, err := fresh()
+	eval, err := newEvaluator(l, c.Partition, c.Partitions)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +68,7 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 	case errors.Is(err, detect.ErrState):
 		p.log.Warn("the saved state cannot be read, it was written by another version or is damaged: this partition starts clean",
 			slog.Int("partition", int(c.Partition)), slog.Any("error", err))
-		if eval, err = fresh(); err != nil {
+		if eval, err = newEvaluator(l, c.Partition, c.Partitions); err != nil {
 			return nil, err
 		}
 	case err != nil:
@@ -81,7 +77,15 @@ func (p *Pipeline) openEvaluate(ctx context.Context, c kafka.Claim) (kafka.Task,
 		p.log.Info("state restored", slog.Int("partition", int(c.Partition)), slog.Int("records", restored),
 			slog.Duration("took", time.Since(started).Round(time.Millisecond)))
 	}
-	return &evaluate{p: p, eval: eval, partition: c.Partition}, nil
+	return &evaluate{p: p, loaded: l, eval: eval, partition: c.Partition}, nil
+}
+
+// newEvaluator makes the evaluator of one of so many partitions.
+func newEvaluator(l *loaded, partition, partitions int32) (*detect.Evaluator, error) {
+	return detect.NewEvaluator(detect.EvaluatorOptions{ //nolint:wrapcheck // it names the rule
+		Rules: l.rules, Topics: topicsBySignal(l.inputs.named), Patterns: l.inputs.evaluated(),
+		Partition: partition, PanePartitions: partitions,
+	})
 }
 
 func (t *evaluate) Process(m *kafka.Message) error {
@@ -104,7 +108,7 @@ func (t *evaluate) Process(m *kafka.Message) error {
 			return err
 		}
 	}
-	t.p.observe(res.Measures)
+	t.p.observe(t.loaded, res.Measures)
 	t.recorded = append(t.recorded, res.Recorded...)
 	t.p.recorded.observe(t.partition, res.Recorded, time.Now())
 	if m.Time.After(t.read) {
@@ -149,7 +153,7 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 	if err := t.unsent(); err != nil {
 		return kafka.Output{}, err
 	}
-	t.report()
+	t.report(now)
 	t.eval.SetAbsent(t.p.presence.gone(t.eval.Topics()))
 	changes := t.eval.Changes()
 	t.letGo()
@@ -180,15 +184,15 @@ func (t *evaluate) Take(now time.Time) (kafka.Output, error) {
 func (t *evaluate) Committed() {}
 
 // report says how far the partition is.
-func (t *evaluate) report() {
+func (t *evaluate) report(now time.Time) {
 	stats := t.eval.Stats()
-	m := mark{groups: stats.Groups}
+	m := mark{groups: stats.Groups, waiting: stats.Waiting}
 	for _, w := range stats.Watermarks {
 		if at := time.Unix(0, w.EventTime); m.watermark.IsZero() || at.Before(m.watermark) {
 			m.watermark = at
 		}
 	}
-	t.p.progress.set(t.partition, m)
+	t.p.progress.set(t.partition, m, now)
 	t.countOverflows(stats.Overflows)
 	t.p.metrics.skipped.WithLabelValues(paneLate).Add(float64(stats.LatePanes - t.late))
 	t.p.metrics.skipped.WithLabelValues(paneUnknown).Add(float64(stats.UnknownPanes - t.unknown))

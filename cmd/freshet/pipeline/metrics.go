@@ -20,8 +20,17 @@ type metrics struct {
 	overflows    *prometheus.CounterVec
 	skipped      *prometheus.CounterVec
 	rules        prometheus.Gauge
+	reloads      *prometheus.CounterVec
+	reloaded     prometheus.Gauge // whether the last reload was a success
+	reloadedAt   prometheus.Gauge
 	build        *prometheus.GaugeVec
 }
+
+// Results of a reload.
+const (
+	reloadSuccess = "success"
+	reloadFailure = "failure"
+)
 
 // Reasons why a pane was not evaluated.
 const (
@@ -55,11 +64,19 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		skipped: counter("freshet_detect_skipped_panes_total",
 			"Panes that were not evaluated: late ones came after their step was over, those of an unknown rule were written under other rules.", "reason"),
 		rules: prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_rules", Help: "Rules loaded."}),
+		reloads: counter("freshet_rules_reloads_total",
+			"Reloads of the rule files, by SIGHUP, /-/reload or because they changed.", "result"),
+		reloaded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "freshet_rules_last_reload_successful", Help: "Whether the last reload of the rule files was a success, 1 before the first.",
+		}),
+		reloadedAt: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "freshet_rules_last_reload_success_timestamp_seconds", Help: "When the rules were loaded successfully last, in Unix time.",
+		}),
 		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_build_info", Help: "1, with what runs.",
 		}, []string{"version", "targets"}),
 	}
-	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.build)
+	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.reloads, m.reloaded, m.reloadedAt, m.build)
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
 		m.findings.WithLabelValues(string(s))
@@ -67,10 +84,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, reason := range []string{paneLate, paneUnknown} {
 		m.skipped.WithLabelValues(reason)
 	}
+	for _, result := range []string{reloadSuccess, reloadFailure} {
+		m.reloads.WithLabelValues(result)
+	}
 	for _, settled := range []bool{true, false} {
 		m.toFinding.WithLabelValues(strconv.FormatBool(settled))
 	}
 	return m
+}
+
+// loaded notes that rules were loaded.
+func (m *metrics) loaded(l *loaded) {
+	m.rules.Set(float64(len(l.rules.Rules)))
+	m.reloaded.Set(1)
+	m.reloadedAt.Set(float64(l.at.UnixMilli()) / 1000)
 }
 
 // reads makes the metrics of an input topic.
@@ -101,8 +128,8 @@ func (m *metrics) found(f *finding.Finding, now time.Time) {
 
 // progressMetrics are read from the progress at each scrape: the delay goes on growing while nothing is read.
 type progressMetrics struct {
-	progress      *progress
-	delay, groups *prometheus.Desc
+	progress               *progress
+	delay, groups, waiting *prometheus.Desc
 }
 
 func newProgressMetrics(p *progress) *progressMetrics {
@@ -112,11 +139,17 @@ func newProgressMetrics(p *progress) *progressMetrics {
 		delay: prometheus.NewDesc("freshet_detect_watermark_delay_seconds",
 			"How far the event time up to which all input is complete lies behind the clock.", labels, nil),
 		groups: prometheus.NewDesc("freshet_detect_groups", "Groups that are held, of all rules.", labels, nil),
+		waiting: prometheus.NewDesc("freshet_detect_waiting_rules",
+			"Rules that are not judged because some of their input is read under other rules, by a detector that has yet to reload.", labels, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (m *progressMetrics) Describe(out chan<- *prometheus.Desc) { out <- m.delay; out <- m.groups }
+func (m *progressMetrics) Describe(out chan<- *prometheus.Desc) {
+	out <- m.delay
+	out <- m.groups
+	out <- m.waiting
+}
 
 // Collect implements prometheus.Collector.
 func (m *progressMetrics) Collect(out chan<- prometheus.Metric) {
@@ -124,6 +157,7 @@ func (m *progressMetrics) Collect(out chan<- prometheus.Metric) {
 	for partition, at := range m.progress.marks() {
 		label := strconv.Itoa(int(partition))
 		out <- prometheus.MustNewConstMetric(m.groups, prometheus.GaugeValue, float64(at.groups), label)
+		out <- prometheus.MustNewConstMetric(m.waiting, prometheus.GaugeValue, float64(at.waiting), label)
 		if !at.watermark.IsZero() {
 			out <- prometheus.MustNewConstMetric(m.delay, prometheus.GaugeValue, at.delay(now).Seconds(), label)
 		}

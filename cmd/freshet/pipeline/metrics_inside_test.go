@@ -17,8 +17,8 @@ func TestWatermarkDelayNeedsNoWork(t *testing.T) {
 	var p progress
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(newProgressMetrics(&p))
-	p.set(3, mark{watermark: time.Now().Add(-time.Hour), groups: 7})
-	p.set(4, mark{groups: 1}) // has seen no watermark yet
+	p.set(3, mark{watermark: time.Now().Add(-time.Hour), groups: 7}, time.Now())
+	p.set(4, mark{groups: 1}, time.Now()) // has seen no watermark yet
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -110,6 +110,12 @@ var components = []component{
 		},
 	},
 	{
+		"Rules", "freshet_rules", "What is loaded, as of `rules.files`.",
+		map[string]labelDoc{
+			"result": {"`failure` changed nothing: the rules from before go on", []string{"success", "failure"}},
+		},
+	},
+	{
 		"Process", "freshet_",
 		"Beside these there are Go's (`go_…`), the process's (`process_…`) and those of the endpoint itself (`promhttp_…`).",
 		map[string]labelDoc{
@@ -134,13 +140,13 @@ func unitOf(name string) string {
 	switch name {
 	case "freshet_kafka_consumer_lag":
 		return "offsets"
-	case "freshet_kafka_connected", "freshet_memory_paused":
+	case "freshet_kafka_connected", "freshet_memory_paused", "freshet_rules_last_reload_successful":
 		return "0 or 1"
 	}
 	words := strings.Split(strings.TrimSuffix(name, "_total"), "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes",
-		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "requests", "rotations", "rules", "times", "transactions":
+		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "reloads", "requests", "rotations", "rules", "times", "transactions":
 		return last
 	case "info":
 		return "1"

@@ -41,12 +41,14 @@ var quiet = map[string]bool{
 	"freshet_alert_deduplicated_findings_total": true,
 	"freshet_alert_queued_notifications":        true,
 	"freshet_detect_skipped_panes_total":        true,
+	"freshet_detect_waiting_rules":              true,
 	"freshet_kafka_consumer_lag":                true,
 	"freshet_kafka_errors_total":                true,
 	"freshet_memory_limit_bytes":                true,
 	"freshet_memory_paused":                     true,
 	"freshet_memory_paused_seconds_total":       true,
 	"freshet_memory_shed_times_total":           true,
+	"freshet_rules_reloads_total":               true,
 }
 
 const metricsConfig = `

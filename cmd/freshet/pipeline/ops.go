@@ -35,6 +35,8 @@ func (p *Pipeline) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "freshet is healthy.")
 	})
+	// A page of another site that a browser on this machine shows must not be able to ask.
+	mux.Handle("/-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveReload)))
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.ready(); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -65,6 +67,46 @@ func (p *Pipeline) serve(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("serving HTTP: %w", err)
+}
+
+// lifecycle says whether whoever reaches the listener may have rules reloaded: if it is on the loopback interface, or if the
+// configuration says so.
+func (p *Pipeline) lifecycle() bool {
+	if may := p.cfg.HTTP.EnableLifecycle; may != nil {
+		return *may
+	}
+	address, ok := p.listener.Addr().(*net.TCPAddr)
+	return ok && address.IP.IsLoopback()
+}
+
+// serveReload has the rules reloaded, as Prometheus's endpoint of this name does.
+func (p *Pipeline) serveReload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		w.Header().Set("Allow", "POST, PUT")
+		http.Error(w, "expected POST or PUT, as in: curl -X POST "+p.URL()+"-/reload", http.StatusMethodNotAllowed)
+		return
+	}
+	if !p.lifecycle() {
+		http.Error(w, "reloading over HTTP is not enabled: others than this machine reach http.listen. "+
+			"Send the process SIGHUP, or set http.enable_lifecycle: true", http.StatusForbidden)
+		return
+	}
+	select {
+	case <-p.started:
+	default:
+		http.Error(w, errStarting.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	err := p.Reload(r.Context())
+	if failed, ok := errors.AsType[*ReloadError](err); ok {
+		http.Error(w, "the rules are not reloaded, those from before go on\n"+failed.Details(len(failed.Problems)), http.StatusInternalServerError)
+		return
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintf(w, "The rules are reloaded: %d.\n", len(p.loaded.Load().rules.Rules))
 }
 
 var errStarting = errors.New("starting")

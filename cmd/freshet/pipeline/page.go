@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -10,17 +11,24 @@ import (
 	"github.com/freshet-dev/freshet/detect/finding"
 )
 
+const (
+	// shownProblems is how many problems of rule files the page shows.
+	shownProblems = 10
+	// waitingAfter is how long after each other detectors may go over to other rules without being told of on the page.
+	waitingAfter = 2 * time.Minute
+)
+
 // behindAfter is the watermark delay beyond which the page says that the detector is behind.
 const behindAfter = 30 * time.Second
 
 // observe feeds the measures of a step to the charts.
-func (p *Pipeline) observe(measures []detect.Measure) {
+func (p *Pipeline) observe(l *loaded, measures []detect.Measure) {
 	if p.thrift.uncharted.Load() {
 		return
 	}
 	for i := range measures {
 		m := &measures[i]
-		shape := p.shapes[m.Rule]
+		shape := l.shapes[m.Rule]
 		p.charts.Observe(m.Rule, m.Labels.String(), m.Labels, time.Unix(0, m.Time), m.Value, m.Threshold, shape.above, shape.unit, m.Firing)
 	}
 }
@@ -55,9 +63,12 @@ func pageAlert(v alert.View) web.Alert {
 }
 
 func (p *Pipeline) pageStatus() web.Status {
-	s := web.Status{State: web.Healthy, Rules: len(p.rules.Rules), Version: p.version, WatermarkDelay: -1}
+	s := web.Status{State: web.Healthy, Rules: len(p.loaded.Load().rules.Rules), Version: p.version, WatermarkDelay: -1}
 	s.RecordsPerSecond, s.BytesPerSecond = p.rate.perSecond(time.Now())
 	s.WatermarkDelay, s.Groups = p.progress.summary(time.Now())
+	if trouble, since := p.reloads.last(); trouble != nil {
+		s.RulesProblem, s.RulesProblemSince = trouble.Details(shownProblems), since
+	}
 	switch err := p.ready(); {
 	case errors.Is(err, errStarting):
 		s.State, s.Message = web.Starting, err.Error()
@@ -69,6 +80,11 @@ func (p *Pipeline) pageStatus() web.Status {
 	case s.WatermarkDelay > behindAfter:
 		s.State = web.Behind
 		s.Message = "The detector has not caught up with its input: nothing is resolved until it has."
+	default:
+		if n := p.progress.waiting(time.Now(), waitingAfter); n > 0 {
+			s.Message = fmt.Sprintf("Rules that are not judged: %d. Another detector reads some of their input under other rules: "+
+				"have it reload its rule files, and give all detectors the same.", n)
+		}
 	}
 	return s
 }

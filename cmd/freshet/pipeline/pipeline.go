@@ -54,8 +54,14 @@ func (t Targets) String() string {
 
 // Options configure a Pipeline.
 type Options struct {
-	Config  *config.Config
-	Rules   *rules.Set
+	Config *config.Config
+	Rules  *rules.Set
+	// Files are what Rules was made of, and Read reads them anew for a reload. Without Read there is none.
+	Files []rules.File
+	Read  func() ([]rules.File, error)
+	// Problems, when set, is given what is wrong with rule files that are not loaded; else the log is.
+	Problems func([]rules.Problem)
+
 	Targets Targets
 	Log     *slog.Logger
 	Version string
@@ -68,17 +74,18 @@ type Options struct {
 // Pipeline is one process's share of freshet. New opens its listeners, Run does its work.
 type Pipeline struct {
 	cfg     *config.Config
-	rules   *rules.Set
+	loaded  atomic.Pointer[loaded]
+	reloads *reloads
 	targets Targets
 	log     *slog.Logger
 	version string
 
 	names          Names
-	inputs         inputs
 	panePartitions int32
 	alerting       *alerting
-	shapes         map[string]shape
 	recorded       *recordedMetrics
+
+	accumulating, evaluating *kafka.Handover
 
 	registry *prometheus.Registry
 	metrics  *metrics
@@ -101,9 +108,10 @@ type Pipeline struct {
 // Close what it returns if Run is not called.
 func New(o Options) (p *Pipeline, err error) {
 	p = &Pipeline{
-		cfg: o.Config, rules: o.Rules, targets: o.Targets, log: o.Log, version: o.Version,
-		names: NamesIn(o.Config.Kafka.Namespace), inputs: newInputs(o.Config, o.Rules), panePartitions: o.Config.Kafka.Topics.PanePartitions,
-		recorded: newRecordedMetrics(), shapes: map[string]shape{}, registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
+		cfg: o.Config, reloads: newReloads(o), targets: o.Targets, log: o.Log, version: o.Version,
+		names: NamesIn(o.Config.Kafka.Namespace), panePartitions: o.Config.Kafka.Topics.PanePartitions,
+		accumulating: kafka.NewHandover(), evaluating: kafka.NewHandover(),
+		recorded: newRecordedMetrics(), registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
 		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
 	defer func() {
@@ -115,11 +123,13 @@ func New(o Options) (p *Pipeline, err error) {
 	p.metrics = newMetrics(p.registry)
 	p.registry.MustRegister(newProgressMetrics(&p.progress), p.recorded)
 	p.memory = p.newGuard()
-	p.metrics.rules.Set(float64(len(p.rules.Rules)))
 	p.metrics.build.WithLabelValues(p.version, p.targets.String()).Set(1)
-	for _, r := range p.rules.Rules {
-		p.shapes[r.Name] = shape{above: r.When.Conditions[0].Above, unit: r.When.Conditions[0].Unit}
+	l := newLoaded(o.Config, o.Rules, p.opened)
+	if err = p.try(l); err != nil {
+		return p, err
 	}
+	p.loaded.Store(l)
+	p.metrics.loaded(l)
 	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified); err != nil {
 		return p, err
 	}
@@ -152,14 +162,15 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			return err
 		}
 		close(p.started)
-		p.log.Info("freshet runs", slog.String("targets", p.targets.String()), slog.Int("rules", len(p.rules.Rules)),
+		l := p.loaded.Load()
+		p.log.Info("freshet runs", slog.String("targets", p.targets.String()), slog.Int("rules", len(l.rules.Rules)),
 			slog.String("page", p.URL()), slog.Duration("took", time.Since(p.opened).Round(time.Millisecond)))
 		if p.targets.Agent {
 			g.Go(func() error { return p.agent.Run(ctx) })
 		}
 		if p.targets.Detect {
-			g.Go(func() error { return p.client.Run(ctx, p.accumulateStage()) })
-			g.Go(func() error { return p.client.Run(ctx, p.evaluateStage()) })
+			g.Go(func() error { return p.client.Run(ctx, p.accumulateStage(l)) })
+			g.Go(func() error { return p.client.Run(ctx, p.evaluateStage(l)) })
 		}
 		if p.targets.Alert {
 			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
@@ -168,6 +179,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			g.Go(func() error { p.watchTopics(ctx); return nil })
 			g.Go(func() error { return p.client.Run(ctx, p.healthStage()) })
 		}
+		g.Go(func() error { p.serveReloads(ctx); return nil })
+		g.Go(func() error { p.watchRules(ctx); return nil })
 		return nil
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
@@ -181,17 +194,8 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 	if err := p.client.WaitReady(ctx); err != nil {
 		return err
 	}
-	specs := TopicSpecs(p.cfg, p.rules)
-	if p.cfg.Kafka.Topics.Create {
-		results, err := p.client.CreateTopics(ctx, specs)
-		if err != nil {
-			return fmt.Errorf("creating topics: %w (kafka.topics.create: false leaves that to you)", err)
-		}
-		for _, r := range results {
-			if r.Created {
-				p.log.Info("topic created", slog.String("topic", r.Topic))
-			}
-		}
+	if err := p.createTopics(ctx, p.loaded.Load().rules); err != nil {
+		return err
 	}
 	// The number of panes partitions decides where a group lives, so what the topic has counts, not the configuration.
 	n, err := p.client.Partitions(ctx, p.names.Panes)
@@ -199,6 +203,23 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		return fmt.Errorf("%s: %w (make it with `freshet topics create`)", p.names.Panes, err)
 	}
 	p.panePartitions = n
+	return nil
+}
+
+// createTopics makes the topics that are missing, unless that is left to others.
+func (p *Pipeline) createTopics(ctx context.Context, set *rules.Set) error {
+	if !p.cfg.Kafka.Topics.Create {
+		return nil
+	}
+	results, err := p.client.CreateTopics(ctx, TopicSpecs(p.cfg, set))
+	if err != nil {
+		return fmt.Errorf("creating topics: %w (kafka.topics.create: false leaves that to you)", err)
+	}
+	for _, r := range results {
+		if r.Created {
+			p.log.Info("topic created", slog.String("topic", r.Topic))
+		}
+	}
 	return nil
 }
 

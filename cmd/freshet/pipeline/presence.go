@@ -31,14 +31,10 @@ type sighting struct {
 
 // watchTopics looks for topics until ctx ends.
 func (p *Pipeline) watchTopics(ctx context.Context) {
-	names := append(p.inputs.names(), p.names.Panes)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		counts, err := p.client.Topics(ctx, names, p.inputs.matcher())
-		if err == nil {
-			p.presence.look(counts, time.Now())
-		} else if ctx.Err() == nil {
+		if err := p.lookForTopics(ctx, p.loaded.Load()); err != nil && ctx.Err() == nil {
 			p.log.Debug("asking which topics there are", slog.Any("error", err))
 		}
 		select {
@@ -47,6 +43,15 @@ func (p *Pipeline) watchTopics(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// lookForTopics looks once for the topics that rules are about.
+func (p *Pipeline) lookForTopics(ctx context.Context, l *loaded) error {
+	counts, err := p.client.Topics(ctx, append(l.inputs.names(), p.names.Panes), l.inputs.matcher())
+	if err == nil {
+		p.presence.look(counts, time.Now())
+	}
+	return err //nolint:wrapcheck // it says what was asked for
 }
 
 // look takes in the numbers of partitions of all topics, 0 of those that are named and do not exist.
@@ -64,7 +69,11 @@ func (p *presence) look(counts map[string]int32, now time.Time) {
 		if n > 0 {
 			p.seen[topic] = sighting{now, n}
 		} else if _, known := p.seen[topic]; !known {
-			p.seen[topic] = sighting{}
+			s := sighting{}
+			if now.After(p.since) { // named since: it is given as long to appear as the others were
+				s.at = now
+			}
+			p.seen[topic] = s
 		}
 	}
 	maps.DeleteFunc(p.seen, func(topic string, s sighting) bool {

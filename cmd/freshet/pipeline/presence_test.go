@@ -51,6 +51,14 @@ func TestPresence(t *testing.T) {
 	expect(without, asked...)
 	look(5*time.Second, all)
 	expect(all, "never", "unheard of")
+	// A topic that is named from now on, by rules that are loaded, is given as long to appear as the others were.
+	all["later"], asked = 0, append(asked, "later")
+	for range 7 {
+		look(5*time.Second, all)
+		expect(all, "never", "unheard of")
+	}
+	look(5*time.Second, all)
+	expect(all, "never", "unheard of", "later")
 	look(time.Hour, without) // Kafka was away
 	if gone := p.gone(asked); len(gone) != 0 {
 		t.Errorf("gone %q after an hour without a look", gone)

@@ -15,13 +15,20 @@ type progress struct {
 type mark struct {
 	watermark time.Time // zero when not known yet
 	groups    int
+	waiting   int       // rules that are not judged because some input is read under other rules
+	since     time.Time // when they began to wait, zero when none does
 }
 
-func (p *progress) set(partition int32, m mark) {
+func (p *progress) set(partition int32, m mark, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seen == nil {
 		p.seen = map[int32]mark{}
+	}
+	if m.since = p.seen[partition].since; m.waiting == 0 {
+		m.since = time.Time{}
+	} else if m.since.IsZero() {
+		m.since = now
 	}
 	p.seen[partition] = m
 }
@@ -54,6 +61,18 @@ func (p *progress) summary(now time.Time) (delay time.Duration, groups int) {
 		}
 	}
 	return delay, groups
+}
+
+// waiting returns how many rules have been waiting for longer than a while, in the partition that has most of them.
+func (p *progress) waiting(now time.Time, while time.Duration) (rules int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.seen {
+		if m.waiting > 0 && now.Sub(m.since) > while {
+			rules = max(rules, m.waiting)
+		}
+	}
+	return rules
 }
 
 // rate turns counts into a rate over the last seconds.

@@ -37,7 +37,7 @@ func TestStateIsRestoredBehindAnOpenTransaction(t *testing.T) {
 	commit := cluster.OpenTransaction(t, p.names.State, 0, []byte("key"), []byte("of no version"))
 	opened := make(chan error, 1)
 	go func() {
-		_, err := p.openEvaluate(t.Context(), kafka.Claim{Topic: p.names.Panes, Partitions: p.panePartitions})
+		_, err := p.openEvaluate(t.Context(), p.loaded.Load(), kafka.Claim{Topic: p.names.Panes, Partitions: p.panePartitions})
 		opened <- err
 	}()
 	select {

@@ -23,11 +23,11 @@ type rig struct {
 	cluster kafkatest.Cluster
 	client  *kafka.Client
 	prefix  string // of all topics
-	rules   *rules.Set
 	config  string
-	started int
+	started []*pipeline.Pipeline
 
 	mu    sync.Mutex
+	files []rules.File // as they are now
 	found []*finding.Finding
 }
 
@@ -35,14 +35,31 @@ type rig struct {
 func newRig(t *testing.T, cluster kafkatest.Cluster, configuration, ruleFile string) *rig {
 	t.Helper()
 	r := &rig{t: t, cluster: cluster, client: cluster.Client(t), prefix: kafkatest.Name("rig")}
-	fill := func(text string) string { return strings.ReplaceAll(text, "PREFIX", r.prefix) }
-	r.config = fill(configuration)
-	set, problems := rules.Parse("rules.yaml", []byte(fill(ruleFile)))
-	if set == nil {
-		t.Fatal(problems)
-	}
-	r.rules = set
+	r.config = strings.ReplaceAll(configuration, "PREFIX", r.prefix)
+	r.write(ruleFile)
 	return r
+}
+
+// write changes the rule file. Nobody watches it.
+func (r *rig) write(ruleFile string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files = []rules.File{{Name: "rules.yaml", Content: []byte(strings.ReplaceAll(ruleFile, "PREFIX", r.prefix))}}
+}
+
+func (r *rig) read() ([]rules.File, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files, nil
+}
+
+// reload has a process, counted from 0, load a rule file.
+func (r *rig) reload(process int, ruleFile string) {
+	r.t.Helper()
+	r.write(ruleFile)
+	if err := r.started[process].Reload(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // follow collects the findings. It is called once freshet has made their topic.
@@ -71,21 +88,28 @@ func (r *rig) follow() {
 // start runs roles as a process would and returns what ends them.
 func (r *rig) start(targets pipeline.Targets) (stop func()) {
 	r.t.Helper()
-	r.started++
 	brokers, err := json.Marshal(r.cluster.Brokers)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	text := fmt.Sprintf("kafka: {brokers: %s, namespace: %s, instance: process-%d}\nhttp: {listen: \"127.0.0.1:0\"}\n%s\n",
-		brokers, r.prefix, r.started, r.config)
+		brokers, r.prefix, len(r.started)+1, r.config)
 	cfg, faults := config.Parse("freshet.yaml", []byte(text), func(string) (string, bool) { return "", false })
 	if len(faults) > 0 {
 		r.t.Fatal(faults)
 	}
-	p, err := pipeline.New(pipeline.Options{Config: cfg, Rules: r.rules, Targets: targets, Log: kafkatest.Logger(r.t), Version: "test"})
+	files, _ := r.read()
+	set, problems := rules.ParseFiles(files)
+	if set == nil {
+		r.t.Fatal(problems)
+	}
+	p, err := pipeline.New(pipeline.Options{
+		Config: cfg, Rules: set, Files: files, Read: r.read, Targets: targets, Log: kafkatest.Logger(r.t), Version: "test",
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.started = append(r.started, p)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
@@ -140,7 +164,7 @@ func (r *rig) every(pause time.Duration, f func()) (stop func()) {
 	return stop
 }
 
-// all returns the settled findings of an alert in short: state and the given labels.
+// all returns the settled findings of an alert in short: state and the given labels, and "reason".
 func (r *rig) all(alert string, labels ...string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -151,6 +175,9 @@ func (r *rig) all(alert string, labels ...string) []string {
 		}
 		line := string(f.State)
 		for _, name := range labels {
+			if name == "reason" && f.Reason != "" {
+				line += " (" + f.Reason + ")"
+			}
 			if v := strings.TrimPrefix(f.Labels.Get(name), r.prefix); v != "" {
 				line += " " + v
 			}

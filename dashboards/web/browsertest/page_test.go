@@ -313,6 +313,17 @@ func TestPageIsReadByKeyboardAndOnAPhone(t *testing.T) {
 	b.do(chromedp.Click("#firing summary"))
 	b.wait("document.documentElement.scrollWidth", "360")
 
+	// Rule files with a fault: their lines are as they stand, and scroll where they are too long.
+	b.wait("document.querySelector('#rules-problem').hidden", "true")
+	problem := "rules.yaml:8:21: error: " + strings.Repeat(hostile, 3) + "\n    8 |   when: x\n      |         ^"
+	p.set(func(p *pipeline) { p.status.RulesProblem, p.status.RulesProblemSince = problem, now })
+	b.wait("document.querySelector('#rules-problem').hidden", "false")
+	b.wait(text("#rules-problem pre"), problem)
+	b.wait(`/^Since \d\d:\d\d:\d\d the rule files cannot be loaded/.test(document.querySelector("#rules-problem p").textContent)`, "true")
+	b.wait("document.documentElement.scrollWidth", "360")
+	p.set(func(p *pipeline) { p.status.RulesProblem = "" })
+	b.wait("document.querySelector('#rules-problem').hidden", "true")
+
 	b.wait("document.querySelector('.plot').getAttribute('aria-label').includes('threshold 100, firing')", "true")
 	b.do(chromedp.Focus(".plot"), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
 	b.wait("document.querySelectorAll('.plot .cursor').length", "1")

@@ -81,6 +81,11 @@ function showStatus() {
   setText(notice, text);
   notice.hidden = text === '';
   notice.dataset.state = status.state;
+  const problem = status.rules_problem;
+  setText(byId('rules-problem-text'), problem ? problem.text : '');
+  setText(byId('rules-problem-since'), problem
+    ? `Since ${clock(problem.since_ms)} the rule files cannot be loaded as they are. Nothing has changed: the rules from before go on.` : '');
+  byId('rules-problem').hidden = !problem;
 }
 
 function showAlerts() {

@@ -158,7 +158,11 @@ func (p *Program) CPU() time.Duration {
 
 // Ask returns the status and body of an address of the program, or why there is none.
 func (p *Program) Ask(ctx context.Context, path string) (int, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(p.Page, "/")+path, nil)
+	return p.request(ctx, http.MethodGet, path)
+}
+
+func (p *Program) request(ctx context.Context, method, path string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(p.Page, "/")+path, nil)
 	if err != nil {
 		return 0, "", fmt.Errorf("asking freshet for %s: %w", path, err)
 	}
@@ -172,6 +176,16 @@ func (p *Program) Ask(ctx context.Context, path string) (int, string, error) {
 		return 0, "", fmt.Errorf("reading the answer of freshet to %s: %w", path, err)
 	}
 	return res.StatusCode, string(body), nil
+}
+
+// Post posts nothing to an address of the program and returns as Get does.
+func (p *Program) Post(path string) (int, string) {
+	p.t.Helper()
+	status, body, err := p.request(p.t.Context(), http.MethodPost, path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return status, body
 }
 
 // Get returns the status and body of an address of the program; without an answer the status is 0 and the body says why.
