@@ -32,7 +32,7 @@ func NewHandover() *Handover { return &Handover{asked: make(chan *successor)} }
 // committed, and they are closed; from there on next opens tasks for the partitions. To returns when all tasks from
 // before are closed. While brokers are away it waits, and the tasks before stand still.
 //
-// Of next, Topics, Match, StartAt, Open and Join count; all else stays as it is. To fails only where next is not
+// Of next, Topics, Match, StartAt, FromOldest, Open and Join count; all else stays as it is. To fails only where next is not
 // complete, and with ctx, which must end when that of Run does.
 func (h *Handover) To(ctx context.Context, next Stage) error {
 	if err := next.validate(); err != nil {
@@ -109,6 +109,7 @@ func (r *run) succeed(ctx context.Context) (stays bool) {
 	r.next = nil
 	r.closeAll()
 	r.s.Topics, r.s.Match, r.s.StartAt, r.s.Open, r.s.Join = n.stage.Topics, n.stage.Match, n.stage.StartAt, n.stage.Open, n.stage.Join
+	r.s.FromOldest = n.stage.FromOldest
 	r.member.topics, r.member.match = r.s.Topics, r.s.Match
 	switch {
 	case n.counts == nil:

@@ -33,6 +33,8 @@ type Stage struct {
 	// StartAt is where a partition without a committed offset starts: at the first record of that time or later, from
 	// the oldest when it is zero.
 	StartAt time.Time
+	// FromOldest are topics that start from the oldest record all the same.
+	FromOldest []string
 	// FlushInterval is the time between transactions (default 100 ms).
 	FlushInterval time.Duration
 	// LeaveOnStop has the member leave the group when Run ends, so that others take over its partitions at once. Without

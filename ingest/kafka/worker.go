@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -202,7 +203,11 @@ func (r *run) claim(ctx context.Context, tp topicPartition) (Claim, error) {
 		}
 	}
 	if c.Offset < 0 {
-		if c.Offset, err = r.c.startOffset(ctx, r.reader, tp, r.s.StartAt); err != nil {
+		start := r.s.StartAt
+		if slices.Contains(r.s.FromOldest, tp.topic) {
+			start = time.Time{}
+		}
+		if c.Offset, err = r.c.startOffset(ctx, r.reader, tp, start); err != nil {
 			return c, err
 		}
 	}

@@ -25,6 +25,7 @@ type accumulate struct {
 	partition int32
 	acc       *detect.Accumulator
 	reports   *reporter
+	own       bool // it reads a topic of freshet's own, whose silence is no news
 	decoder   ingest.Decoder
 	batch     ingest.Batch
 	dead      []kafka.Message
@@ -42,6 +43,7 @@ func (p *Pipeline) accumulateStage(l *loaded) kafka.Stage {
 		Instance:      p.instance("accumulate"),
 		Topics:        l.inputs.names(),
 		Match:         l.inputs.matcher(),
+		FromOldest:    []string{p.names.Findings}, // which alerts fire is known from all of it
 		StartAt:       l.at.Add(-l.rules.LongestWindow() - longestLateness(l.rules)),
 		FlushInterval: p.cfg.Detect.FlushInterval,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
@@ -72,6 +74,7 @@ func (p *Pipeline) openAccumulate(l *loaded, c kafka.Claim) (kafka.Task, error) 
 			slog.String("topic", c.Topic), slog.Int("partition", int(c.Partition)), slog.Any("error", err))
 	}
 	t := &accumulate{p: p, partition: c.Partition, acc: acc, decoder: decoder, records: p.metrics.reads(c.Topic)}
+	t.own = input.Signal == ingest.Findings
 	t.reports = newReporter(l.rules, c.Topic, cmp.Or(name, c.Topic), input.Signal)
 	return t, nil
 }
@@ -118,7 +121,7 @@ func (t *accumulate) Take(now time.Time) (kafka.Output, error) {
 	}
 	messages = append(messages, t.dead...)
 	t.dead = nil
-	if t.reports.due(now) {
+	if !t.own && t.reports.due(now) {
 		stats := t.acc.Stats()
 		m, err := t.p.reportMessage(t.reports.report(t.partition, &stats, now))
 		if err != nil {

@@ -47,6 +47,9 @@ type Input struct {
 
 // Decoder returns the decoder of the topic's records.
 func (in Input) Decoder(cfg *config.Config) (ingest.Decoder, error) {
+	if in.Signal == ingest.Findings {
+		return new(findings), nil
+	}
 	return format.New(in.Signal, in.Format, format.Limits{MaxRecordBytes: int(cfg.Ingest.MaxRecordBytes)})
 }
 
@@ -149,6 +152,9 @@ func Inputs(cfg *config.Config, set *rules.Set) map[string]Input {
 			}
 		}
 	}
+	if readsFindings(set) {
+		inputs[NamesIn(cfg.Kafka.Namespace).Findings] = Input{Signal: ingest.Findings}
+	}
 	for _, t := range cfg.Ingest.Topics {
 		if t.Pattern != "" {
 			continue
@@ -198,6 +204,9 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 	var specs []kafka.TopicSpec
 	inputs := Inputs(cfg, set)
 	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		if inputs[name].Signal == ingest.Findings {
+			continue
+		}
 		keys := deleteAfter(settings.Retention)
 		// The broker's clock tells a sender's clock that runs ahead.
 		keys["message.timestamp.type"] = "LogAppendTime"
