@@ -92,7 +92,7 @@ func modelledRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 
 func TestModelsAsOracle(t *testing.T) {
 	cases := 150
-	if testing.Short() {
+	if testing.Short() || raced {
 		cases = 30
 	}
 	total := 0

@@ -244,7 +244,7 @@ func fleetRecords(rnd *rand.Rand, seconds int) []ingest.Record {
 // without; what others find is true, and in the end all rules that are left are judged.
 func TestRulesChangeAtDifferentTimes(t *testing.T) {
 	cases := uint64(60)
-	if testing.Short() {
+	if testing.Short() || raced {
 		cases = 20
 	}
 	firing, uncommon := 0, 0
