@@ -15,15 +15,25 @@ type File struct {
 	Content []byte
 }
 
-// Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. The
-// problems are those of all files, in order; with an error among them the set is nil. The error is about reading files
-// only: a file that cannot be read, a glob that fits none.
+// Load reads and checks the files of all paths, as Read and ParseFiles do. The problems are those of all files, in order;
+// with an error among them the set is nil. The error is about reading files only.
 func Load(paths []string) (*Set, []Problem, error) {
+	files, err := Read(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, problems := ParseFiles(files)
+	return set, problems, nil
+}
+
+// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. It fails on a file that
+// cannot be read and on a glob that fits none.
+func Read(paths []string) ([]File, error) {
 	var names []string
 	for _, path := range paths {
 		found, err := expand(path)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, name := range found {
 			if !slices.Contains(names, name) {
@@ -35,12 +45,11 @@ func Load(paths []string) (*Set, []Problem, error) {
 	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading rules: %w", err)
+			return nil, fmt.Errorf("reading rules: %w", err)
 		}
 		files = append(files, File{Name: name, Content: content})
 	}
-	set, problems := ParseFiles(files)
-	return set, problems, nil
+	return files, nil
 }
 
 // expand returns the files of a path, sorted.
@@ -74,12 +83,20 @@ func Parse(file string, content []byte) (*Set, []Problem) {
 	return ParseFiles([]File{{Name: file, Content: content}})
 }
 
-// ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems.
+// ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems. There are
+// no notes among them: those are for whoever writes the rules; CheckFiles gives them too.
 func ParseFiles(files []File) (*Set, []Problem) {
+	set, problems := CheckFiles(files)
+	return set, slices.DeleteFunc(problems, func(p Problem) bool { return p.Severity == Note })
+}
+
+// CheckFiles is ParseFiles with notes.
+func CheckFiles(files []File) (*Set, []Problem) {
 	var problems []Problem
 	var list []*Rule
 	names := map[string]*groupDraft{}
 	alerts := map[string]identity{}
+	twins := map[uint64]twin{}
 	for _, file := range files {
 		d := newDocument(file.Name, file.Content)
 		for _, g := range d.groups() {
@@ -90,6 +107,7 @@ func ParseFiles(files []File) (*Set, []Problem) {
 				g.expand(draft)
 				g.checkIdentity(draft, alerts)
 				if r := g.check(draft); r != nil {
+					g.checkTwin(draft, r, twins)
 					list = append(list, r)
 				}
 			}
