@@ -2,11 +2,13 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"text/template/parse"
+	"time"
 
 	"github.com/freshet-dev/freshet/rules/expr"
 )
@@ -36,7 +38,9 @@ func (d *document) partDoubts(key string, p pair, found expr.Faults) {
 func (g *groupDraft) lint(draft *ruleDraft, r *Rule) {
 	g.lintTimes(draft, r)
 	g.lintMissing(draft, r)
-	g.lintKeys(draft)
+	if len(r.By) == len(draft.by) { // all of them compile
+		g.lintKeys(draft)
+	}
 	for i, l := range r.Labels {
 		g.lintLabel(draft, &r.Labels[i], l.Name)
 	}
@@ -64,6 +68,24 @@ func (g *groupDraft) lintTimes(draft *ruleDraft, r *Rule) {
 			d.add(Warning, d.at(l.scalar, 0, len(l.text)), "`forget_after` of 0s is the default, 1d", "write the shortest time that will do, as in forget_after: 1m, or remove it")
 		}
 		break
+	}
+}
+
+// lintObjective reports severities of an slo that would need more than everything to be bad.
+func (g *groupDraft) lintObjective(s *sloDraft, window time.Duration, budget float64) {
+	least := map[string]float64{}
+	for _, b := range burns {
+		share := b.budget * float64(window) / float64(b.long) * budget
+		if known, ok := least[b.severity]; !ok || share < known {
+			least[b.severity] = share
+		}
+	}
+	objective := s.texts["objective"]
+	for _, severity := range slices.Sorted(maps.Keys(least)) {
+		if share := least[severity]; share >= 1 {
+			g.document.add(Warning, g.document.at(objective, 0, len(objective.text)),
+				fmt.Sprintf("`%s` never holds at this objective: %.0f %% would have to be bad", severity, share*100), "set a higher objective, or a shorter window")
+		}
 	}
 }
 
@@ -126,7 +148,7 @@ func plainName(text string) string {
 	return text
 }
 
-// lintLabel reports a label that changes with the measure: an alert is known by its labels.
+// lintLabel reports a label that differs from time to time: an alert is known by its labels.
 func (g *groupDraft) lintLabel(draft *ruleDraft, t *Template, name string) {
 	if t.compiled == nil {
 		return
@@ -142,7 +164,7 @@ func (g *groupDraft) lintLabel(draft *ruleDraft, t *Template, name string) {
 		}
 		if at, variable, ok := printedMeasure(one.Root); ok {
 			offset := max(at-len(preamble), 0)
-			g.document.add(Warning, g.document.at(s, offset, len(variable)), name+": a label with "+variable+" in it changes with the measure, and each value is another alert", "write it as an annotation")
+			g.document.add(Warning, g.document.at(s, offset, len(variable)), name+": a label with "+variable+" in it is another one each time the alert fires, so that no silence knows it again", "write it as an annotation")
 			return
 		}
 	}
@@ -218,6 +240,9 @@ func (g *groupDraft) checkTwin(draft *ruleDraft, r *Rule, twins map[uint64]twin)
 		twins[key] = twin{r, draft.texts["alert"].place}
 		return
 	}
+	if first.rule.Name == r.Name && first.rule.Group == r.Group && slices.Equal(texts(first.rule.Labels), texts(r.Labels)) {
+		return // an error by now: one alert would be two
+	}
 	d := g.document
 	d.rule = r.Name
 	defer func() { d.rule = "" }()
@@ -226,4 +251,13 @@ func (g *groupDraft) checkTwin(draft *ruleDraft, r *Rule, twins map[uint64]twin)
 		hint = "for one alert of several severities write when: {warning: …, critical: …}"
 	}
 	d.add(Warning, draft.texts["alert"].place, fmt.Sprintf("this says the same as %s in %s, line %d", first.rule.Name, first.rule.File, first.place.line), hint)
+}
+
+// texts returns names and texts of labels.
+func texts(templates []Template) []string {
+	out := make([]string, len(templates))
+	for i, t := range templates {
+		out[i] = t.Name + "=" + t.Text
+	}
+	return out
 }

@@ -115,6 +115,7 @@ func (g *groupDraft) expand(draft *ruleDraft) {
 		conditions[b.severity] = append(conditions[b.severity], fmt.Sprintf("total.over(%q) >= %d && %s > %s && %s > %s",
 			expr.FormatDuration(b.long), s.minimum, ratio(b.long), limit, ratio(b.short), limit))
 	}
+	g.lintObjective(s, window, budget)
 	text := strconv.FormatFloat(budget, 'g', 12, 64)
 	draft.let = slices.Concat(draft.let, []pair{
 		{name: "good", place: s.texts["good"].place, value: s.texts["good"]},

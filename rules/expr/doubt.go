@@ -81,32 +81,17 @@ func (d *doubts) never(s scope, e ast.Expr, message string) {
 		return
 	}
 	c := p.conflict
-	hint := "`" + c.of + "` is " + c.is.String()
-	if new(prover).holds(c.scope, c.e, true) { // not by itself: it contradicts what is asked beside it
-		hint = "what stands beside it asks that `" + c.of + "` is " + c.is.String()
+	hint := c.String()
+	switch alone := !new(prover).holds(c.scope, c.e, c.so); {
+	case !alone: // it contradicts what is asked beside it
+		hint = "what stands beside it asks that " + hint
 		if len(c.is.texts) > 0 && len(c.is.others) == 0 {
-			hint += "; for one of several texts write " + c.of + ` in ["a", "b"]`
+			hint += "; for one of several texts write " + c.scope.readable(c.of) + ` in ["a", "b"]`
 		}
-	} else if c.is.texts == nil && c.is.low == anyExtent().low && c.is.high == anyExtent().high {
-		hint = ""
-		if name, ok := d.folded(c.e); ok {
-			hint = "`" + c.of + "` is in " + name + " case"
-		}
+	case c.is.texts == nil && c.partOf == nil && c.is.low == anyExtent().low && c.is.high == anyExtent().high: // a text
+		hint = "`" + c.scope.readable(c.of) + "` is in " + c.of.AsCall().FunctionName() + " case"
 	}
 	d.doubt(c.scope, c.e, message, hint)
-}
-
-// folded says which case the compared text is in.
-func (d *doubts) folded(e ast.Expr) (name string, ok bool) {
-	for _, arg := range e.AsCall().Args() {
-		if arg.Kind() != ast.CallKind {
-			continue
-		}
-		if name := arg.AsCall().FunctionName(); name == "lower" || name == "upper" {
-			return name, true
-		}
-	}
-	return "", false
 }
 
 // whyAlways says what makes a comparison true.
@@ -115,7 +100,7 @@ func (d *doubts) whyAlways(s scope, e ast.Expr) string {
 	if p.holds(s, e, false) || p.conflict == nil || p.conflict.is.texts != nil {
 		return ""
 	}
-	return "`" + p.conflict.of + "` is " + p.conflict.is.String()
+	return p.conflict.String()
 }
 
 // parts reports the parts of a condition that never hold and, where judged, those that always do. The condition itself

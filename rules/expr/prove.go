@@ -68,8 +68,11 @@ type prover struct {
 type conflict struct {
 	scope scope
 	e     ast.Expr
-	of    string // the value
-	is    extent // what it is known to be
+	so    bool
+	of    ast.Expr // the value
+	is    extent   // what it is known to be
+	// partOf is what it is known to be a part of, nil for none.
+	partOf ast.Expr
 }
 
 // assume returns what is known besides when a condition is, or is not, so; ok is false when that cannot be.
@@ -141,8 +144,8 @@ func (p *prover) either(f facts, a, b []branch) (facts, bool) {
 }
 
 // impossible notes the comparison that cannot be so.
-func (p *prover) impossible(s scope, e ast.Expr, of ast.Expr, is extent, f facts) (facts, bool) {
-	p.conflict = &conflict{scope: s, e: e, of: s.readable(of), is: is}
+func (p *prover) impossible(c conflict, f facts) (facts, bool) {
+	p.conflict = &c
 	return f, false
 }
 
@@ -166,11 +169,15 @@ func (p *prover) ordered(s scope, e ast.Expr, so bool, f facts) (facts, bool) {
 	}
 	// The left side is the greater one now.
 	strict := name == operators.Greater
-	if a.high < b.low || a.high == b.low && (strict || a.highOpen || b.lowOpen) || strict && s.isPart(left, right) {
+	if strict && s.isPart(left, right) {
+		return p.impossible(conflict{scope: s, e: e, so: so, of: left, partOf: right}, f)
+	}
+	if a.high < b.low || a.high == b.low && (strict || a.highOpen || b.lowOpen) {
+		of, is := left, a
 		if left.Kind() == ast.LiteralKind {
-			return p.impossible(s, e, right, b, f)
+			of, is = right, b
 		}
-		return p.impossible(s, e, left, a, f)
+		return p.impossible(conflict{scope: s, e: e, so: so, of: of, is: is}, f)
 	}
 	a, b = a.atLeast(b.low, strict || b.lowOpen), b.atMost(a.high, strict || a.highOpen)
 	a.missing, b.missing = false, false
@@ -214,13 +221,13 @@ func (p *prover) equal(s scope, e ast.Expr, so bool, f facts) (facts, bool) {
 	a, b := p.number(s, left, f), p.number(s, right, f)
 	if !so {
 		if !a.missing && !b.missing && a.isPoint() && b.isPoint() && a.low == b.low {
-			return p.impossible(s, e, left, a, f)
+			return p.impossible(conflict{scope: s, e: e, so: so, of: left, is: a}, f)
 		}
 		return f, true
 	}
 	joint := a.atLeast(b.low, b.lowOpen).atMost(b.high, b.highOpen)
 	if joint.empty() {
-		return p.impossible(s, e, left, a, f)
+		return p.impossible(conflict{scope: s, e: e, so: so, of: left, is: a}, f)
 	}
 	joint.missing = false
 	return p.note(s, left, joint, f), true
@@ -269,7 +276,7 @@ func (p *prover) texts(s scope, e, x ast.Expr, words []string, so bool, f facts)
 		next = is.oneOf(s.reached(x, words))
 	}
 	if next.texts != nil && len(next.texts) == 0 {
-		return p.impossible(s, e, x, is, f)
+		return p.impossible(conflict{scope: s, e: e, so: so, of: x, is: is}, f)
 	}
 	return f.with(key, next), true
 }
@@ -287,4 +294,20 @@ func (s scope) reached(x ast.Expr, words []string) []string {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return never != "" && strings.ContainsAny(w, never) })
+}
+
+// String says what the value is known to be.
+func (c *conflict) String() string {
+	of := "`" + c.scope.readable(c.of) + "` is "
+	switch to := c.scope.refs[c.of.ID()]; {
+	case c.partOf != nil:
+		return of + "at most `" + c.scope.readable(c.partOf) + "`"
+	case to != nil && to.kind == toField && c.is.isPoint():
+		for _, constant := range c.scope.constants {
+			if constant.class == to.field.class && constant.value == c.is.low {
+				return of + constant.name
+			}
+		}
+	}
+	return of + c.is.String()
 }
