@@ -26,24 +26,36 @@ func (s Severity) String() string { return severityNames[s] }
 func ParseSeverity(name string) (Severity, error) {
 	i := slices.Index(severityNames[Error:], name)
 	if i < 0 {
-		return 0, fmt.Errorf("%q is no severity of a problem: error, warning or note", name)
+		return 0, fmt.Errorf("%q is no severity of a problem, expected error, warning or note", name)
 	}
 	return Error + Severity(i), nil
 }
 
+// MarshalText writes what String returns.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what ParseSeverity does.
+func (s *Severity) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSeverity(string(text))
+	return err
+}
+
 // Problem is one thing wrong with a rule file, and where.
 type Problem struct {
-	File string
+	File string `json:"file"`
 	// Line and Column count from 1, columns in characters; Line 0 means the whole file. Length is how many characters
 	// the problem is about, on its line.
-	Line, Column, Length int
-	Severity             Severity
+	Line     int      `json:"line"`
+	Column   int      `json:"column"`
+	Length   int      `json:"length"`
+	Severity Severity `json:"severity"`
 	// Rule is the name of the rule, "" outside rules.
-	Rule string
+	Rule string `json:"rule,omitempty"`
 	// Message says what is wrong and what was expected, Hint what to write instead ("" for none).
-	Message, Hint string
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 	// Source is the line of the file.
-	Source string
+	Source string `json:"source,omitempty"`
 }
 
 // String returns the problem in one line: file:line:column: severity: message (hint).

@@ -10,9 +10,6 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// The keys of an `slo`.
-var sloKeys = []string{"objective", "good", "total", "window", "minimum"} //nolint:gochecknoglobals // constant table
-
 // What an slo has where it says nothing.
 const (
 	defaultSLOWindow  = 30 * 24 * time.Hour
