@@ -98,6 +98,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 		g.compile(draft, r)
 	}
 	g.checkLabels(draft, r)
+	g.lint(draft, r)
 	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
 		return nil
 	}
@@ -258,6 +259,9 @@ func (g *groupDraft) where(draft *ruleDraft, r *Rule) {
 		}
 		where, faults := expr.CompileWhere(s.text, r.From)
 		d.expression("where", s, faults)
+		if where != nil {
+			d.doubts("where", s, where.Doubts)
+		}
 		switch {
 		case where == nil:
 		case r.Where == nil:
@@ -306,6 +310,9 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 		return
 	}
 	r.When = program
+	for i, found := range program.Doubts {
+		d.partDoubts(parts[i].Key(), from[i], found)
+	}
 	if r.Interval > 0 {
 		g.checkReach(r, slices.Concat(draft.when, []pair{{value: draft.texts["value"]}})[0].value)
 	}

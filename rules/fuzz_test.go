@@ -21,9 +21,21 @@ func FuzzParse(f *testing.F) {
 			f.Add(content)
 		}
 	}
+	for _, rule := range []string{
+		"from: spans, let: {errors: count(status == ERROR), ratio: errors / count()}, when: {warning: ratio > 0.05, critical: ratio > 0.2}, until: {critical: ratio < 0.1}, value: ratio",
+		"from: spans, slo: {objective: 99.9%, good: count(status != ERROR), total: count(), window: 7d, minimum: 1_000}",
+		"from: spans, slo: {objective: 0.5, good: count(), total: count()}, until: count() < 1",
+		"from: metrics, by: [host.name], when: 'increase(metric(\"a\").count) > 5 && sum(last(metric(\"b\"))).outlier() > 4'",
+		"from: logs, by: {user: user.id}, when: fresh(source.ip) > 0 || before(severity >= ERROR, severity < INFO) >= 5, max_groups: 5",
+		"from: metrics, when: 'max(metric(\"a\")).forecast(\"4h\", \"6h\") >= 1 || changed(last(metric(\"a\")), \"2h\")', for: 1s, forget_after: 0s",
+		"from: logs, let: {n: count()}, when: n < n.lower(\"1d\", \"2h\") || n.anomaly() > 4, on_missing: resolve, new_group_delay: 1h, notify: false, labels: {a: '{{ $values.n }}'}",
+		"from: logs, when: count() > 5 && count() < 3 || absent(), on_missing: keep",
+	} {
+		f.Add([]byte("groups: [{name: g, rules: [{alert: A, " + rule + "}]}]"))
+	}
 	f.Add([]byte("groups: [{name: g, rules: [{alert: \"A\\\n  B\", from: logs, when: count() > 1}]}]"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		set, problems := Parse("x.yaml", content)
+		set, problems := CheckFiles([]File{{"x.yaml", content}})
 		bad := false
 		for _, p := range problems {
 			bad = bad || p.Severity == Error

@@ -83,12 +83,20 @@ func Parse(file string, content []byte) (*Set, []Problem) {
 	return ParseFiles([]File{{Name: file, Content: content}})
 }
 
-// ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems.
+// ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems. There are
+// no notes among them: those are for whoever writes the rules; CheckFiles gives them too.
 func ParseFiles(files []File) (*Set, []Problem) {
+	set, problems := CheckFiles(files)
+	return set, slices.DeleteFunc(problems, func(p Problem) bool { return p.Severity == Note })
+}
+
+// CheckFiles is ParseFiles with notes.
+func CheckFiles(files []File) (*Set, []Problem) {
 	var problems []Problem
 	var list []*Rule
 	names := map[string]*groupDraft{}
 	alerts := map[string]identity{}
+	twins := map[uint64]twin{}
 	for _, file := range files {
 		d := newDocument(file.Name, file.Content)
 		for _, g := range d.groups() {
@@ -99,6 +107,7 @@ func ParseFiles(files []File) (*Set, []Problem) {
 				g.expand(draft)
 				g.checkIdentity(draft, alerts)
 				if r := g.check(draft); r != nil {
+					g.checkTwin(draft, r, twins)
 					list = append(list, r)
 				}
 			}

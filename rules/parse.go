@@ -11,18 +11,6 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// The keys of a rule file, of a group and of a rule, in the order in which people write them.
-var (
-	fileKeys = []string{"groups"}                                                                                  //nolint:gochecknoglobals // constant table
-	ruleKeys = []string{"alert", "record", "enabled", "from", "topic", "where", "by", "window", "interval", "let", //nolint:gochecknoglobals // constant table
-		"when", "until", "value", "slo", "for", "keep_firing_for", "lateness", "on_missing", "forget_after", "new_group_delay",
-		"max_groups", "notify", "labels", "annotations"}
-	// A group may have what all of its rules share.
-	sharedKeys = []string{"enabled", "from", "topic", "where", "by", "window", "interval", "for", "keep_firing_for", "lateness", //nolint:gochecknoglobals // constant table
-		"on_missing", "forget_after", "new_group_delay", "max_groups", "notify", "labels", "annotations"}
-	groupKeys = slices.Concat([]string{"name"}, sharedKeys, []string{"rules"}) //nolint:gochecknoglobals // constant table
-)
-
 // A groupDraft is a group as written.
 type groupDraft struct {
 	name     scalar

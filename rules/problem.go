@@ -2,39 +2,60 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Severity says how bad a Problem is.
 type Severity uint8
 
-// The severities: an error keeps the file from being loaded, a warning does not.
+// The severities, the worst first: an error keeps the file from being loaded; a warning is about what cannot be meant, or is
+// seldom meant; a note is about what would be of use to whoever is notified.
 const (
 	Error Severity = iota + 1
 	Warning
+	Note
 )
 
-// String returns "error" or "warning".
-func (s Severity) String() string {
-	if s == Warning {
-		return "warning"
+var severityNames = [...]string{Error: "error", Warning: "warning", Note: "note"} //nolint:gochecknoglobals // constant table
+
+// String returns "error", "warning" or "note".
+func (s Severity) String() string { return severityNames[s] }
+
+// ParseSeverity returns the severity that String names.
+func ParseSeverity(name string) (Severity, error) {
+	i := slices.Index(severityNames[Error:], name)
+	if i < 0 {
+		return 0, fmt.Errorf("%q is no severity of a problem, expected error, warning or note", name)
 	}
-	return "error"
+	return Error + Severity(i), nil
+}
+
+// MarshalText writes what String returns.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what ParseSeverity does.
+func (s *Severity) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSeverity(string(text))
+	return err
 }
 
 // Problem is one thing wrong with a rule file, and where.
 type Problem struct {
-	File string
+	File string `json:"file"`
 	// Line and Column count from 1, columns in characters; Line 0 means the whole file. Length is how many characters
 	// the problem is about, on its line.
-	Line, Column, Length int
-	Severity             Severity
+	Line     int      `json:"line"`
+	Column   int      `json:"column"`
+	Length   int      `json:"length"`
+	Severity Severity `json:"severity"`
 	// Rule is the name of the rule, "" outside rules.
-	Rule string
+	Rule string `json:"rule,omitempty"`
 	// Message says what is wrong and what was expected, Hint what to write instead ("" for none).
-	Message, Hint string
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 	// Source is the line of the file.
-	Source string
+	Source string `json:"source,omitempty"`
 }
 
 // String returns the problem in one line: file:line:column: severity: message (hint).
@@ -69,10 +90,7 @@ func (p Problem) Render(color bool) string {
 		}
 		return "\x1b[" + code + "m" + s + "\x1b[0m"
 	}
-	severityColor := "1;31"
-	if p.Severity == Warning {
-		severityColor = "1;33"
-	}
+	severityColor := [...]string{Error: "1;31", Warning: "1;33", Note: "1;36"}[p.Severity]
 	var b strings.Builder
 	b.WriteString(paint("1", p.place()+":") + " " + paint(severityColor, p.Severity.String()+":") + " " + paint("1", p.message()))
 	gutter := ""

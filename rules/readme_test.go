@@ -13,10 +13,26 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-const (
-	referenceBegin = "<!-- reference: begin; written by `go test ./rules -run TestReference -update` -->\n"
-	referenceEnd   = "<!-- reference: end -->\n"
-)
+// generated compares the part of README.md of a name with what the code says, and writes it with -update.
+func generated(t *testing.T, name, now string) {
+	t.Helper()
+	begin := "<!-- " + name + ": begin; written by `go test ./rules -run README -update` -->\n"
+	head, rest, ok := strings.Cut(readme(t), begin)
+	end := "<!-- " + name + ": end -->\n"
+	written, tail, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("README.md has no %s", name)
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(head+begin+now+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(now, written); diff != "" {
+		t.Errorf("the %s has changed (-code +README); write it with -update:\n%s", name, diff)
+	}
+}
 
 func readme(t *testing.T) string {
 	t.Helper()
@@ -52,22 +68,21 @@ func reference() string {
 	return b.String() + "\n"
 }
 
-func TestReference(t *testing.T) {
-	text := readme(t)
-	head, rest, ok := strings.Cut(text, referenceBegin)
-	written, tail, closed := strings.Cut(rest, referenceEnd)
-	if !ok || !closed {
-		t.Fatal("README.md has no reference")
+func TestReferenceOfREADME(t *testing.T) { generated(t, "reference", reference()) }
+
+// keyTable writes a table of keys.
+func keyTable(table []key) string {
+	var b strings.Builder
+	b.WriteString("| key | meaning | default |\n| --- | --- | --- |\n")
+	for _, k := range table {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, k.doc, k.otherwise)
 	}
-	if *update {
-		if err := os.WriteFile("README.md", []byte(head+referenceBegin+reference()+referenceEnd+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(reference(), written); diff != "" {
-		t.Errorf("the reference has changed (-code +README); write it with -update:\n%s", diff)
-	}
+	return strings.ReplaceAll(b.String(), "|  |", "| |")
+}
+
+func TestKeysOfREADME(t *testing.T) {
+	generated(t, "keys", "\n"+keyTable(ruleTable)+"\n")
+	generated(t, "slo keys", "\n"+keyTable(sloTable)+"\n")
 }
 
 // Every example loads, without a warning.

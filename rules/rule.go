@@ -15,6 +15,7 @@ import (
 
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules/expr"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // Rule is one entry of a rule file, checked and compiled. It does not change after loading.
@@ -133,7 +134,25 @@ func (h *hasher) numbers(numbers ...int64) {
 // out do not show.
 func (r *Rule) meaning() uint64 {
 	h := newHasher()
-	h.texts(r.Group, r.Name, r.From.String(), r.Topic, r.WhereText, r.When.Text)
+	h.texts(r.Group, r.Name)
+	r.hashMeaning(h)
+	return h.Sum64()
+}
+
+// likeness hashes all but the names and the severity: rules of an equal one say the same.
+func (r *Rule) likeness() uint64 {
+	h := newHasher()
+	r.hashMeaning(h)
+	for _, l := range r.Labels {
+		if l.Name != label.Severity {
+			h.texts(l.Name, l.Text)
+		}
+	}
+	return h.Sum64()
+}
+
+func (r *Rule) hashMeaning(h *hasher) {
+	h.texts(r.From.String(), r.Topic, r.WhereText, r.When.Text)
 	for _, k := range r.By {
 		h.texts(k.Label, k.Text)
 	}
@@ -158,7 +177,6 @@ func (r *Rule) meaning() uint64 {
 			h.numbers(few.value)
 		}
 	}
-	return h.Sum64()
 }
 
 // panes hashes all that decides what the panes of the rule hold.

@@ -10,9 +10,6 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// The keys of an `slo`.
-var sloKeys = []string{"objective", "good", "total", "window", "minimum"} //nolint:gochecknoglobals // constant table
-
 // What an slo has where it says nothing.
 const (
 	defaultSLOWindow  = 30 * 24 * time.Hour
@@ -115,6 +112,7 @@ func (g *groupDraft) expand(draft *ruleDraft) {
 		conditions[b.severity] = append(conditions[b.severity], fmt.Sprintf("total.over(%q) >= %d && %s > %s && %s > %s",
 			expr.FormatDuration(b.long), s.minimum, ratio(b.long), limit, ratio(b.short), limit))
 	}
+	g.lintObjective(s, window, budget)
 	text := strconv.FormatFloat(budget, 'g', 12, 64)
 	draft.let = slices.Concat(draft.let, []pair{
 		{name: "good", place: s.texts["good"].place, value: s.texts["good"]},

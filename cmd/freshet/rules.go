@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,33 +12,7 @@ import (
 )
 
 func rulesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, &cobra.Command{
-		Use:   "check FILE...",
-		Short: "Print everything that is wrong with rule files; exits 1 if anything is",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("no rule file is named, expected: freshet rules check FILE")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			set, problems, err := rules.Load(args)
-			if err != nil {
-				return err
-			}
-			faults := printProblems(cmd.ErrOrStderr(), problems)
-			if faults > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", plural(faults, "fault"))
-				return statusError(1)
-			}
-			files := map[string]bool{} // a folder or a glob stands for several
-			for _, r := range set.Rules {
-				files[r.File] = true
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s in %s, no fault\n", plural(len(set.Rules), "rule"), plural(len(files), "file"))
-			return nil
-		},
-	})
+	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, ruleCheckCommand(), ruleSchemaCommand())
 }
 
 // loadRules loads rule files and prints what is wrong with them; it fails if any has a fault.

@@ -20,6 +20,8 @@ type Where struct {
 	// Bounds are equalities that the predicate requires, all of them: who has many predicates can find by them those that
 	// a record may satisfy.
 	Bounds []Bound
+	// Doubts are what compiles and yet cannot be meant.
+	Doubts Faults
 }
 
 // Bound is an equality with texts: the Value of a record that satisfies it is one of Texts. Of equal Names the Values are
@@ -60,7 +62,7 @@ func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
 		return nil, faults
 	}
 	o := c.recordOperand(c.root)
-	w := &Where{Holds: o.asTruth(), Text: c.canonical(c.root)}
+	w := &Where{Holds: o.asTruth(), Text: c.canonical(c.root), Doubts: recordDoubts(c, c.root)}
 	if c.faults != nil {
 		return nil, inOrder(c.faults)
 	}

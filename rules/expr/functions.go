@@ -198,13 +198,15 @@ type Reference struct {
 	Kind string
 	// Signal is the signal that a field or constant belongs to, "" for functions.
 	Signal string
+	// Truth says that a function gives true or false.
+	Truth bool
 }
 
 // References returns the whole reference: functions, then the fields and constants of each signal.
 func References() []Reference {
 	var rows []Reference
 	for _, f := range functions() {
-		row := Reference{Name: f.name, Example: f.example, Doc: f.doc, Kind: "function"}
+		row := Reference{Name: f.name, Example: f.example, Doc: f.doc, Kind: "function", Truth: f.result == truth}
 		switch {
 		case f.aggregate:
 			row.Kind = "aggregate"

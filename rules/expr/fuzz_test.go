@@ -17,7 +17,10 @@ func seeds(f *testing.F) []string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	out := []string{typicalWhere, "a.`b-c` == r'\\d' // x\n && b", "'''x\ny''' == a.b", `count() >= 50 && p99(duration).over("1h") > 1.5 * p99(duration).offset("1d").zscore("2h")`, `changed(max(duration).forecast("1h", "2h")) || count().upper("1d").lower("none", "1h") < avg(duration).outlier()`, "\xff", "a\u0301.b == 1"}
+	out := []string{typicalWhere, "a.`b-c` == r'\\d' // x\n && b", "'''x\ny''' == a.b", `count() >= 50 && p99(duration).over("1h") > 1.5 * p99(duration).offset("1d").zscore("2h")`, `changed(max(duration).forecast("1h", "2h")) || count().upper("1d").lower("none", "1h") < avg(duration).outlier()`, "\xff", "a\u0301.b == 1",
+		`increase(metric("a").sum, b == 1) / rate(metric("a").count) > 1`, `sum(last(metric("a"), c > 1)) > 5`, `before(a.b == "x", !has(c.d)) >= 3 && fresh(a.b, c.d > 1) > 0`,
+		`changed(distinct(service.version), "2h") && count().offset("1d").forecast("1h", "6h") >= 5`, `(count(a.b) / count()).over("1h").previous() > 0.5 && count() >= 50`,
+		`count() < count().lower("1w") || count().expected("1d", "30m") > 2 ? count() > 5 && count() < 3 : !(count() >= 0)`, `a.b in ["x", "y"] && a.b == "z" || a.b.lower() != "A"`}
 	for line := range strings.Lines(string(content)) {
 		if _, source, found := strings.Cut(strings.TrimSpace(line), ": "); found {
 			out = append(out, source)
@@ -69,6 +72,27 @@ func FuzzCompileRecord(f *testing.F) {
 	})
 }
 
+// FuzzCompileRule compiles all that a rule can say about measures.
+func FuzzCompileRule(f *testing.F) {
+	f.Add("errors", "count(status == ERROR)", "warning", "errors / count() > 0.1", "critical", "errors > 100", "errors < 5", "errors")
+	f.Add("n", "max(duration)", "warning", "n > n.upper(\"1d\")", "critical", "changed(n)", "n.outlier() < 2", "n.forecast(\"1h\", \"2h\")")
+	f.Add("n", "count() > 5", "critical", "n && count() < 3", "warning", "n.over(\"1h\")", "!n", "count()")
+	f.Fuzz(func(t *testing.T, name, let, mild, first, harsh, second, until, value string) {
+		parts := []Part{
+			{RoleLet, name, let}, {RoleLet, name + "2", name + ".over(\"1h\")"}, {RoleWhen, mild, first}, {RoleWhen, harsh, second},
+			{RoleUntil, "", until}, {RoleValue, "", value},
+		}
+		o := Options{Signal: ingest.Spans, By: []Key{{Label: "service_name", Text: "service.name"}}, Interval: 5 * time.Second, Window: time.Minute}
+		p, faults := Compile(parts, o)
+		for i, part := range parts {
+			sound(t, part.Source, faults[i])
+			if p != nil && p.Doubts != nil {
+				sound(t, part.Source, p.Doubts[i])
+			}
+		}
+	})
+}
+
 func FuzzCompileCondition(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed, uint8(2))
@@ -93,7 +117,15 @@ func FuzzCompileCondition(f *testing.F) {
 			}
 			frame.Models = append(frame.Models, x)
 		}
-		p.Conditions[0].Holds(frame)
+		holds := p.Conditions[0].Holds(frame)
+		for _, faults := range p.Doubts {
+			sound(t, source, faults)
+			for _, d := range faults {
+				if holds && strings.HasPrefix(d.Message, "this never holds, so it") || !holds && strings.HasPrefix(d.Message, "this always holds, so it") {
+					t.Errorf("%q is %v, and %s", source, holds, d.Message)
+				}
+			}
+		}
 		if p.Conditions[0].Value != nil {
 			p.Conditions[0].Value(frame)
 			p.Conditions[0].Threshold(frame)

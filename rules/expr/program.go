@@ -151,6 +151,8 @@ type Program struct {
 	// ZeroOnEmpty: every read has a value over an empty window (count, rate, sum and distinct are 0, absent is 1), so a
 	// silent known group is judged; otherwise its state is kept.
 	ZeroOnEmpty bool
+	// Doubts are what compiles and yet cannot be meant, for each part that Compile was given; nil when there is nothing.
+	Doubts []Faults
 }
 
 // Condition is a `when`, or one severity's part of it.

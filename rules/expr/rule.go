@@ -61,7 +61,7 @@ func CompileCondition(source string, o Options) (*Program, Faults) {
 // Compile compiles all that a rule says about measures and splits it into the aggregates that panes keep and the closures
 // that judge a window. A let may use those before it. The faults are those of each part; with any, the result is nil.
 func Compile(parts []Part, o Options) (*Program, []Faults) {
-	b := builder{options: o, program: &Program{}, faults: make([]Faults, len(parts)), trend: rising}
+	b := builder{options: o, program: &Program{}, faults: make([]Faults, len(parts)), trend: rising, checked: map[int]*checked{}}
 	if o.Records {
 		b.trend = unknown
 		b.program.Conditions = []Condition{{Holds: func(*Frame) bool { return false }}}
@@ -69,14 +69,48 @@ func Compile(parts []Part, o Options) (*Program, []Faults) {
 	for _, role := range []Role{RoleLet, RoleWhen, RoleUntil, RoleValue} {
 		for i, part := range parts {
 			if part.Role == role {
-				b.faults[i] = b.add(part)
+				b.faults[i] = b.add(i, part)
 			}
 		}
 	}
 	if slices.ContainsFunc(b.faults, func(f Faults) bool { return len(f) > 0 }) {
 		return nil, b.faults
 	}
-	return b.finish(), b.faults
+	p := b.finish()
+	p.Doubts = b.doubts(parts)
+	return p, b.faults
+}
+
+// doubts returns what is odd about each part, nil when nothing is.
+func (b *builder) doubts(parts []Part) []Faults {
+	var out []Faults
+	add := func(i int, found Faults) {
+		if len(found) > 0 && out == nil {
+			out = make([]Faults, len(parts))
+		}
+		if len(found) > 0 {
+			out[i] = append(out[i], found...)
+		}
+	}
+	conditions := map[int]*checked{}
+	for i, part := range parts {
+		c := b.checked[i]
+		switch part.Role {
+		case RoleWhen, RoleUntil:
+			add(i, conditionDoubts(c, part.Role))
+		default:
+			d := &doubts{checked: c}
+			d.filters(c.root)
+			add(i, inOrder(d.found))
+		}
+		if part.Role == RoleWhen && part.Name != "" {
+			conditions[i] = c
+		}
+	}
+	for i, found := range severityDoubts(parts, conditions) {
+		add(i, found)
+	}
+	return out
 }
 
 // builder collects the parts of a rule.
@@ -87,27 +121,29 @@ type builder struct {
 	texts   []string // canonical, of all that decides a state
 	faults  []Faults
 	trend   trend
-	judged  []int // reads of the conditions
-	asked   []int // models of the conditions
+	judged  []int            // reads of the conditions
+	asked   []int            // models of the conditions
+	checked map[int]*checked // by the index of the part
 }
 
 // add compiles one part.
-func (b *builder) add(part Part) Faults {
+func (b *builder) add(i int, part Part) Faults {
 	if f := b.name(part); f != nil {
 		return Faults{*f}
 	}
-	faults := b.compile(part)
+	faults := b.compile(i, part)
 	if len(faults) > 0 && part.Role == RoleLet {
 		b.lets = append(b.lets, let{name: part.Name}) // others may use the name: it is there, though faulty
 	}
 	return faults
 }
 
-func (b *builder) compile(part Part) Faults {
+func (b *builder) compile(i int, part Part) Faults {
 	c, faults := check(part.Source, b.options.Signal, measureSide, b.options.By, b.lets...)
 	if faults != nil {
 		return faults
 	}
+	b.checked[i] = c
 	if part.Role == RoleWhen || part.Role == RoleUntil {
 		if faults := c.mustBe(truth, part.place()); faults != nil {
 			return faults
