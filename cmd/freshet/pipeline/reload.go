@@ -245,7 +245,7 @@ func (p *Pipeline) warn(problems []rules.Problem) {
 		if problem.Severity == rules.Warning {
 			level = slog.LevelWarn
 		}
-		p.log.Log(context.Background(), level, problem.String())
+		p.log.Log(context.Background(), level, "in a rule file", slog.String("problem", problem.String()))
 	}
 }
 
