@@ -39,8 +39,9 @@ func Freshet() Dashboard {
 		query{`max by (partition) (freshet_detect_watermark_delay_seconds{$of})`, "{{partition}}"})
 	l.chart("Decoded records by topic", "Log records, data points, spans and events: a Kafka record may hold many.", "cps",
 		query{rate("sum by (topic)", "freshet_detect_records_total"), "{{topic}}"})
-	l.chart("Groups", "Groups of all rules that are held in memory.", "short",
-		query{`sum(freshet_detect_groups{$of})`, "groups"}, query{`max(freshet_rules{$of})`, "rules"})
+	l.chart("Groups", "Groups of all rules that are held in memory, and rules. Some rules wait while detectors have different rule files.", "short",
+		query{`sum(freshet_detect_groups{$of})`, "groups"}, query{`max(freshet_rules{$of})`, "rules"},
+		query{`max(freshet_detect_waiting_rules{$of})`, "rules that wait"})
 
 	l.row("Agent")
 	l.chart("Received", "Log records, data points and spans that were received and acknowledged by Kafka.", "cps",

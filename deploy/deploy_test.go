@@ -262,6 +262,7 @@ func TestSystemdUnitIsHardened(t *testing.T) {
 		"Service.NoNewPrivileges": "yes", "Service.ProtectSystem": "strict", "Service.ProtectHome": "yes",
 		"Service.CapabilityBoundingSet": "", "Service.PrivateTmp": "yes", "Service.StateDirectory": "freshet",
 		"Service.MemoryDenyWriteExecute": "yes", "Install.WantedBy": "multi-user.target",
+		"Service.ExecReload": "/bin/kill -HUP $MAINPID",
 	} {
 		if got, found := keys[key]; !found || got != want {
 			t.Errorf("%s is %q, expected %q", key, got, want)

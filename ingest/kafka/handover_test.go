@@ -104,6 +104,48 @@ func TestHandoverToOtherTopics(t *testing.T) {
 	})
 }
 
+// One member goes over to another topic, alone: it gets all of it, and what both read stays as it is shared out.
+func TestHandoverOfOneMember(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		client := cluster.Client(t)
+		both, own := cluster.Topic(t, client, 4, nil), cluster.Topic(t, client, 2, nil)
+		handover := kafka.NewHandover()
+		var opened list[string]
+		stage := func(instance string, topics ...string) kafka.Stage {
+			return kafka.Stage{
+				Group: "alone-" + both, Instance: instance, Topics: topics, LeaveOnStop: true,
+				Open: func(_ context.Context, c kafka.Claim) (kafka.Task, error) {
+					opened.add(fmt.Sprintf("%s %t", instance, c.Topic == own))
+					return &fake{}, nil
+				},
+			}
+		}
+		count := func(want string) (n int) {
+			for _, o := range opened.all() {
+				if o == want {
+					n++
+				}
+			}
+			return n
+		}
+		first := stage("a", both)
+		first.Handover = handover
+		runStage(t, client, first)
+		within(t, 30*time.Second, "the first has all", func() bool { return count("a false") == 4 })
+		runStage(t, client, stage("b", both))
+		within(t, 30*time.Second, "the second has its share", func() bool { return count("b false") == 2 })
+		before := count("a false")
+		if err := handover.To(t.Context(), stage("a", both, own)); err != nil {
+			t.Fatal(err)
+		}
+		within(t, 30*time.Second, "the other topic is read", func() bool { return count("a true") == 2 && count("a false") >= before+2 })
+		if a, b := count("a false")-before, count("b false"); a != 2 || b != 2 || count("b true") != 0 {
+			t.Errorf("opened %q: the share of the topic that both read changed", opened.all())
+		}
+	})
+}
+
 // While what the tasks have cannot be committed the next stage waits: it begins behind all that was told.
 func TestHandoverWaitsForTheLastTransaction(t *testing.T) {
 	t.Parallel()

@@ -17,14 +17,18 @@ import (
 // topicsLimit is how long a reload waits for topics to be made.
 const topicsLimit = 30 * time.Second
 
-// errNoReload is returned by Reload where rules cannot change.
-var errNoReload = errors.New("the rules of this process are built in: there are no files to load anew")
+var (
+	// errNoReload is returned by Reload where rules cannot change, errStopping where freshet stops.
+	errNoReload = errors.New("the rules of this process are built in: there are no files to load anew")
+	errStopping = errors.New("freshet stops")
+)
 
 // reloads is what a process knows of the rule files. One goroutine, serveReloads, loads them.
 type reloads struct {
 	read     func() ([]rules.File, error)
 	problems func([]rules.Problem)
 	requests chan *reloadRequest
+	over     chan struct{} // closed when no more are answered
 
 	running sum // of the files that run
 	tried   sum // of those that were tried last, none when they are to be tried again
@@ -44,7 +48,7 @@ type reloadRequest struct {
 type sum [sha256.Size]byte
 
 func newReloads(o Options) *reloads {
-	r := &reloads{read: o.Read, problems: o.Problems, requests: make(chan *reloadRequest)}
+	r := &reloads{read: o.Read, problems: o.Problems, requests: make(chan *reloadRequest), over: make(chan struct{})}
 	r.running = sumOf(o.Files, nil)
 	r.tried = r.running
 	return r
@@ -103,7 +107,7 @@ func (e *ReloadError) Details(most int) string {
 }
 
 // Reload loads the rule files anew and has everything go over to them. It returns when that is done. An error says why it
-// could not be, and then nothing has changed: a *ReloadError, or that of ctx.
+// could not be, and then nothing has changed: a *ReloadError, or another when ctx ends or freshet stops.
 func (p *Pipeline) Reload(ctx context.Context) error { return p.reloads.ask(ctx, false) }
 
 // watchRules has the rules reloaded whenever their files change.
@@ -124,6 +128,8 @@ func (r *reloads) ask(ctx context.Context, ifChanged bool) error {
 	q := &reloadRequest{ifChanged: ifChanged, done: make(chan error, 1)}
 	select {
 	case r.requests <- q:
+	case <-r.over:
+		return errStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -137,6 +143,7 @@ func (r *reloads) ask(ctx context.Context, ifChanged bool) error {
 
 // serveReloads answers requests for reloads, one after the other, until ctx ends.
 func (p *Pipeline) serveReloads(ctx context.Context) {
+	defer close(p.reloads.over)
 	for {
 		select {
 		case q := <-p.reloads.requests:
@@ -245,7 +252,7 @@ func (p *Pipeline) warn(problems []rules.Problem) {
 		if problem.Severity == rules.Warning {
 			level = slog.LevelWarn
 		}
-		p.log.Log(context.Background(), level, problem.String())
+		p.log.Log(context.Background(), level, "in a rule file", slog.String("problem", problem.String()))
 	}
 }
 

@@ -129,7 +129,8 @@ func (w *watcher) wait(ctx context.Context) bool {
 			return false
 		case <-events:
 			happened()
-		case <-errs: // reports were lost
+		case err := <-errs:
+			w.options.Log.Debug("reports of changed files were lost", slog.Any("error", err))
 			happened()
 		case <-settled:
 			return true
