@@ -375,7 +375,7 @@ func (c *conditionCompiler) perSeries(args []ast.Expr) (Func, bool) {
 // shape returns what a function keeps and what it reads of it.
 func shape(name string) (Aggregate, Stat) {
 	switch name {
-	case "count":
+	case "count", countSeries:
 		return Aggregate{Func: Count}, StatCount
 	case "rate":
 		return Aggregate{Func: Count}, StatRate
