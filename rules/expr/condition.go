@@ -257,6 +257,9 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 	}
 	if aggregate.Func != Count {
 		aggregate.Arg, o.unit = c.argument(args[0], aggregate.Func)
+		if name == countSeries {
+			o.unit = ""
+		}
 		aggregate.Text = c.canonical(args[0])
 		args = args[1:]
 	}

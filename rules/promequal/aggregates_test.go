@@ -34,18 +34,18 @@ func comparedPairs() []pair {
 	avg := `avg(metric("queue.size"))`
 	last, load := `last(metric("queue.size"))`, `last(metric("cpu.load"))`
 	return []pair{
-		{name: "Offset", promql: `queue_size - queue_size offset 10m > 40`, when: last + ` - ` + last + `.offset("10m") > 40`, by: series2, window: lookback},
-		{name: "OffsetOfAvg", promql: `avg_over_time(queue_size[5m]) > 1.5 * avg_over_time(queue_size[5m] offset 15m)`, when: avg + ` > 1.5 * ` + avg + `.offset("15m")`, by: series2, window: 5 * time.Minute},
-		{name: "OffsetAlone", promql: `max_over_time(queue_size[2m] offset 3m) > 80 and on (service_name, host_name) count_over_time(queue_size[2m])`, when: `count(metric("queue.size") > -1) > 0 && max(metric("queue.size")).offset("3m") > 80`, by: series2, window: 2 * time.Minute},
-		{name: "Previous", promql: `avg_over_time(queue_size[4m]) > 1.3 * avg_over_time(queue_size[4m] offset 4m)`, when: avg + ` > 1.3 * ` + avg + `.previous()`, by: series2, window: 4 * time.Minute},
-		{name: "Over", promql: `avg_over_time(queue_size[5m]) > 1.2 * avg_over_time(queue_size[30m])`, when: avg + ` > 1.2 * ` + avg + `.over("30m")`, by: series2, window: 5 * time.Minute},
-		{name: "OverMin", promql: `queue_size > 2 * min_over_time(queue_size[20m])`, when: last + ` > 2 * min(metric("queue.size")).over("20m")`, by: series2, window: lookback},
-		{name: "Changed", promql: `node_ready != node_ready offset 15s`, when: `changed(last(metric("node.ready")))`, by: series2, window: lookback},
-		{name: "And", promql: `queue_size > 60 and cpu_load > 60`, when: last + ` > 60 && ` + load + ` > 60`, by: series2, window: lookback},
-		{name: "Or", promql: `max by (service_name, host_name) (queue_size) > 90 or max by (service_name, host_name) (cpu_load) > 90`, when: last + ` > 90 || ` + load + ` > 90`, by: series2, window: lookback},
-		{name: "Unless", promql: `cpu_load > 60 unless queue_size < 60`, when: load + ` > 60 && !(` + last + ` < 60)`, by: series2, window: lookback},
+		{name: "Offset", promql: `queue_size - queue_size offset 10m > 40`, when: last + ` - ` + last + `.offset("10m") > 40`, by: bySeries, window: lookback},
+		{name: "OffsetOfAvg", promql: `avg_over_time(queue_size[5m]) > 1.5 * avg_over_time(queue_size[5m] offset 15m)`, when: avg + ` > 1.5 * ` + avg + `.offset("15m")`, by: bySeries, window: 5 * time.Minute},
+		{name: "OffsetAlone", promql: `max_over_time(queue_size[2m] offset 3m) > 80 and on (service_name, host_name) count_over_time(queue_size[2m])`, when: `count(metric("queue.size") > -1) > 0 && max(metric("queue.size")).offset("3m") > 80`, by: bySeries, window: 2 * time.Minute},
+		{name: "Previous", promql: `avg_over_time(queue_size[4m]) > 1.3 * avg_over_time(queue_size[4m] offset 4m)`, when: avg + ` > 1.3 * ` + avg + `.previous()`, by: bySeries, window: 4 * time.Minute},
+		{name: "Over", promql: `avg_over_time(queue_size[5m]) > 1.2 * avg_over_time(queue_size[30m])`, when: avg + ` > 1.2 * ` + avg + `.over("30m")`, by: bySeries, window: 5 * time.Minute},
+		{name: "OverMin", promql: `queue_size > 2 * min_over_time(queue_size[20m])`, when: last + ` > 2 * min(metric("queue.size")).over("20m")`, by: bySeries, window: lookback},
+		{name: "Changed", promql: `node_ready != node_ready offset 15s`, when: `changed(last(metric("node.ready")))`, by: bySeries, window: lookback},
+		{name: "And", promql: `queue_size > 60 and cpu_load > 60`, when: last + ` > 60 && ` + load + ` > 60`, by: bySeries, window: lookback},
+		{name: "Or", promql: `max by (service_name, host_name) (queue_size) > 90 or max by (service_name, host_name) (cpu_load) > 90`, when: last + ` > 90 || ` + load + ` > 90`, by: bySeries, window: lookback},
+		{name: "Unless", promql: `cpu_load > 60 unless queue_size < 60`, when: load + ` > 60 && !(` + last + ` < 60)`, by: bySeries, window: lookback},
 		{name: "AndOrUnless", promql: `(max by (service_name) (cpu_load) > 60 and avg by (service_name) (queue_size) > 40 or min by (service_name) (cpu_load) > 80) unless sum by (service_name) (queue_capacity) < 150`,
 			when: `(max(` + load + `) > 60 && avg(` + last + `) > 40 || min(` + load + `) > 80) && !(count(last(metric("queue.capacity"))) > 0 && sum(last(metric("queue.capacity"))) < 150)`, by: byService, window: lookback},
-		{name: "Forecast", promql: `predict_linear(cpu_load[30m:1m], 1800) > 120 and count_over_time(cpu_load[4h:1m]) > 15`, when: load + `.forecast("30m", "30m") > 120`, by: series2, window: lookback, every: time.Minute},
+		{name: "Forecast", promql: `predict_linear(cpu_load[30m:1m], 1800) > 120 and count_over_time(cpu_load[4h:1m]) > 15`, when: load + `.forecast("30m", "30m") > 120`, by: bySeries, window: lookback, every: time.Minute},
 	}
 }

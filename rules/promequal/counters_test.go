@@ -25,7 +25,7 @@ func counterPairs() []pair {
 		{name: "TrafficTwiceAsHigh", promql: rate(`[5m]`) + ` > 2 * (` + rate(`[5m] offset 5m`) + ` > 0)`, when: all + `.previous() > 0 && ` + all + ` > 2 * ` + all + `.previous()`, by: byService, window: 5 * time.Minute},
 		{name: "TrafficHalved", promql: rate(`[5m]`) + ` < 0.5 * ` + rate(`[5m] offset 10m`), when: all + ` < 0.5 * ` + all + `.offset("10m")`, by: byService, window: 5 * time.Minute, missing: "resolve"},
 		{name: "RateAboveItsHalfHour", promql: rate(`[3m]`) + ` > 1.5 * ` + rate(`[30m]`), when: `rate(metric("http.requests")) > 1.5 * rate(metric("http.requests")).over("30m")`, by: byService, window: 3 * time.Minute},
-		{name: "Stuck", promql: `increase(jobs_done_total[5m] anchored) == 0`, when: `increase(metric("jobs.done")) == 0`, by: series2, window: 5 * time.Minute, missing: "resolve"},
-		{name: "Unstuck", promql: `increase(jobs_done_total[2m] anchored) != 0`, when: `increase(metric("jobs.done")) != 0`, by: series2, window: 2 * time.Minute},
+		{name: "Stuck", promql: `increase(jobs_done_total[5m] anchored) == 0`, when: `increase(metric("jobs.done")) == 0`, by: bySeries, window: 5 * time.Minute, missing: "resolve"},
+		{name: "Unstuck", promql: `increase(jobs_done_total[2m] anchored) != 0`, when: `increase(metric("jobs.done")) != 0`, by: bySeries, window: 2 * time.Minute},
 	}
 }

@@ -2,8 +2,10 @@ package promequal
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -27,8 +29,8 @@ type pair struct {
 
 func (p *pair) interval() time.Duration { return cmp.Or(p.every, tick) }
 
-// seeds draw the worlds.
-var seeds = []uint64{1, 2}
+// worlds may be more for a longer look: go test ./rules/promequal -worlds 20.
+var worlds = flag.Uint64("worlds", 2, "over how many worlds the pairs are run, of the seeds 1, 2 and so on")
 
 func allPairs() []pair {
 	return slices.Concat(gaugePairs(), aggregatePairs(), comparedPairs(), counterPairs(), histogramPairs(), absencePairs(), timingPairs())
@@ -43,33 +45,26 @@ func TestSameTimelines(t *testing.T) {
 	}
 	begin := epoch()
 	end := begin.Add(length + silence)
+	var mu sync.Mutex
 	fired, resolved := make([]int, len(pairs)), make([]int, len(pairs))
 	t.Run("worlds", func(t *testing.T) {
-		results := make(chan []timelines, len(seeds))
-		t.Cleanup(func() {
-			close(results)
-			for lines := range results {
-				for i := range lines {
-					fired[i] += lines[i].fired()
-					resolved[i] += lines[i].resolved()
-				}
-			}
-		})
-		for _, seed := range seeds {
+		for seed := uint64(1); seed <= *worlds; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				world := newWorld(seed)
 				prom := newPrometheus(t, world)
-				ours := runFreshet(t, pairs, world, begin, end)
-				theirs := make([]timelines, len(pairs))
+				ours := runFreshet(t, pairs, feed{series: world}, begin, end)
 				for i := range pairs {
 					p := &pairs[i]
-					theirs[i] = prom.run(t, p, begin, end)
-					if d := differ(theirs[i], ours[p.name]); d != "" {
+					theirs := prom.run(t, p, begin, end)
+					if d := differ(theirs, ours[p.name]); d != "" {
 						t.Errorf("%s: prometheus %s\nfreshet %s\n%s", p.name, p.promql, p.when, d)
 					}
+					mu.Lock()
+					fired[i] += theirs.fired()
+					resolved[i] += theirs.resolved()
+					mu.Unlock()
 				}
-				results <- theirs
 			})
 		}
 	})

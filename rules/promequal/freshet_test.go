@@ -30,6 +30,9 @@ func file(t *testing.T, pairs []pair) []byte {
 		if len(p.by) == 0 {
 			delete(r, "by")
 		}
+		if p.missing == "default" {
+			delete(r, "on_missing")
+		}
 		list = append(list, r)
 	}
 	text, err := json.MarshalIndent(map[string]any{"groups": []any{map[string]any{"name": "pairs", "rules": list}}}, "", " ")
@@ -39,8 +42,16 @@ func file(t *testing.T, pairs []pair) []byte {
 	return text
 }
 
+// feed is what freshet reads: series, so many milliseconds later than they would be in the same windows as Prometheus's, from
+// an offset of the topic on.
+type feed struct {
+	series []series
+	later  int64
+	offset int64
+}
+
 // runFreshet evaluates the rules of all pairs up to the end and returns what the alerts of each did.
-func runFreshet(t *testing.T, pairs []pair, world []series, begin, end time.Time) map[string]timelines {
+func runFreshet(t *testing.T, pairs []pair, from feed, begin, end time.Time) map[string]timelines {
 	t.Helper()
 	content := file(t, pairs)
 	set, problems := rules.Parse("pairs.yaml", content)
@@ -56,17 +67,19 @@ func runFreshet(t *testing.T, pairs []pair, world []series, begin, end time.Time
 		t.Fatal(err)
 	}
 	var records []ingest.Record
-	for i := range world {
-		records = append(records, world[i].points()...)
+	for i := range from.series {
+		records = append(records, from.series[i].points(from.later)...)
 	}
 	slices.SortStableFunc(records, func(a, b ingest.Record) int { return cmp.Compare(a.Time, b.Time) })
 	var found []*finding.Finding
 	n := 0
 	for at := begin; !at.After(end); at = at.Add(tick) {
 		for ; n < len(records) && records[n].Time < at.UnixNano(); n++ {
-			first.Add(&ingest.Batch{Records: records[n : n+1]}, ingest.Origin{Topic: "metrics", Offset: int64(n), Timestamp: records[n].Time})
+			first.Add(&ingest.Batch{Records: records[n : n+1]}, ingest.Origin{Topic: "metrics", Offset: from.offset + int64(n), Timestamp: records[n].Time})
 		}
-		first.Idle(at.UnixNano())
+		if n > 0 || from.offset == 0 {
+			first.Idle(at.UnixNano())
+		}
 		for _, s := range first.Take() {
 			res, err := second.Apply(int64(n), s.Value)
 			if err != nil || len(res.Warnings) > 0 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -55,7 +56,7 @@ func store(app storage.Appender, s *series) error {
 	for k, v := range s.labels {
 		own.Set(labelName(k), v)
 	}
-	named := func(suffix string) labels.Labels { return own.Set(labels.MetricName, s.promName()+suffix).Labels() }
+	named := func(suffix string) labels.Labels { return own.Set(model.MetricNameLabel, s.promName()+suffix).Labels() }
 	add := func(l labels.Labels, at *sample, x float64) error {
 		if at.stale {
 			x = math.Float64frombits(value.StaleNaN)
@@ -101,7 +102,7 @@ func store(app storage.Appender, s *series) error {
 
 func nativeOf(at *sample) *histogram.FloatHistogram {
 	h := &histogram.FloatHistogram{Schema: scale, ZeroThreshold: 1e-6, Count: float64(total(at.buckets)), Sum: at.value}
-	h.PositiveSpans = []histogram.Span{{Offset: offset + 1, Length: uint32(len(at.buckets))}}
+	h.PositiveSpans = []histogram.Span{{Offset: firstIndex + 1, Length: uint32(len(at.buckets))}}
 	for _, n := range at.buckets {
 		h.PositiveBuckets = append(h.PositiveBuckets, float64(n))
 	}

@@ -32,7 +32,7 @@ type series struct {
 type sample struct {
 	at      int64
 	value   float64  // of a gauge or counter; the sum of a histogram
-	buckets []uint64 // of a histogram, not summed up; of a native one from index 0 on
+	buckets []uint64 // of a histogram, not summed up; of a native one from firstIndex on
 	start   int64    // since when a counter counts, in Unix milliseconds, 0 where that is not known
 	stale   bool     // the target is gone: Prometheus writes a stale marker, OTLP the flag "no recorded value"
 }
@@ -40,15 +40,16 @@ type sample struct {
 // bounds are those of all classic histograms; the last bucket has none.
 var bounds = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}
 
-// scale is that of all native histograms: four buckets for each doubling. Their first is the one above firstBound.
+// scale is that of all native histograms: four buckets for each doubling, the first of which begins at 1/16.
 const (
-	scale  = 2
-	offset = -16 // of OpenTelemetry; Prometheus counts buckets by their upper bound, which is one more
+	scale      = 2
+	firstIndex = -16 // as OpenTelemetry counts; Prometheus counts buckets by their upper bound, which is one more
 )
 
 // points returns the series as freshet reads it. A window of Prometheus is open on the left and closed on the right, one
-// of freshet the other way round, and both have whole milliseconds here: a point that is one earlier is in the same ones.
-func (s *series) points() []ingest.Record {
+// of freshet the other way round, and both begin and end at whole milliseconds here: what is one millisecond earlier is in
+// the same windows. The points are so many milliseconds later than that.
+func (s *series) points(later int64) []ingest.Record {
 	var attrs ingest.Attrs
 	for _, k := range slices.Sorted(maps.Keys(s.labels)) {
 		attrs = append(attrs, ingest.Attr{Key: k, Value: ingest.StringValue(s.labels[k])})
@@ -62,10 +63,10 @@ func (s *series) points() []ingest.Record {
 			p.Value = ingest.Value{}
 		}
 		if at.start != 0 {
-			p.StartTime = shifted(at.start)
+			p.StartTime = shifted(at.start + later)
 		}
 		records = append(records, ingest.Record{
-			Signal: ingest.Metrics, Name: s.name, Time: shifted(at.at), Attributes: attrs, Point: p,
+			Signal: ingest.Metrics, Name: s.name, Time: shifted(at.at + later), Attributes: attrs, Point: p,
 			Scope: &ingest.Scope{}, Resource: &ingest.Resource{},
 		})
 	}
@@ -87,7 +88,7 @@ func (s *series) point(at *sample) *ingest.Point {
 	case native:
 		return &ingest.Point{
 			Type: ingest.ExponentialHistogram, Cumulative: true, Count: total(at.buckets), Sum: at.value, HasSum: true,
-			Exponential: &ingest.Exponential{Scale: scale, PositiveOffset: offset, Positive: at.buckets},
+			Exponential: &ingest.Exponential{Scale: scale, PositiveOffset: firstIndex, Positive: at.buckets},
 		}
 	default:
 		return &ingest.Point{Type: ingest.Gauge, Value: ingest.DoubleValue(at.value)}
