@@ -25,6 +25,7 @@ var mayImport = []struct {
 	{"rules/label", nil},
 	{"rules/library", nil},
 	{"rules/expr", []string{"rules/label", "ingest"}},
+	{"rules/promequal", []string{"rules", "rules/*", "ingest", "detect", "detect/*"}},
 	{"rules/ruletest", []string{"rules", "rules/*", "ingest", "detect", "detect/*"}},
 	{"rules", []string{"rules/expr", "rules/label", "ingest"}},
 
@@ -72,6 +73,7 @@ var confined = []struct {
 	{"github.com/google/cel-go", []string{"rules/expr"}},
 	{"github.com/slack-go/slack", []string{"alert/slack"}},
 	{"github.com/chromedp", []string{"dashboards/web/browsertest"}},
+	{"github.com/prometheus/prometheus", nil}, // in the tests of rules/promequal
 }
 
 // kafkaFree are the packages that stay free of Kafka in their tests too: pure cores are tested as such.

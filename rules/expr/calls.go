@@ -62,7 +62,7 @@ func (r *resolver) call(e ast.Expr, s side) {
 	if f.aggregate {
 		inner = recordSide
 		outer := r.within
-		r.within = nesting{inSeries: f.overSeries && s == measureSide && len(call.Args()) == 1}
+		r.within = nesting{inSeries: f.overSeries && s == measureSide && len(call.Args()) == 1 && r.isPerSeries(call.Args()[0])}
 		defer func() { r.within = outer }()
 	}
 	if f.method {
@@ -79,6 +79,11 @@ func (r *resolver) call(e ast.Expr, s side) {
 		}
 		r.resolve(arg, inner)
 	}
+}
+
+// isPerSeries says whether an expression as a whole is an aggregate that may stand inside another.
+func (r *resolver) isPerSeries(e ast.Expr) bool {
+	return e.Kind() == ast.CallKind && !e.AsCall().IsMemberFunction() && r.language.functions[e.AsCall().FunctionName()].perSeries
 }
 
 // nesting is which aggregate stands around the expression in hand.

@@ -260,6 +260,9 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 	}
 	if aggregate.Func != Count {
 		aggregate.Arg, o.unit = c.argument(args[0], aggregate.Func)
+		if name == countSeries {
+			o.unit = ""
+		}
 		aggregate.Text = c.canonical(args[0])
 		args = args[1:]
 	}
@@ -406,7 +409,7 @@ func (c *conditionCompiler) perSeries(args []ast.Expr) (Func, bool) {
 // shape returns what a function keeps and what it reads of it.
 func shape(name string) (Aggregate, Stat) {
 	switch name {
-	case "count":
+	case "count", countSeries:
 		return Aggregate{Func: Count}, StatCount
 	case "rate":
 		return Aggregate{Func: Count}, StatRate

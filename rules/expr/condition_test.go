@@ -95,6 +95,9 @@ func TestConditionIsSplit(t *testing.T) {
 		{`service.name == "slow" ? count() > 5 : count() > 10`, programShape{
 			Aggregates: []string{"count"}, Reads: []Read{{Stat: StatCount}}, Monotone: true, Zero: true,
 		}},
+		{`count(last(duration, kind == SERVER)) < 3 || sum(last(duration, kind == SERVER)) > 9`, programShape{
+			Aggregates: []string{"last by series duration if kind == 2"}, Reads: []Read{{Stat: StatCount}, {Stat: StatSum}}, Zero: true,
+		}},
 		{`last(duration) * 1000 > 3`, programShape{
 			Aggregates: []string{"last duration"}, Reads: []Read{{Stat: StatLast}}, Unit: "s",
 		}},

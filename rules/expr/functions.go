@@ -53,6 +53,7 @@ func quantiles() map[string]float64 {
 func functions() []function {
 	table := []function{
 		{name: "count", args: []kind{truth}, optional: 1, example: "count(severity >= ERROR)", doc: "number of records for which the condition holds; `count()` counts all"},
+		{name: "count", own: countSeries, args: []kind{number}, example: `count(last(metric("queue.size")))`, doc: "number of time series with a value in the window"},
 		{name: "rate", args: []kind{anything, truth}, optional: 2, example: `rate(status == ERROR)`, doc: "the same per second of the window; of a counter what it grew by, `rate(metric(\"http.server.requests\"))`"},
 		{name: "increase", args: []kind{number, truth}, optional: 1, example: `increase(metric("http.server.requests"))`, doc: "what the time series of a counter grew by, cumulative or delta, resets included, each step counted once"},
 		{name: "sum", args: []kind{number, truth}, optional: 1, example: "sum(order.total)", doc: "sum, exact whatever the order of the records"},

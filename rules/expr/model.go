@@ -63,25 +63,31 @@ func isModel(name string) bool {
 	}
 }
 
-// measureName marks a function on measures that has the name of one on texts: m.upper() and x.upper().
+// measureName marks a function on measures that has the name of another: m.upper() and x.upper(), count(last(x)) and
+// count(p).
 const (
 	measureName = "@"
+	countSeries = measureName + "count"
 	upperBand   = measureName + "upper"
 	lowerBand   = measureName + "lower"
 )
 
 // ownName returns the name of a function as expressions write it.
 func ownName(name string) string {
-	if short := strings.TrimPrefix(name, measureName); measureName+short == upperBand || measureName+short == lowerBand {
+	if short := strings.TrimPrefix(name, measureName); slices.Contains([]string{countSeries, upperBand, lowerBand}, measureName+short) {
 		return short
 	}
 	return name
 }
 
-// disambiguate gives upper and lower on a measure their own names.
+// disambiguate gives upper and lower on a measure, and the count of time series, their own names.
 func (r *resolver) disambiguate(e ast.Expr) {
 	call := e.AsCall()
 	name := call.FunctionName()
+	if name == "count" && !call.IsMemberFunction() && len(call.Args()) == 1 && r.isPerSeries(call.Args()[0]) {
+		e.SetKindCase(r.factory.NewCall(e.ID(), countSeries, call.Args()...))
+		return
+	}
 	if name != "upper" && name != "lower" || !call.IsMemberFunction() || !r.isMeasure(call.Target()) {
 		return
 	}
