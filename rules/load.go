@@ -15,9 +15,10 @@ type File struct {
 	Content []byte
 }
 
-// Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. The
-// problems are those of all files, in order; with an error among them the set is nil. The error is about reading files
-// only: a file that cannot be read, a glob that fits none.
+// Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. Tests of
+// rules (IsTest) are left out where they are not named themselves. The problems are those of all files, in order; with an
+// error among them the set is nil. The error is about reading files only: a file that cannot be read, a glob that fits
+// none.
 func Load(paths []string) (*Set, []Problem, error) {
 	var names []string
 	for _, path := range paths {
@@ -43,6 +44,11 @@ func Load(paths []string) (*Set, []Problem, error) {
 	return set, problems, nil
 }
 
+// IsTest says whether a file is one of tests of rules, which may stand beside the rules: *_test.yaml or *_test.yml.
+func IsTest(file string) bool {
+	return strings.HasSuffix(file, "_test.yaml") || strings.HasSuffix(file, "_test.yml")
+}
+
 // expand returns the files of a path, sorted.
 func expand(path string) ([]string, error) {
 	patterns := []string{path}
@@ -60,7 +66,7 @@ func expand(path string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading rules: %q: %w", pattern, err)
 		}
-		names = append(names, found...)
+		names = append(names, slices.DeleteFunc(found, IsTest)...)
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("reading rules: no file fits %s", path)

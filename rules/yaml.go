@@ -33,11 +33,11 @@ func (d *document) root() ast.Node {
 		case body == nil:
 			body = doc.Body
 		default:
-			d.fault(d.placeOf(doc.Body), "a rule file is one YAML document, and here a second begins", "remove the --- or use two files")
+			d.fault(d.placeOf(doc.Body), d.kind.Name+" is one YAML document, and here a second begins", "remove the --- or use two files")
 		}
 	}
 	if body == nil && len(d.problems) == 0 {
-		d.fault(place{}, "the file has no rules", "it begins with groups:")
+		d.fault(place{}, d.kind.Empty, "it begins with "+d.kind.Begins)
 	}
 	return body
 }
@@ -140,7 +140,7 @@ func (d *document) entries(n ast.Node, what string, keys []string) []entry {
 	for _, v := range values {
 		at := d.placeOf(v.Key)
 		if _, merge := v.Key.(*ast.MergeKeyNode); merge {
-			d.fault(at, "YAML's merge key << is not supported", "defaults of all rules of a group stand in the group")
+			d.fault(at, "YAML's merge key << is not supported", d.kind.Merge)
 			continue
 		}
 		key := v.Key.GetToken().Value
@@ -203,7 +203,10 @@ func describe(n ast.Node) string {
 }
 
 func (d *document) unknownKey(at place, key, what string, keys []string) {
-	hint := foreignKey(key, keys)
+	hint := ""
+	if d.kind.Foreign != nil {
+		hint = d.kind.Foreign(key, keys)
+	}
 	if hint == "" {
 		if near := expr.Nearest(key, keys); near != "" {
 			hint = "did you mean " + near + "?"
@@ -212,6 +215,14 @@ func (d *document) unknownKey(at place, key, what string, keys []string) {
 		}
 	}
 	d.fault(at, what+" has no key `"+key+"`", hint)
+}
+
+// ruleFile is the kind of a rule file.
+func ruleFile() DocumentKind {
+	return DocumentKind{
+		Name: "a rule file", Empty: "the file has no rules", Begins: "groups:",
+		Merge: "defaults of all rules of a group stand in the group", Foreign: foreignKey,
+	}
 }
 
 // foreignKey returns a hint for keys of Prometheus, ElastAlert, Datadog, Grafana and Loki that are called otherwise.
