@@ -12,7 +12,11 @@ import (
 )
 
 func rulesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, &cobra.Command{
+	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, ruleCheckCommand(), ruleTestCommand())
+}
+
+func ruleCheckCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Print everything that is wrong with rule files; exits 1 if anything is",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -38,7 +42,7 @@ func rulesCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s in %s, no fault\n", plural(len(set.Rules), "rule"), plural(len(files), "file"))
 			return nil
 		},
-	})
+	}
 }
 
 // loadRules loads rule files and prints what is wrong with them; it fails if any has a fault.
