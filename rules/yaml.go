@@ -144,7 +144,7 @@ func (d *document) entries(n ast.Node, what string, keys []string) []entry {
 			continue
 		}
 		key := v.Key.GetToken().Value
-		if flow && isNull(v.Value) && !slices.Contains(keys, key) {
+		if flow && isNull(v.Value) && !d.isWritten(v.Value, at) && !slices.Contains(keys, key) {
 			d.fault(at, "YAML splits "+what+" at this comma, so `"+key+"` is a key without a value", "quote what holds a comma, as in "+d.flowHint(out, at))
 			continue
 		}
@@ -183,6 +183,15 @@ func (d *document) flowHint(before []entry, at place) string {
 }
 
 func isNull(n ast.Node) bool { return n == nil || n.Type() == ast.NullType }
+
+// isWritten says whether a null stands there as a word, such as null or ~, behind a key.
+func (d *document) isWritten(n ast.Node, key place) bool {
+	if n == nil {
+		return false
+	}
+	at := d.placeOf(n)
+	return at != key && strings.HasPrefix(d.rest(at), n.GetToken().Value)
+}
 
 // describe names what a node is.
 func describe(n ast.Node) string {
@@ -282,9 +291,8 @@ func (d *document) text(e entry) (scalar, bool) {
 		return scalar{}, false
 	}
 	if isNull(n) {
-		token := n.GetToken()
-		if at := d.placeOf(n); strings.HasPrefix(d.rest(at), token.Value) && at != e.place {
-			d.fault(at, "YAML reads "+token.Value+" as no value", "quote it: "+e.key+": "+quoted(token.Value))
+		if token := n.GetToken(); d.isWritten(n, e.place) {
+			d.fault(d.placeOf(n), "YAML reads "+token.Value+" as no value", "quote it: "+e.key+": "+quoted(token.Value))
 		} else {
 			d.fault(e.place, "`"+e.key+"` is empty", "give it a value or remove it")
 		}

@@ -390,9 +390,12 @@ func (t *testReader) checkTopic(s rules.Scalar) {
 
 // finish decides when the test ends.
 func (t *testReader) finish(f rules.Field) {
-	records := 0
+	records, step := 0, rules.DefaultInterval
+	for _, r := range t.test.rules.Rules {
+		step = max(step, r.Interval)
+	}
 	for _, s := range t.test.streams {
-		t.test.end = max(t.test.end, s.end())
+		t.test.end = max(t.test.end, s.end(t.start, step))
 		records += s.n
 	}
 	if records > mostRecords {

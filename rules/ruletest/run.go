@@ -1,6 +1,7 @@
 package ruletest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,10 +17,9 @@ const (
 	// clockTolerance is how far a record's time may lie after its arrival, as by default in production. In a test it never
 	// does, but for events of spans.
 	clockTolerance = int64(time.Minute)
-	// longestTick bounds the time between two looks at what was read, and idleTicks how many there are at once while
-	// nothing arrives.
-	longestTick = 10 * time.Second
-	idleTicks   = 64
+	// manySteps is how many steps of the rules are judged at once: what is settled does not depend on it, and to look
+	// after each step at what is not yet settled takes most of the time.
+	manySteps = 64
 	// measuredGroups is how many groups of a rule give measures.
 	measuredGroups = 1000
 )
@@ -136,45 +136,56 @@ func (t *Test) inputs() []string {
 
 // replay sends the test's records through a detector. measure, if not nil, is given the rules' measures at every step.
 func (t *Test) replay(ctx context.Context, measure func(detect.Measure)) (*story, error) {
+	if measure != nil {
+		out, _, err := t.replayIn(ctx, 1, measure)
+		return out, err
+	}
+	out, overflowed, err := t.replayIn(ctx, manySteps, nil)
+	if overflowed {
+		// Which groups find a place depends on when others leave theirs: with each step, as in production.
+		out, _, err = t.replayIn(ctx, 1, nil)
+	}
+	return out, err
+}
+
+// replayIn replays so many steps of the rules at once. overflowed says that a rule had more groups than it may have.
+func (t *Test) replayIn(ctx context.Context, steps int, measure func(detect.Measure)) (out *story, overflowed bool, err error) {
 	b, err := newBed(t.rules, t.partitions, t.inputs(), measure != nil)
 	if err != nil {
-		return nil, fmt.Errorf("test %q: %w", t.Name, err)
+		return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
 	}
 	start := t.start.UnixNano()
-	tick, lateness := longestTick, time.Duration(0)
-	for _, r := range t.rules.Rules {
-		tick, lateness = min(tick, r.Interval), max(lateness, r.Lateness)
+	tick, lateness := rules.DefaultInterval, time.Duration(0)
+	for i, r := range t.rules.Rules {
+		if tick = min(tick, r.Interval); i == 0 {
+			tick = r.Interval
+		}
+		lateness = max(lateness, r.Lateness)
 	}
+	tick *= time.Duration(steps)
 	// A window is judged when all that may still count has come.
 	until := start + int64(t.end+lateness)
-	out := &story{rules: map[uint64]detect.RuleStats{}, signals: map[ingest.Signal]uint64{}}
+	out = &story{rules: map[uint64]detect.RuleStats{}, signals: map[ingest.Signal]uint64{}}
 	queue := newQueue(t.streams, start)
 	for clock := start; clock < until; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		to := min(clock+int64(tick), until)
-		head, more := queue.next()
-		if quiet := !more || head.at > to; quiet && measure == nil {
-			// Nothing to read: several steps at once come to the same.
-			to = min(clock+idleTicks*int64(tick), until)
-			if more {
-				to = min(to, head.at)
-			}
-		}
-		for ; more && head.at < to; head, more = queue.next() {
+		clock = min(clock+int64(tick), until)
+		for head, more := queue.next(); more && head.at < clock; head, more = queue.next() {
 			s := t.streams[head.stream]
 			b.add(b.topics[s.topic][s.partitionOf(head.i, t.partitions)], s, s.moment(head.i, start), head.at)
 			queue.take()
 		}
-		clock = to
 		if err := out.take(b, clock, start+int64(t.end), measure); err != nil {
-			return nil, fmt.Errorf("test %q: %w", t.Name, err)
+			return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
 		}
 	}
-	slices.SortStableFunc(out.findings, func(a, b *finding.Finding) int { return a.WindowEnd.Compare(b.WindowEnd) })
+	slices.SortStableFunc(out.findings, func(a, b *finding.Finding) int {
+		return cmp.Or(a.WindowEnd.Compare(b.WindowEnd), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Labels.String(), b.Labels.String()))
+	})
 	out.count(b)
-	return out, nil
+	return out, len(b.evaluator.Stats().Overflows) > 0, nil
 }
 
 // take moves the detector to a time and keeps what it finds up to the end.

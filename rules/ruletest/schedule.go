@@ -53,12 +53,13 @@ func (s *schedule) earliest(i int) time.Duration {
 	return s.from + time.Duration(offset)
 }
 
-// end returns when the last record of the stream may have arrived.
-func (s *schedule) end() time.Duration {
+// end returns when the last record of the stream has arrived, and the step of its time is over.
+func (s *schedule) end(start time.Time, step time.Duration) time.Duration {
 	if s.n == 0 {
 		return 0
 	}
-	return max(s.until, s.earliest(s.n-1)) + s.jitter + s.delay
+	last := start.Add(s.earliest(s.n-1) + s.jitter)
+	return max(s.until+s.jitter, last.Truncate(step).Add(step).Sub(start)) + s.delay
 }
 
 // span is a part of a test's time; to is the same as from for a single instant.
