@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,9 +17,8 @@ type File struct {
 }
 
 // Load reads and checks the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. Tests of
-// rules (IsTest) are left out where they are not named themselves. The problems are those of all files, in order; with an
-// error among them the set is nil. The error is about reading files only: a file that cannot be read, a glob that fits
-// none.
+// rules, which may stand beside them, are left out (IsTest). The problems are those of all files, in order; with an error
+// among them the set is nil. The error is about reading files only: a file that cannot be read, a glob that fits none.
 func Load(paths []string) (*Set, []Problem, error) {
 	var names []string
 	for _, path := range paths {
@@ -38,15 +38,23 @@ func Load(paths []string) (*Set, []Problem, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading rules: %w", err)
 		}
-		files = append(files, File{Name: name, Content: content})
+		if !IsTest(name, content) {
+			files = append(files, File{Name: name, Content: content})
+		}
+	}
+	if len(files) == 0 && len(names) > 0 {
+		return nil, nil, fmt.Errorf("reading rules: there are only tests of rules, such as %s, which `freshet rules test` runs", names[0])
 	}
 	set, problems := ParseFiles(files)
 	return set, problems, nil
 }
 
-// IsTest says whether a file is one of tests of rules, which may stand beside the rules: *_test.yaml or *_test.yml.
-func IsTest(file string) bool {
-	return strings.HasSuffix(file, "_test.yaml") || strings.HasSuffix(file, "_test.yml")
+var testPattern = regexp.MustCompile(`(?m)^(rule_files|tests)[ \t]*:`)
+
+// IsTest says whether a file holds tests of rules, not rules: it is named *_test.yaml or *_test.yml, and begins as tests
+// do. By its name alone no file of rules is passed over.
+func IsTest(name string, content []byte) bool {
+	return (strings.HasSuffix(name, "_test.yaml") || strings.HasSuffix(name, "_test.yml")) && testPattern.Match(content)
 }
 
 // expand returns the files of a path, sorted.
@@ -66,7 +74,7 @@ func expand(path string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading rules: %q: %w", pattern, err)
 		}
-		names = append(names, slices.DeleteFunc(found, IsTest)...)
+		names = append(names, found...)
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("reading rules: no file fits %s", path)

@@ -268,6 +268,8 @@ func foreignKey(key string, keys []string) string {
 		word, note = "when", " as when: count() > …"
 	case "topics":
 		word = "topic"
+	case "rule_files", "tests":
+		return "this is a file of tests of rules, which `freshet rules test` runs"
 	case "record":
 		return "rules here are alerts"
 	case "type":

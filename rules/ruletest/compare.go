@@ -15,8 +15,9 @@ import (
 // found is an alert as it is at a time, or a transition of one.
 type found struct {
 	name        string
-	at          time.Duration
-	labels      label.Set // without the name
+	at          time.Duration // of a transition
+	since       time.Duration // when it took its state
+	labels      label.Set     // without the name
 	state       finding.State
 	value       *float64
 	annotations map[string]string
@@ -24,11 +25,16 @@ type found struct {
 	finding     *finding.Finding
 }
 
-func (t *Test) found(f *finding.Finding) *found {
-	return &found{
-		name: f.Rule, at: f.WindowEnd.Sub(t.start), labels: f.Labels.Without(label.AlertName), state: f.State, value: f.Value,
+// found returns a finding as what it tells of a time: a transition, or, not timed, an alert.
+func (t *Test) found(f *finding.Finding, timed bool) *found {
+	out := &found{
+		name: f.Rule, since: f.WindowEnd.Sub(t.start), labels: f.Labels.Without(label.AlertName), state: f.State, value: f.Value,
 		annotations: f.Annotations, reason: f.Reason, finding: f,
 	}
+	if timed {
+		out.at = out.since
+	}
+	return out
 }
 
 // alertsAt returns the alerts that are pending or firing at a time.
@@ -52,7 +58,7 @@ func (t *Test) alertsAt(findings []*finding.Finding, at time.Duration) []*found 
 	var out []*found
 	for _, id := range order {
 		if f := latest[id]; f.State != finding.Resolved {
-			out = append(out, t.found(f))
+			out = append(out, t.found(f, false))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *found) int {
@@ -69,9 +75,13 @@ type pair struct {
 
 // meets says whether what was found is what was expected.
 func (p pair) meets() bool {
-	return p.want != nil && p.got != nil && p.want.name == p.got.name && p.want.labels.Equal(p.got.labels) &&
-		p.want.state == p.got.state && p.want.at == p.got.at && p.valueMeets() && len(p.annotationsMissed()) == 0 &&
-		(p.want.reason == nil || *p.want.reason == p.got.reason)
+	return p.want != nil && p.got != nil && p.headMeets() && len(p.annotationsMissed()) == 0
+}
+
+// headMeets says the same of all but the annotations.
+func (p pair) headMeets() bool {
+	return p.want.name == p.got.name && p.want.labels.Equal(p.got.labels) && p.want.state == p.got.state &&
+		p.want.at == p.got.at && p.valueMeets() && (p.want.reason == nil || *p.want.reason == p.got.reason)
 }
 
 func (p pair) valueMeets() bool {
@@ -183,30 +193,17 @@ func (p pair) labels() label.Set {
 func (p pair) lines(timed bool) []string {
 	switch {
 	case p.want == nil:
-		return []string{"+ " + head(timed, p.got.at, p.got.name, p.got.labels, p.got.state) + p.got.valueText(timed) + reasonText(p.got.reason)}
+		return []string{"+ " + p.got.line(timed, true)}
 	case p.got == nil:
-		reason := ""
-		if p.want.reason != nil {
-			reason = *p.want.reason
-		}
-		out := []string{"- " + head(timed, p.want.at, p.want.name, p.want.labels, p.want.state) + valueText(p.want.value, p.want.tolerance.String()) + reasonText(reason)}
+		out := []string{"- " + p.want.line(timed)}
 		for _, a := range p.want.annotations {
 			out = append(out, annotationLine("- ", a.Name, a.Value))
 		}
 		return out
 	}
-	want := head(timed, p.want.at, p.want.name, p.want.labels, p.want.state)
-	got := head(timed, p.got.at, p.got.name, p.got.labels, p.got.state)
-	if p.want.value != nil && !p.valueMeets() {
-		want += valueText(p.want.value, p.want.tolerance.String())
-		got += p.got.valueText(timed)
-	}
-	if p.want.reason != nil {
-		want, got = want+reasonText(*p.want.reason), got+reasonText(p.got.reason)
-	}
-	out := []string{"  " + want}
-	if want != got {
-		out = []string{"- " + want, "+ " + got}
+	out := []string{"  " + p.want.line(timed)}
+	if !p.headMeets() {
+		out = []string{"- " + p.want.line(timed), "+ " + p.got.line(timed, p.want.value != nil)}
 	}
 	for _, a := range p.annotationsMissed() {
 		out = append(out, annotationLine("- ", a.Name, a.Value))
@@ -215,6 +212,15 @@ func (p pair) lines(timed bool) []string {
 		}
 	}
 	return out
+}
+
+// line writes what was expected.
+func (w *wanted) line(timed bool) string {
+	text := head(timed, w.at, w.name, w.labels, w.state) + valueText(w.value, w.tolerance.String())
+	if w.reason != nil {
+		text += reasonText(*w.reason)
+	}
+	return text
 }
 
 func annotationLine(mark, name, text string) string {
@@ -245,16 +251,16 @@ func valueText(x *float64, tolerance string) string {
 	return text
 }
 
-// valueText returns the value, and of when it is: an alert keeps that with which it took its state.
-func (f *found) valueText(timed bool) string {
-	text := valueText(f.value, "")
-	if text == "" {
-		text = ", no value"
-	}
+// line writes what was found, valued with its value. An alert keeps the value with which it took its state, so it says when that was.
+func (f *found) line(timed, valued bool) string {
+	text := head(timed, f.at, f.name, f.labels, f.state)
 	if !timed {
-		text += " as of " + expr.FormatDuration(f.at)
+		text += " since " + expr.FormatDuration(f.since)
 	}
-	return text
+	if valued {
+		text += valueText(f.value, "")
+	}
+	return text + reasonText(f.reason)
 }
 
 func reasonText(reason string) string {

@@ -104,9 +104,9 @@ func (t *testReader) expect(f rules.Field) {
 		}
 		switch {
 		case !at.Is():
-			f.Fault("this says not when", "add at: 5m")
+			f.Fault("this does not say when", "add at: 5m")
 		default:
-			f.Fault("this says not which alerts there are", "add alerts: with - alert: …, or alerts: [] for none")
+			f.Fault("this does not say which alerts there are", "add alerts: with - alert: …, or alerts: [] for none")
 		}
 		return
 	}
@@ -128,18 +128,10 @@ func (t *testReader) expect(f rules.Field) {
 
 // moment reads a time at which something is expected.
 func (t *testReader) moment(f rules.Field) (d time.Duration, ok bool) {
-	s, ok := f.Scalar()
-	if !ok {
-		return 0, false
+	if d, ok = readBounded(f); ok {
+		t.moments = append(t.moments, expectedAt{d, f})
 	}
-	d, fault := readLength(strings.TrimSpace(s.Text))
-	if fault != nil {
-		fault.length = len(s.Text)
-		report(s, fault)
-		return 0, false
-	}
-	t.moments = append(t.moments, expectedAt{d, f})
-	return d, true
+	return d, ok
 }
 
 // transitions reads the history.

@@ -23,6 +23,7 @@ const (
 	// mostSubjects bounds the tables of one failure, mostGroups the groups that are named.
 	mostSubjects = 4
 	mostGroups   = 8
+	mostSteps    = 6 // of an alert
 )
 
 // explanation gathers what the rules measured around what failed.
@@ -112,8 +113,30 @@ func (e *explanation) of(m *miss) (lines []string) {
 	for _, about := range e.about(m) {
 		i := slices.IndexFunc(e.subjects, about.same)
 		lines = append(lines, e.lines(e.subjects[i])...)
+		if became := e.became(about); became != "" && !m.timed {
+			lines = append(lines, "    the alert: "+became)
+		}
 	}
 	return lines
+}
+
+// became says when the subject's alert took which state, "" when it never took any.
+func (e *explanation) became(s *subject) string {
+	var steps []string
+	for _, f := range e.story.findings {
+		if e.isOf(f, s) {
+			steps = append(steps, string(f.State)+" at "+expr.FormatDuration(f.WindowEnd.Sub(e.test.start)))
+		}
+	}
+	if len(steps) > mostSteps {
+		steps = append(steps[:mostSteps], "…")
+	}
+	return strings.Join(steps, ", ")
+}
+
+// isOf says whether a finding is about the subject's alert.
+func (e *explanation) isOf(f *finding.Finding, s *subject) bool {
+	return f.Rule == s.rule.Name && f.Group == s.rule.Group && f.Labels.Only(byLabels(s.rule)...).Equal(s.labels)
 }
 
 func (e *explanation) lines(s *subject) []string {
@@ -161,15 +184,19 @@ func (e *explanation) counts(r *rules.Rule) string {
 	if r.From == ingest.Metrics {
 		what = "points"
 	}
+	all := fmt.Sprintf("%d %s", sent, what)
+	if sent == 1 {
+		all = strings.TrimSuffix(all, "s")
+	}
 	switch {
 	case sent == 0:
 		return "the test has no " + what
 	case n.Selected == 0 && r.Where != nil:
-		return fmt.Sprintf("of %d %s none passes its where: %s", sent, what, r.WhereText)
+		return "of " + all + " none passes its where: " + r.WhereText
 	case n.Selected == 0:
-		return fmt.Sprintf("of %d %s it reads none", sent, what)
+		return "of " + all + " it reads none"
 	}
-	text := fmt.Sprintf("of %d %s it counted %d", sent, what, n.Matched)
+	text := fmt.Sprintf("of %s it counted %d", all, n.Matched)
 	if n.Unmatched > 0 {
 		text += fmt.Sprintf("; %d lack what it groups by", n.Unmatched)
 	}
@@ -224,12 +251,11 @@ func number(x float64) string {
 // state returns the state of the subject's alert at a time, "" while there is none.
 func (e *explanation) state(s *subject, at time.Duration) finding.State {
 	state := finding.State("")
-	names := byLabels(s.rule)
 	for _, f := range e.story.findings {
 		if f.WindowEnd.Sub(e.test.start) > at {
 			break
 		}
-		if f.Rule == s.rule.Name && f.Group == s.rule.Group && f.Labels.Only(names...).Equal(s.labels) {
+		if e.isOf(f, s) {
 			if state = f.State; state == finding.Resolved {
 				state = ""
 			}

@@ -107,7 +107,7 @@ func (t *Test) check(story *story) (missed []miss) {
 	}
 	var got []*found
 	for _, f := range story.findings {
-		got = append(got, t.found(f))
+		got = append(got, t.found(f, true))
 	}
 	if pairs := match(t.history.transitions, got); slices.ContainsFunc(pairs, failed) {
 		missed = append(missed, miss{t.history.place, "transitions", true, 0, pairs})

@@ -113,7 +113,11 @@ func readGenerator(text string) (g *generator, ok bool, fault *notationFault) {
 	switch word {
 	case "ramp", "random":
 		g, fault = readRange(rest, false)
-		if fault == nil && word == "random" {
+		switch {
+		case fault != nil || word == "ramp":
+		case g.from > g.to:
+			fault = &notationFault{length: len(rest), message: "the lesser number comes first", hint: "as in {random 1..6}"}
+		default:
 			g.kind = random
 		}
 	case "cycle":
@@ -161,9 +165,9 @@ func readNumber(text string, lengths bool) (float64, bool) {
 	}
 	number := strings.TrimRight(text, "nuµmsh")
 	// Prometheus's lengths of time have no fractions and nothing below a millisecond, which spans have.
-	unit := map[string]float64{"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1}[text[len(number):]]
-	if x, rest, ok := cutNumber(number, false); ok && rest == "" && unit > 0 {
-		return x * unit, true
+	perSecond := map[string]float64{"ns": 1e9, "us": 1e6, "µs": 1e6, "ms": 1e3, "s": 1}[text[len(number):]]
+	if x, rest, ok := cutNumber(number, false); ok && rest == "" && perSecond > 0 {
+		return x / perSecond, true
 	}
 	d, err := expr.ParseDuration(text)
 	return d.Seconds(), err == nil
@@ -174,6 +178,9 @@ const mostOptions = 10_000
 
 // readCycle reads a|b|c*10.
 func readCycle(text string) (*generator, *notationFault) {
+	if text == "" {
+		return nil, &notationFault{message: "the values are missing behind cycle", hint: generatorHint}
+	}
 	g := &generator{kind: cycle}
 	numbers := true
 	var options []string

@@ -149,7 +149,7 @@ func (t *testReader) metrics(f rules.Field) {
 		return
 	}
 	if !r.data.Is() {
-		f.Fault("this says not what the points hold", "add values: '0.1x20 0.9', or value: 0.9")
+		f.Fault("this does not say what the points hold", "add values: '0.1x20 0.9', or value: 0.9")
 		return
 	}
 	if !r.settle() {
@@ -183,7 +183,7 @@ func (r *metricReader) metricKey(f rules.Field) {
 		r.monotonic = f
 		s.point.Monotonic, _ = f.Truth()
 	case "started":
-		s.started, s.hasStarted = readBounded(f), true
+		s.started, s.hasStarted = readBounded(f)
 	case "values", "value", "histogram", "exponential_histogram", "summary":
 		if r.data.Is() {
 			f.Fault("what the points hold is said twice, by `"+r.data.Key()+"` and by `"+f.Key()+"`", "keep one")

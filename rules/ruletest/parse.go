@@ -2,6 +2,7 @@ package ruletest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 const (
 	defaultPartitions = 2
 	mostPartitions    = 64
+	mostSeed          = math.MaxInt32
 	defaultSeed       = 1
 )
 
@@ -40,6 +42,8 @@ func documentKind() rules.DocumentKind {
 func foreignKey(key string, keys []string) string {
 	word := ""
 	switch key {
+	case "groups":
+		return "this is a file of rules; their tests stand in files of their own, named *_test.yaml"
 	case "eval_time", "time", "timestamp", "when", "from":
 		word = "at"
 	case "exp_alerts", "expected":
@@ -59,7 +63,9 @@ func foreignKey(key string, keys []string) string {
 	case "metric":
 		word = "name"
 	case "interval", "step":
-		word = "every"
+		if word = "every"; !slices.Contains(keys, word) {
+			return "how often records come is said in each stream, with every:"
+		}
 	case "start_timestamp":
 		word = "start"
 	case "rules_files", "files":
@@ -108,13 +114,15 @@ func (s *settings) read(f rules.Field) {
 			s.readStart(text)
 		}
 	case "end":
-		s.end, s.endField = readBounded(f), f
+		if d, ok := readBounded(f); ok {
+			s.end, s.endField = d, f
+		}
 	case "partitions":
 		if n, ok := f.Whole(1, mostPartitions); ok {
 			s.partitions = int32(n)
 		}
 	case "seed":
-		if n, ok := f.Whole(0, 1<<53); ok {
+		if n, ok := f.Whole(0, mostSeed); ok {
 			s.seed = uint64(n)
 		}
 	}

@@ -157,21 +157,33 @@ func (t *timing) read(f rules.Field) {
 	case "count":
 		t.count = f
 	case "jitter":
-		t.jitter = readBounded(f)
+		t.jitter, _ = readBounded(f)
 	case "delay":
-		t.delay = readBounded(f)
+		t.delay, _ = readBounded(f)
 	}
 }
 
-// readBounded reads a length of time.
-func readBounded(f rules.Field) time.Duration {
+// readBounded reads a length of time within a test; ok is false after a fault.
+func readBounded(f rules.Field) (d time.Duration, ok bool) {
 	s, ok := f.Scalar()
 	if !ok {
-		return 0
+		return 0, false
 	}
-	d, fault := readLength(s.Text)
+	d, fault := readLength(strings.TrimSpace(s.Text))
+	if fault != nil {
+		fault.length = len(s.Text)
+	}
 	report(s, fault)
-	return d
+	return d, fault == nil
+}
+
+// readStep reads the time between two records; ok is false after a fault.
+func readStep(f rules.Field) (d time.Duration, ok bool) {
+	if d, ok = readBounded(f); ok && d <= 0 {
+		f.FaultAtValue("records cannot come every 0s", spanHint)
+		return 0, false
+	}
+	return d, ok
 }
 
 // report notes the fault of a text, if there is one.
@@ -185,7 +197,7 @@ func report(s rules.Scalar, fault *notationFault) {
 func (t *timing) schedule(owner rules.Field) (s schedule, ok bool) {
 	s.jitter, s.delay = t.jitter, t.delay
 	if !t.at.Is() {
-		owner.Fault("this says not when its records are", "add at: 5m, or at: 0s..10m every 1s")
+		owner.Fault("this does not say when its records are", "add at: 5m, or at: 0s..10m every 1s")
 		return s, false
 	}
 	items := t.at.Items()
@@ -230,8 +242,7 @@ func (t *timing) schedule(owner rules.Field) (s schedule, ok bool) {
 	case density.Is(), at.every > 0:
 		every := at.every
 		if density.Is() {
-			if every = readBounded(density); every <= 0 {
-				density.FaultAtValue("records cannot come every 0s", spanHint)
+			if every, ok = readStep(density); !ok {
 				return s, false
 			}
 		}
@@ -240,7 +251,7 @@ func (t *timing) schedule(owner rules.Field) (s schedule, ok bool) {
 	case at.instant:
 		n = 1
 	default:
-		t.at.FaultAtValue("this says not how many records there are", "write "+strings.TrimSpace(text.Text)+" every 1s, or add rate: 10/s or count: 100")
+		t.at.FaultAtValue("this does not say how many records there are", "write "+strings.TrimSpace(text.Text)+" every 1s, or add rate: 10/s or count: 100")
 		return s, false
 	}
 	if n > mostRecords {
@@ -278,12 +289,11 @@ func (t *timing) series(values rules.Field, n int) (s schedule, ok bool) {
 	s.from = at.from
 	switch {
 	case t.every.Is():
-		if s.span = readBounded(t.every); s.span <= 0 {
-			t.every.FaultAtValue("values cannot come every 0s", "write every: 15s")
+		if s.span, ok = readStep(t.every); !ok {
 			return s, false
 		}
 	case n > 1:
-		values.Fault("this says not how often there is a value", "add every: 15s")
+		values.Fault("this does not say how often there is a value", "add every: 15s")
 		return s, false
 	}
 	if s.span > mostTime/time.Duration(n) {

@@ -186,7 +186,7 @@ func (r *streamReader) spanEvent(f rules.Field) *spanEvent {
 		case "name":
 			r.keep(&e.name, entry)
 		case "after":
-			e.after = readBounded(entry)
+			e.after, _ = readBounded(entry)
 		case "attributes":
 			r.reader.attributes(entry, &e.attributes)
 		}
@@ -248,7 +248,7 @@ func (t *testReader) events(f rules.Field) {
 	}
 	switch {
 	case r.stream.topic == "":
-		f.Fault("events come from a topic, and this says not from which", "add topic: name")
+		f.Fault("events come from a topic, and this does not say from which", "add topic: name")
 		return
 	case !body.Is():
 		f.Fault("an event is JSON, and there is none", "add json: {number: 5}")

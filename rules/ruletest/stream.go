@@ -81,7 +81,7 @@ func (t *testReader) newStream(f rules.Field, signal ingest.Signal, topic string
 func (r *streamReader) key(f rules.Field) {
 	switch f.Key() {
 	case "seed":
-		if n, ok := f.Whole(0, 1<<53); ok {
+		if n, ok := f.Whole(0, mostSeed); ok {
 			r.stream.seed = mix(uint64(n))
 		}
 	case "partition":
