@@ -203,7 +203,7 @@ func (r *metricReader) readData(f rules.Field) {
 		r.values = f
 		if text, ok := f.Scalar(); ok {
 			samples, fault := expandSeries(text.Text)
-			report(text, fault)
+			noteFault(text, fault)
 			s.samples = samples
 		}
 	case "value":

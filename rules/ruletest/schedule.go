@@ -173,7 +173,7 @@ func readBounded(f rules.Field) (d time.Duration, ok bool) {
 	if fault != nil {
 		fault.length = len(s.Text)
 	}
-	report(s, fault)
+	noteFault(s, fault)
 	return d, fault == nil
 }
 
@@ -186,8 +186,8 @@ func readStep(f rules.Field) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-// report notes the fault of a text, if there is one.
-func report(s rules.Scalar, fault *notationFault) {
+// noteFault notes the fault of a text, if there is one.
+func noteFault(s rules.Scalar, fault *notationFault) {
 	if fault != nil {
 		s.Fault(fault.offset, fault.length, fault.message, fault.hint)
 	}
@@ -210,7 +210,7 @@ func (t *timing) schedule(owner rules.Field) (s schedule, ok bool) {
 	}
 	at, fault := readSpan(text.Text)
 	if fault != nil {
-		report(text, fault)
+		noteFault(text, fault)
 		return s, false
 	}
 	density, ok := t.density(at)
@@ -233,7 +233,7 @@ func (t *timing) schedule(owner rules.Field) (s schedule, ok bool) {
 		}
 		records, per, fault := readRate(rate.Text)
 		if fault != nil {
-			report(rate, fault)
+			noteFault(rate, fault)
 			return s, false
 		}
 		n = math.Ceil(float64(s.span) / float64(per) * records)
@@ -281,7 +281,7 @@ func (t *timing) series(values rules.Field, n int) (s schedule, ok bool) {
 		if at, fault = readSpan(text.Text); fault == nil && !at.instant {
 			fault = &notationFault{length: len(text.Text), message: "`values` says how long the series is", hint: "write when it begins, as in at: 0s"}
 		}
-		report(text, fault)
+		noteFault(text, fault)
 		if fault != nil {
 			return s, false
 		}
@@ -344,7 +344,7 @@ func (t *timing) list(s *schedule, items []rules.Field) bool {
 			fault = &notationFault{length: len(text.Text), message: "a list of instants holds no spans", hint: "write a stream for each"}
 		}
 		if fault != nil {
-			report(text, fault)
+			noteFault(text, fault)
 			return false
 		}
 		s.times = append(s.times, at.from)

@@ -9,7 +9,13 @@ import (
 )
 
 // reader reads values that differ from record to record. Each that is random is random in its own way.
-type reader struct{ purposes uint64 }
+type reader struct {
+	purposes uint64
+	depth    int // of the value being read
+}
+
+// mostDepth bounds how deeply values are nested: more is an alias of YAML that holds itself.
+const mostDepth = 32
 
 // tell gives a generator a purpose of its own.
 func (r *reader) tell(g *generator) *generator {
@@ -29,7 +35,7 @@ func (r *reader) text(f rules.Field) (t *text, ok bool) {
 
 func (r *reader) textOf(s rules.Scalar) (t *text, ok bool) {
 	t, fault := readText(s.Text)
-	report(s, fault)
+	noteFault(s, fault)
 	if fault != nil {
 		return nil, false
 	}
@@ -49,7 +55,7 @@ func (r *reader) number(f rules.Field, lengths bool) (g *generator, ok bool) {
 		return nil, false
 	}
 	g, fault := readAmount(strings.TrimSpace(s.Text), lengths)
-	report(s, fault)
+	noteFault(s, fault)
 	if fault != nil {
 		return nil, false
 	}
@@ -134,6 +140,12 @@ func (v *value) appendJSON(b []byte, m moment) []byte {
 // value reads a value; ok is false after a fault. With maps it may be a mapping, which becomes JSON.
 func (r *reader) value(f rules.Field, maps bool) (v *value, ok bool) {
 	v = new(value)
+	if r.depth >= mostDepth {
+		f.FaultAtValue("this is nested too deeply", "")
+		return nil, false
+	}
+	r.depth++
+	defer func() { r.depth-- }()
 	switch f.Shape() {
 	case rules.MappingShape:
 		if maps {
