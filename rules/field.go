@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-
-	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // DocumentKind says what a Document is, for messages.
@@ -209,9 +207,3 @@ func (f Field) Rest() string { return f.document.rest(f.document.placeOf(f.entry
 func (s Scalar) Fault(offset, size int, message, hint string) {
 	s.document.fault(s.document.at(s.scalar, offset, size), message, hint)
 }
-
-// Plain says whether the text stands there without quotes.
-func (s Scalar) Plain() bool { return s.scalar.plain }
-
-// Nearest returns the candidate that a person most likely meant by a word, or "".
-func Nearest(word string, candidates []string) string { return expr.Nearest(word, candidates) }

@@ -28,6 +28,7 @@ type ruleTests struct {
 	filter *regexp.Regexp
 	out    io.Writer // what the tests say
 	log    io.Writer // faults and warnings
+	warned map[string]bool
 }
 
 func ruleTestCommand() *cobra.Command {
@@ -87,7 +88,7 @@ func (t *ruleTests) runFiles(ctx context.Context, args []string) error {
 			return t.fault(err)
 		}
 		result := ruletest.FileReport{Name: name}
-		if faults := printProblems(t.log, problems); faults > 0 {
+		if faults := printProblems(t.log, t.newProblems(problems)); faults > 0 {
 			result.Faults = slices.DeleteFunc(problems, func(p rules.Problem) bool { return p.Severity != rules.Error })
 			fmt.Fprintf(t.out, "FAIL  %s  %s\n", name, plural(faults, "fault"))
 			report.Files = append(report.Files, result)
@@ -102,6 +103,20 @@ func (t *ruleTests) runFiles(ctx context.Context, args []string) error {
 		}
 	}
 	return t.end(&report, files)
+}
+
+// newProblems leaves out warnings that were printed: several files may test the same rules.
+func (t *ruleTests) newProblems(problems []rules.Problem) (fresh []rules.Problem) {
+	if t.warned == nil {
+		t.warned = map[string]bool{}
+	}
+	for _, p := range problems {
+		if text := p.String(); p.Severity == rules.Error || !t.warned[text] {
+			t.warned[text] = true
+			fresh = append(fresh, p)
+		}
+	}
+	return fresh
 }
 
 // fault says why nothing can be run.

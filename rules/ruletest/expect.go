@@ -11,6 +11,7 @@ import (
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/expr"
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
@@ -111,9 +112,9 @@ func (t *testReader) expect(f rules.Field) {
 		return
 	}
 	for _, item := range alerts.Items() {
-		if w := t.wanted(item, "an alert", alertKeys); w != nil {
-			if e.only != "" && w.name != "" && w.name != e.only {
-				item.Fault("this entry is about "+e.only+" alone", "remove alert: "+e.only+" above, or write an entry for each alert")
+		if w := t.wanted(item, "an alert", alertKeys, e.only); w != nil {
+			if e.only != "" && w.name != e.only {
+				item.Fault("this entry of `expect` is about "+e.only+" alone", "remove alert: "+e.only+" beside `at`, or write an entry for each alert")
 			}
 			e.alerts = append(e.alerts, w)
 		}
@@ -138,15 +139,15 @@ func (t *testReader) moment(f rules.Field) (d time.Duration, ok bool) {
 func (t *testReader) transitions(f rules.Field) {
 	t.test.history = &history{place: f.Place()}
 	for _, item := range f.Items() {
-		if w := t.wanted(item, "a transition", transitionKeys); w != nil {
+		if w := t.wanted(item, "a transition", transitionKeys, ""); w != nil {
 			t.test.history.transitions = append(t.test.history.transitions, w)
 		}
 	}
 }
 
-// wanted reads an expected alert or transition, nil after a fault that leaves nothing of it.
-func (t *testReader) wanted(f rules.Field, what string, keys []string) *wanted {
-	w := new(wanted)
+// wanted reads an expected alert or transition, nil after a fault. name is that of an entry without one.
+func (t *testReader) wanted(f rules.Field, what string, keys []string, name string) *wanted {
+	w := &wanted{name: name}
 	isTransition := slices.Contains(keys, "at")
 	var labels, annotations, tolerance, at rules.Field
 	before := t.document.Faults()
@@ -255,9 +256,6 @@ func (t *testReader) texts(f rules.Field, alert, what string, names []string) ma
 	if !f.Is() {
 		return nil
 	}
-	if f.Shape() == rules.MappingShape && f.Rest() == "{}" {
-		return nil
-	}
 	out := map[string]string{}
 	for _, entry := range f.Fields("`"+f.Key()+"`", nil) {
 		s, ok := entry.Blank()
@@ -270,7 +268,7 @@ func (t *testReader) texts(f rules.Field, alert, what string, names []string) ma
 			if len(names) > 0 {
 				hint = "it has " + strings.Join(names, ", ")
 			}
-			if near := rules.Nearest(strings.ReplaceAll(name, ".", "_"), names); near != "" {
+			if near := expr.Nearest(strings.ReplaceAll(name, ".", "_"), names); near != "" {
 				hint = "did you mean " + near + "?"
 			} else if dotted := strings.ReplaceAll(name, ".", "_"); slices.Contains(names, dotted) {
 				hint = "dots of a name are underscores in its label: " + dotted

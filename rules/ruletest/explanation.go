@@ -54,6 +54,14 @@ func newExplanation(t *Test, story *story, missed []miss) *explanation {
 	return e
 }
 
+// until returns the last time at which a measure is asked for.
+func (e *explanation) until() (last time.Duration) {
+	for _, s := range e.subjects {
+		last = max(last, s.at+aroundSteps*s.rule.Interval)
+	}
+	return min(last, e.test.end)
+}
+
 // about returns the subjects of a miss, each once.
 func (e *explanation) about(m *miss) (out []*subject) {
 	for _, p := range m.pairs {

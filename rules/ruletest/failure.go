@@ -55,7 +55,7 @@ func (f Failure) String() string {
 
 // Run runs the test. The error is that of the context, or says that the rules cannot be run at all.
 func (t *Test) Run(ctx context.Context) (*Result, error) {
-	story, err := t.replay(ctx, nil)
+	story, err := t.replay(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (t *Test) Run(ctx context.Context) (*Result, error) {
 	}
 	// What the rules measured is asked for only now: most tests pass.
 	explain := newExplanation(t, story, missed)
-	if _, err := t.replay(ctx, explain.measure); err != nil {
+	if _, _, err := t.replayIn(ctx, 1, explain.until(), explain.measure); err != nil {
 		return nil, err
 	}
 	for i := range missed {

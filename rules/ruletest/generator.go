@@ -73,14 +73,10 @@ func (g *generator) number(m moment) float64 {
 	case constant:
 		return g.from
 	case ramp:
-		switch last := m.n - 1; {
-		case m.i == 0:
-			return g.from
-		case m.i == last:
-			return g.to
-		default:
-			return g.from + (g.to-g.from)*float64(m.i)/float64(last)
+		if m.i > 0 && m.i == m.n-1 {
+			return g.to // exactly
 		}
+		return g.from + (g.to-g.from)*float64(m.i)/float64(max(m.n-1, 1))
 	case random:
 		if g.whole {
 			return g.from + math.Floor(m.random(g.purpose)*(g.to-g.from+1))

@@ -140,7 +140,7 @@ func (t *testReader) metrics(f rules.Field) {
 	for _, entry := range f.Fields("a stream of metrics", metricKeys) {
 		r.metricKey(entry)
 	}
-	s.attributes = r.streamReader.attributes
+	s.attributes = r.attributes
 	if t.document.Faults() > before {
 		return // what is missing may stand under a misspelt key
 	}
@@ -207,7 +207,7 @@ func (r *metricReader) readData(f rules.Field) {
 			s.samples = samples
 		}
 	case "value":
-		s.value, _ = r.reader.number(f, false)
+		s.value, _ = r.number(f, false)
 	case "histogram":
 		s.point.Type = ingest.Histogram
 		r.histogram(f)
@@ -218,7 +218,7 @@ func (r *metricReader) readData(f rules.Field) {
 		s.point.Type = ingest.Summary
 		for _, entry := range f.Fields("`summary`", []string{"count", "sum"}) {
 			into := map[string]**generator{"count": &s.count, "sum": &s.sum}[entry.Key()]
-			*into, _ = r.reader.number(entry, false)
+			*into, _ = r.number(entry, false)
 		}
 	}
 }
@@ -250,7 +250,7 @@ func (r *metricReader) histogram(f rules.Field) {
 func (r *metricReader) moment(f rules.Field) {
 	s := r.metrics
 	into := map[string]**generator{"sum": &s.sum, "min": &s.minimum, "max": &s.maximum}[f.Key()]
-	*into, _ = r.reader.number(f, false)
+	*into, _ = r.number(f, false)
 }
 
 func (r *metricReader) exponential(f rules.Field) {
@@ -261,9 +261,9 @@ func (r *metricReader) exponential(f rules.Field) {
 			n, _ := entry.Whole(-10, 20)
 			s.exponential.Scale = int32(n)
 		case "zero_count":
-			s.zero, _ = r.reader.number(entry, false)
+			s.zero, _ = r.number(entry, false)
 		case "zero_threshold":
-			if g, ok := r.reader.number(entry, false); ok {
+			if g, ok := r.number(entry, false); ok {
 				s.exponential.ZeroThreshold = g.from
 			}
 		case "positive":
@@ -293,7 +293,7 @@ func (r *metricReader) side(f rules.Field, offset *int32) (buckets []*generator)
 // numbers reads a list of numbers.
 func (r *metricReader) numbers(f rules.Field) (out []*generator) {
 	for _, item := range f.Items() {
-		g, ok := r.reader.number(item, false)
+		g, ok := r.number(item, false)
 		if !ok {
 			return nil
 		}

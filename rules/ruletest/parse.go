@@ -229,7 +229,7 @@ func (t *testReader) known(s rules.Scalar, own bool) bool {
 	if len(names) > 8 {
 		hint = ""
 	}
-	if near := rules.Nearest(s.Text, names); near != "" {
+	if near := expr.Nearest(s.Text, names); near != "" {
 		hint = "did you mean " + near + "?"
 	} else if slices.ContainsFunc(t.rules.Rules, func(r *rules.Rule) bool { return r.Name == s.Text }) {
 		hint = "`rules` of this test leaves it out"
@@ -258,7 +258,7 @@ func (t *testReader) checkTopic(s rules.Scalar) {
 		return
 	}
 	hint := "they read " + strings.Join(topics, ", ")
-	if near := rules.Nearest(s.Text, topics); near != "" {
+	if near := expr.Nearest(s.Text, topics); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	s.Fault(0, len(s.Text), "no rule under test reads the topic "+s.Text, hint)
@@ -279,11 +279,11 @@ func (t *testReader) finish(f rules.Field) {
 	}
 	for _, at := range t.moments {
 		t.test.end = max(t.test.end, at.at)
-		if t.endField.Is() && at.at > t.settings.end {
-			at.field.Fault("this is after the test's end, "+expr.FormatDuration(t.settings.end), "let it end later, with end: "+expr.FormatDuration(at.at))
+		if t.endField.Is() && at.at > t.end {
+			at.field.Fault("this is after the test's end, "+expr.FormatDuration(t.end), "let it end later, with end: "+expr.FormatDuration(at.at))
 		}
 	}
 	if t.endField.Is() {
-		t.test.end = t.settings.end
+		t.test.end = t.end
 	}
 }

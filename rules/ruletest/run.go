@@ -108,7 +108,7 @@ type story struct {
 
 func (s *stream) moment(i int, start int64) moment {
 	m := moment{i: i, n: s.n, seed: s.seed}
-	m.at = start + int64(s.schedule.at(m))
+	m.at = start + int64(s.at(m))
 	return m
 }
 
@@ -134,22 +134,19 @@ func (t *Test) inputs() []string {
 	return slices.Compact(topics)
 }
 
-// replay sends the test's records through a detector. measure, if not nil, is given the rules' measures at every step.
-func (t *Test) replay(ctx context.Context, measure func(detect.Measure)) (*story, error) {
-	if measure != nil {
-		out, _, err := t.replayIn(ctx, 1, measure)
-		return out, err
-	}
-	out, overflowed, err := t.replayIn(ctx, manySteps, nil)
+// replay sends the test's records through a detector.
+func (t *Test) replay(ctx context.Context) (*story, error) {
+	out, overflowed, err := t.replayIn(ctx, manySteps, t.end, nil)
 	if overflowed {
 		// Which groups find a place depends on when others leave theirs: with each step, as in production.
-		out, _, err = t.replayIn(ctx, 1, nil)
+		out, _, err = t.replayIn(ctx, 1, t.end, nil)
 	}
 	return out, err
 }
 
-// replayIn replays so many steps of the rules at once. overflowed says that a rule had more groups than it may have.
-func (t *Test) replayIn(ctx context.Context, steps int, measure func(detect.Measure)) (out *story, overflowed bool, err error) {
+// replayIn replays so many steps of the rules at once, until an end. measure, if not nil, is given the rules' measures.
+// overflowed says that a rule had more groups than it may have.
+func (t *Test) replayIn(ctx context.Context, steps int, end time.Duration, measure func(detect.Measure)) (out *story, overflowed bool, err error) {
 	b, err := newBed(t.rules, t.partitions, t.inputs(), measure != nil)
 	if err != nil {
 		return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
@@ -164,7 +161,7 @@ func (t *Test) replayIn(ctx context.Context, steps int, measure func(detect.Meas
 	}
 	tick *= time.Duration(steps)
 	// A window is judged when all that may still count has come.
-	until := start + int64(t.end+lateness)
+	until := start + int64(end+lateness)
 	out = &story{rules: map[uint64]detect.RuleStats{}, signals: map[ingest.Signal]uint64{}}
 	queue := newQueue(t.streams, start)
 	for clock := start; clock < until; {
@@ -177,7 +174,7 @@ func (t *Test) replayIn(ctx context.Context, steps int, measure func(detect.Meas
 			b.add(b.topics[s.topic][s.partitionOf(head.i, t.partitions)], s, s.moment(head.i, start), head.at)
 			queue.take()
 		}
-		if err := out.take(b, clock, start+int64(t.end), measure); err != nil {
+		if err := out.take(b, clock, start+int64(end), measure); err != nil {
 			return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
 		}
 	}

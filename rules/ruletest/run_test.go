@@ -87,7 +87,7 @@ func TestPartitionsAndStepsDoNotMatter(t *testing.T) {
 
 func storyOf(t *testing.T, test *Test, steps int, measure func(detect.Measure)) (lines []string) {
 	t.Helper()
-	story, _, err := test.replayIn(t.Context(), steps, measure)
+	story, _, err := test.replayIn(t.Context(), steps, test.end, measure)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func (t *testReader) spans(f rules.Field) {
 		case "status_message":
 			r.keep(&s.statusMessage, entry)
 		case "duration":
-			if g, ok := r.reader.number(entry, true); ok {
+			if g, ok := r.number(entry, true); ok {
 				s.duration = g
 			}
 		case "trace_id":
@@ -254,6 +254,10 @@ func (t *testReader) events(f rules.Field) {
 		f.Fault("an event is JSON, and there is none", "add json: {number: 5}")
 		return
 	case !bodyGood:
+		return
+	}
+	if e.decoder == nil {
+		f.Fault("events cannot be decoded here", "")
 		return
 	}
 	var b ingest.Batch

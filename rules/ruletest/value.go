@@ -6,6 +6,7 @@ import (
 
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // reader reads values that differ from record to record. Each that is random is random in its own way.
@@ -320,7 +321,7 @@ func (r *reader) choice(f rules.Field, number func(name string) (int32, bool), n
 		n, ok := number(word)
 		if !ok {
 			hint := "it is one of " + strings.Join(names, ", ")
-			if near := rules.Nearest(word, names); near != "" {
+			if near := expr.Nearest(word, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			s.Fault(strings.Index(s.Text, word), len(word), "there is no `"+f.Key()+"` "+word, hint)
