@@ -3,5 +3,6 @@
 // ends included. Prometheus's side is its own engine, rules and storage, freshet's the detector's two stages. Where the two
 // languages mean different things, a test shows both, and rules/README.md says so in a sentence.
 //
-// The package has tests only.
+// The package has tests only. Under the race detector they are left out: there is one goroutine, and Prometheus's engine
+// takes minutes.
 package promequal
