@@ -12,6 +12,7 @@ import (
 
 // A document is one rule file while it is read: its lines, for messages, and what is wrong with it so far.
 type document struct {
+	kind     DocumentKind
 	file     string
 	content  string
 	starts   []int // byte offset of each line
@@ -22,7 +23,7 @@ type document struct {
 
 func newDocument(file string, content []byte) *document {
 	content = bytes.TrimPrefix(content, []byte("\ufeff")) // some editors begin a file with a byte order mark
-	d := &document{file: file, content: string(content), starts: []int{0}, anchors: map[string]ast.Node{}}
+	d := &document{kind: ruleFile(), file: file, content: string(content), starts: []int{0}, anchors: map[string]ast.Node{}}
 	for i := range d.content {
 		if d.content[i] == '\n' {
 			d.starts = append(d.starts, i+1)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,8 +27,8 @@ func Load(paths []string) (*Set, []Problem, error) {
 	return set, problems, nil
 }
 
-// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. It fails on a file that
-// cannot be read and on a glob that fits none.
+// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. Tests of rules, which may
+// stand beside them, are left out (IsTest). It fails on a file that cannot be read and on a glob that fits none.
 func Read(paths []string) ([]File, error) {
 	var names []string
 	for _, path := range paths {
@@ -47,9 +48,22 @@ func Read(paths []string) ([]File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading rules: %w", err)
 		}
-		files = append(files, File{Name: name, Content: content})
+		if !IsTest(name, content) {
+			files = append(files, File{Name: name, Content: content})
+		}
+	}
+	if len(files) == 0 && len(names) > 0 {
+		return nil, fmt.Errorf("reading rules: there are only tests of rules, such as %s, which `freshet rules test` runs", names[0])
 	}
 	return files, nil
+}
+
+var testPattern = regexp.MustCompile(`(?m)^(rule_files|tests)[ \t]*:`)
+
+// IsTest says whether a file holds tests of rules, not rules: it is named *_test.yaml or *_test.yml, and begins as tests
+// do. By its name alone no file of rules is passed over.
+func IsTest(name string, content []byte) bool {
+	return (strings.HasSuffix(name, "_test.yaml") || strings.HasSuffix(name, "_test.yml")) && testPattern.Match(content)
 }
 
 // expand returns the files of a path, sorted.

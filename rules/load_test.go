@@ -348,3 +348,30 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// Tests of rules may stand beside them: they are no rules, wherever they are found. What only has the name of tests is read.
+func TestTestsOfRulesAreLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	const one = "groups: [{name: %s, rules: [{alert: %s, from: logs, when: count() > 1}]}]\n"
+	for name, content := range map[string]string{
+		"a.yaml":      strings.ReplaceAll(one, "%s", "A"),
+		"a_test.yaml": "# of a.yaml\nrule_files: [a.yaml]\ntests: []\n",
+		"b_test.yml":  "tests: []\n",
+		"c_test.yaml": strings.ReplaceAll(one, "%s", "C"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, paths := range [][]string{{dir}, {filepath.Join(dir, "*.y*ml")}, {
+		filepath.Join(dir, "a.yaml"), filepath.Join(dir, "a_test.yaml"), filepath.Join(dir, "c_test.yaml"),
+	}} {
+		set, problems, err := Load(paths)
+		if err != nil || set == nil || len(set.Rules) != 2 || set.Rules[1].Name != "C" {
+			t.Errorf("%v: %v %v\n%s", paths, set, err, printed(problems))
+		}
+	}
+	if _, _, err := Load([]string{filepath.Join(dir, "a_test.yaml")}); err == nil || !strings.Contains(err.Error(), "`freshet rules test`") {
+		t.Errorf("tests alone: %v", err)
+	}
+}

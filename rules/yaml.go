@@ -33,11 +33,11 @@ func (d *document) root() ast.Node {
 		case body == nil:
 			body = doc.Body
 		default:
-			d.fault(d.placeOf(doc.Body), "a rule file is one YAML document, and here a second begins", "remove the --- or use two files")
+			d.fault(d.placeOf(doc.Body), d.kind.Name+" is one YAML document, and here a second begins", "remove the --- or use two files")
 		}
 	}
 	if body == nil && len(d.problems) == 0 {
-		d.fault(place{}, "the file has no rules", "it begins with groups:")
+		d.fault(place{}, d.kind.Empty, "it begins with "+d.kind.Begins)
 	}
 	return body
 }
@@ -140,11 +140,11 @@ func (d *document) entries(n ast.Node, what string, keys []string) []entry {
 	for _, v := range values {
 		at := d.placeOf(v.Key)
 		if _, merge := v.Key.(*ast.MergeKeyNode); merge {
-			d.fault(at, "YAML's merge key << is not supported", "defaults of all rules of a group stand in the group")
+			d.fault(at, "YAML's merge key << is not supported", d.kind.Merge)
 			continue
 		}
 		key := v.Key.GetToken().Value
-		if flow && isNull(v.Value) && !slices.Contains(keys, key) {
+		if flow && isNull(v.Value) && !d.isWritten(v.Value, at) && !slices.Contains(keys, key) {
 			d.fault(at, "YAML splits "+what+" at this comma, so `"+key+"` is a key without a value", "quote what holds a comma, as in "+d.flowHint(out, at))
 			continue
 		}
@@ -184,6 +184,15 @@ func (d *document) flowHint(before []entry, at place) string {
 
 func isNull(n ast.Node) bool { return n == nil || n.Type() == ast.NullType }
 
+// isWritten says whether a null stands there as a word, such as null or ~, behind a key.
+func (d *document) isWritten(n ast.Node, key place) bool {
+	if n == nil {
+		return false
+	}
+	at := d.placeOf(n)
+	return at != key && strings.HasPrefix(d.rest(at), n.GetToken().Value)
+}
+
 // describe names what a node is.
 func describe(n ast.Node) string {
 	switch n.(type) {
@@ -203,7 +212,10 @@ func describe(n ast.Node) string {
 }
 
 func (d *document) unknownKey(at place, key, what string, keys []string) {
-	hint := foreignKey(key, keys)
+	hint := ""
+	if d.kind.Foreign != nil {
+		hint = d.kind.Foreign(key, keys)
+	}
 	if hint == "" {
 		if near := expr.Nearest(key, keys); near != "" {
 			hint = "did you mean " + near + "?"
@@ -212,6 +224,14 @@ func (d *document) unknownKey(at place, key, what string, keys []string) {
 		}
 	}
 	d.fault(at, what+" has no key `"+key+"`", hint)
+}
+
+// ruleFile is the kind of a rule file.
+func ruleFile() DocumentKind {
+	return DocumentKind{
+		Name: "a rule file", Empty: "the file has no rules", Begins: "groups:",
+		Merge: "defaults of all rules of a group stand in the group", Foreign: foreignKey,
+	}
 }
 
 // foreignKey returns a hint for keys of Prometheus, ElastAlert, Datadog, Grafana and Loki that are called otherwise.
@@ -248,6 +268,8 @@ func foreignKey(key string, keys []string) string {
 		word, note = "when", " as when: count() > …"
 	case "topics":
 		word = "topic"
+	case "rule_files", "tests":
+		return "this is a file of tests of rules, which `freshet rules test` runs"
 	case "type":
 		return "there are no types of rules: the condition in when: says it all"
 	default:
@@ -269,9 +291,8 @@ func (d *document) text(e entry) (scalar, bool) {
 		return scalar{}, false
 	}
 	if isNull(n) {
-		token := n.GetToken()
-		if at := d.placeOf(n); strings.HasPrefix(d.rest(at), token.Value) && at != e.place {
-			d.fault(at, "YAML reads "+token.Value+" as no value", "quote it: "+e.key+": "+quoted(token.Value))
+		if token := n.GetToken(); d.isWritten(n, e.place) {
+			d.fault(d.placeOf(n), "YAML reads "+token.Value+" as no value", "quote it: "+e.key+": "+quoted(token.Value))
 		} else {
 			d.fault(e.place, "`"+e.key+"` is empty", "give it a value or remove it")
 		}
