@@ -12,7 +12,7 @@ import (
 )
 
 func rulesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, ruleCheckCommand(), ruleSchemaCommand())
+	return group(&cobra.Command{Use: "rules", Short: "Work with rule files"}, ruleCheckCommand(), ruleTestCommand(), ruleSchemaCommand())
 }
 
 // loadRules loads rule files and prints what is wrong with them; it fails if any has a fault.

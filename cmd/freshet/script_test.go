@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 // these commands beside testscript's own:
 //
 //	fails PROGRAM ARG...               runs it and expects status 1, with which freshet says what is wrong; a crash has another
+//	ends STATUS PROGRAM ARG...         runs it and expects another status
 //	address NAME                       sets NAME to a loopback address that nobody listens on
 //	broker [MECHANISM USER PASSWORD]   starts a Kafka broker in memory and sets BROKER to its address
 //	get STATUS URL [PATTERN]           asks until the answer has the status and fits the pattern, and prints its body, or
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 //	hangup                             sends SIGHUP to what runs in the background
 //	receiver                           starts a receiver of webhooks and sets WEBHOOK to its URL
 //	received COUNT                     waits until so many messages came, and prints all that did
+//	replace PATTERN TEXT               prints stdout with TEXT for what the pattern finds, such as times that differ
 //	sift PATTERN                       leaves of stdout what the pattern finds, sorted and each once
 func TestScript(t *testing.T) {
 	library, err := filepath.Abs(filepath.Join("..", "..", "rules", "library"))
@@ -67,6 +69,8 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails":    scriptFails,
+			"ends":     scriptEnds,
+			"replace":  scriptReplace,
 			"address":  scriptAddress,
 			"broker":   scriptBroker,
 			"get":      scriptAsk(http.MethodGet),
@@ -97,14 +101,27 @@ func expect(ts *testscript.TestScript, neg, ok bool, usage string) {
 
 func scriptFails(ts *testscript.TestScript, neg bool, args []string) {
 	expect(ts, neg, len(args) > 0, "fails PROGRAM ARG...")
-	err := ts.Exec(args[0], args[1:]...)
+	scriptEnds(ts, false, append([]string{"1"}, args...))
+}
+
+func scriptEnds(ts *testscript.TestScript, neg bool, args []string) {
+	expect(ts, neg, len(args) > 1, "ends STATUS PROGRAM ARG...")
+	err := ts.Exec(args[1], args[2:]...)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		ts.Fatalf("ended with status 0, want 1")
-	case !errors.As(err, &exit) || exit.ExitCode() != 1:
-		ts.Fatalf("want status 1: %v", err)
+		ts.Fatalf("ended with status 0, want %s", args[0])
+	case !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0]:
+		ts.Fatalf("want status %s: %v", args[0], err)
 	}
+}
+
+func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
+	expect(ts, neg, len(args) == 2, "replace PATTERN TEXT")
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	_, err = io.WriteString(ts.Stdout(), pattern.ReplaceAllString(ts.ReadFile("stdout"), args[1]))
+	ts.Check(err)
 }
 
 func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
