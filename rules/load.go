@@ -27,8 +27,8 @@ func Load(paths []string) (*Set, []Problem, error) {
 	return set, problems, nil
 }
 
-// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. It fails on a file that
-// cannot be read and on a glob that fits none. Tests of rules, which may stand beside them, are left out (IsTest).
+// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. Tests of rules, which may
+// stand beside them, are left out (IsTest). It fails on a file that cannot be read and on a glob that fits none.
 func Read(paths []string) ([]File, error) {
 	var names []string
 	for _, path := range paths {
