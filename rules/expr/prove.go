@@ -36,11 +36,11 @@ func (s scope) through(e ast.Expr) (inner scope, root ast.Expr, ok bool) {
 
 // below returns the scope of what .over() and the like act on.
 func (s scope) below(call ast.CallExpr) scope {
-	view := "." + call.FunctionName()
+	view := []string{"." + call.FunctionName()}
 	for _, arg := range call.Args() {
-		view += " " + s.canonical(arg)
+		view = append(view, s.canonical(arg))
 	}
-	s.view = view + s.view
+	s.view = strings.Join(view, " ") + s.view
 	return s
 }
 
@@ -134,11 +134,12 @@ type branch struct {
 }
 
 func (p *prover) both(f facts, branches ...branch) (facts, bool) {
-	ok := true
 	for _, b := range branches {
-		if f, ok = p.assume(b.scope, b.e, b.so, f); !ok {
+		next, ok := p.assume(b.scope, b.e, b.so, f)
+		if !ok {
 			return f, false
 		}
+		f = next
 	}
 	return f, true
 }
