@@ -325,7 +325,7 @@ func (g *groupDraft) compile(draft *ruleDraft, r *Rule) {
 	var keys []expr.Key
 	labels := map[string]place{}
 	for _, k := range draft.by {
-		key, faults := expr.CompileKey(k.expression.text, r.From)
+		key, faults := d.key(k.expression.text, r.From)
 		d.expression("by", k.expression, faults)
 		if key == nil {
 			// The condition may use the name: it is there, though faulty.

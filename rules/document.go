@@ -8,6 +8,9 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/freshet-dev/freshet/ingest"
+	"github.com/freshet-dev/freshet/rules/expr"
 )
 
 // A document is one rule file while it is read: its lines, for messages, and what is wrong with it so far.
@@ -19,6 +22,29 @@ type document struct {
 	anchors  map[string]ast.Node
 	problems []Problem
 	rule     string // the rule being read, for messages
+	compiled map[keySource]*expr.Key
+}
+
+// keySource is what an entry of `by` is compiled from. Rules of a file have the same again and again.
+type keySource struct {
+	signal ingest.Signal
+	text   string
+}
+
+// key compiles an entry of `by`. The result is nil when there are faults, and not to be changed.
+func (d *document) key(text string, signal ingest.Signal) (*expr.Key, expr.Faults) {
+	source := keySource{signal, text}
+	if key, ok := d.compiled[source]; ok {
+		return key, nil
+	}
+	key, faults := expr.CompileKey(text, signal)
+	if key != nil {
+		if d.compiled == nil {
+			d.compiled = map[keySource]*expr.Key{}
+		}
+		d.compiled[source] = key
+	}
+	return key, faults
 }
 
 func newDocument(file string, content []byte) *document {

@@ -118,7 +118,7 @@ var (
 		"http.client_ip", "http.target", "http.url", "message", "network.peer.port", "source.address", "source.ip", "status_message",
 		"url.full", "url.original", "url.query",
 	}
-	fewNames = regexp.MustCompile(`^(host|cloud|k8s|container|service|device|faas|os|aws|gcp|azure|tenant|region|zone|cluster|pid)\b`)
+	fewNames = regexp.MustCompile(`^(host|cloud|k8s|container|service|faas|os|aws|gcp|azure|tenant|region|zone|cluster|thread)([._-]|[A-Z]|$)`)
 )
 
 // lintKeys reports entries of `by` that give a group to everything, unless the rule says how many it may have.
@@ -210,20 +210,20 @@ func (g *groupDraft) lintTexts(draft *ruleDraft, r *Rule) {
 	if r.Quiet {
 		return
 	}
-	var lacks []string
-	for _, name := range []string{"summary", "runbook_url"} {
-		if !slices.ContainsFunc(draft.annotations, func(p pair) bool { return p.name == name }) {
-			lacks = append(lacks, name)
+	var lacks, tells, hint []string
+	for _, text := range []struct{ name, tells, hint string }{
+		{"summary", "what is up", "summary: '{{ $value }} errors in a minute'"},
+		{"runbook_url", "what to do", "runbook_url: https://…"},
+	} {
+		if !slices.ContainsFunc(draft.annotations, func(p pair) bool { return p.name == text.name }) {
+			lacks, tells, hint = append(lacks, "no `"+text.name+"`"), append(tells, text.tells), append(hint, text.hint)
 		}
 	}
-	if len(lacks) == 0 {
-		return
+	if len(lacks) > 0 {
+		g.document.add(Note, draft.texts["alert"].place,
+			strings.Join(lacks, " and ")+" among the annotations: whoever is notified is not told "+strings.Join(tells, " and "),
+			"as in annotations: {"+strings.Join(hint, ", ")+"}")
 	}
-	hint := map[string]string{
-		"summary":     "as in annotations: {summary: '{{ $value }} errors in a minute'}",
-		"runbook_url": "as in annotations: {runbook_url: https://…}, what to do about it",
-	}[lacks[0]]
-	g.document.add(Note, draft.texts["alert"].place, "no "+strings.Join(lacks, " and no ")+" among the annotations: whoever is notified has to find out", hint)
 }
 
 // A twin is a rule and where it stands.

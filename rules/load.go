@@ -100,8 +100,14 @@ func Parse(file string, content []byte) (*Set, []Problem) {
 // ParseFiles checks files that make one set of rules. The set is nil when there is an error among the problems. There are
 // no notes among them: those are for whoever writes the rules; CheckFiles gives them too.
 func ParseFiles(files []File) (*Set, []Problem) {
-	set, problems := CheckFiles(files)
-	return set, slices.DeleteFunc(problems, func(p Problem) bool { return p.Severity == Note })
+	set, all := CheckFiles(files)
+	var problems []Problem
+	for _, p := range all {
+		if p.Severity != Note {
+			problems = append(problems, p)
+		}
+	}
+	return set, problems
 }
 
 // CheckFiles is ParseFiles with notes.

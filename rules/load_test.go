@@ -329,26 +329,6 @@ func TestRulesRun(t *testing.T) {
 	}
 }
 
-func BenchmarkParse(b *testing.B) {
-	var text strings.Builder
-	text.WriteString("groups:\n  - name: many\n    rules:\n")
-	for i := range 1000 {
-		text.WriteString("      - alert: Rule" + string(rune('A'+i%26)) + strings.Repeat("x", i/26) + `
-        from: logs
-        where: deployment.environment == "prod" && body.contains("timeout")
-        by: [service.name, host.name]
-        when: count(severity >= ERROR) / count() > 0.1
-        labels: {severity: critical}
-        annotations: {summary: '{{ $labels.service_name }}: {{ $value | humanizePercentage }}'}
-`)
-	}
-	for b.Loop() {
-		if set, problems := Parse("x.yaml", []byte(text.String())); set == nil {
-			b.Fatal(printed(problems[:1]))
-		}
-	}
-}
-
 // Tests of rules may stand beside them: they are no rules, wherever they are found. What only has the name of tests is read.
 func TestTestsOfRulesAreLeftOut(t *testing.T) {
 	dir := t.TempDir()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -82,9 +83,13 @@ func (c check) writeJSON(out io.Writer) error {
 	return e.Encode(c)
 }
 
-// print prints the problems as a compiler does. Notes do not count.
+// print prints the problems as a compiler does. Notes do not count, and wait until there is nothing worse to mend.
 func (c check) print(out, errOut io.Writer, good bool) {
-	faults := printProblems(errOut, c.Problems)
+	problems := c.Problems
+	if !good {
+		problems = slices.DeleteFunc(slices.Clone(problems), func(p rules.Problem) bool { return p.Severity == rules.Note })
+	}
+	faults := printProblems(errOut, problems)
 	warnings := ""
 	if n := c.count(rules.Warning) - faults; n > 0 {
 		warnings = ", " + plural(n, "warning")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"cel.dev/cel-go/common/ast"
+
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -50,6 +52,22 @@ var letPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 type let struct {
 	name    string
 	checked *checked
+	size    int
+}
+
+// mostParts bounds an expression, with all that its names stand for: lets that use others twice double at each step.
+const mostParts = 10_000
+
+// size returns of how many parts an expression is made.
+func (c *checked) size() int {
+	n := 0
+	ast.PreOrderVisit(c.root, ast.NewExprVisitor(func(e ast.Expr) {
+		n++
+		if to := c.refs[e.ID()]; to != nil && to.kind == toLet {
+			n += to.let.size
+		}
+	}))
+	return n
 }
 
 // CompileCondition compiles a rule's `when`. The result is nil when there are faults.
@@ -144,6 +162,10 @@ func (b *builder) compile(i int, part Part) Faults {
 		return faults
 	}
 	b.checked[i] = c
+	size := c.size()
+	if size > mostParts {
+		return Faults{{Offset: c.starts[c.root.ID()], Length: 1, Message: "with what its names stand for this is too long", Hint: "use each name of let: less often"}}
+	}
 	if part.Role == RoleWhen || part.Role == RoleUntil {
 		if faults := c.mustBe(truth, part.place()); faults != nil {
 			return faults
@@ -169,7 +191,7 @@ func (b *builder) compile(i int, part Part) Faults {
 	}
 	switch text := c.canonical(c.root); part.Role {
 	case RoleLet:
-		b.lets = append(b.lets, let{part.Name, c})
+		b.lets = append(b.lets, let{part.Name, c, size})
 		b.program.Lets = append(b.program.Lets, Let{part.Name, whole.asNumber()})
 	case RoleWhen:
 		b.trend = joint(b.trend, whole.trend)

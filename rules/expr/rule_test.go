@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -114,5 +115,22 @@ func TestTextOfRule(t *testing.T) {
 		if got := compileRule(t, other...).Text; got == plain {
 			t.Errorf("%+v: %q", other, got)
 		}
+	}
+}
+
+// Lets that use others twice would double at each step.
+func TestLetsAreBounded(t *testing.T) {
+	parts := []Part{{RoleLet, "l0", "count()"}}
+	for i := range 40 {
+		parts = append(parts, Part{RoleLet, fmt.Sprintf("l%d", i+1), fmt.Sprintf("l%d + l%d", i, i)})
+	}
+	parts = append(parts, Part{RoleWhen, "", "l40 > 1"})
+	p, faults := Compile(parts, Options{Signal: ingest.Spans, Interval: 5 * time.Second, Window: time.Minute})
+	found := 0
+	for _, f := range faults {
+		found += len(f)
+	}
+	if p != nil || found == 0 {
+		t.Errorf("%v, %d faults, expected some", p, found)
 	}
 }
