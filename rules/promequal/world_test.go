@@ -13,8 +13,8 @@ import (
 const (
 	tick     = 15 * time.Second
 	lookback = 5 * time.Minute // Prometheus's default: how old a sample may be that stands for now
-	length   = 80 * time.Minute
-	silence  = 20 * time.Minute
+	length   = time.Hour
+	silence  = 12 * time.Minute
 )
 
 func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
