@@ -225,7 +225,7 @@ func textOf(r *ingest.Record) (text, color string) {
 		if r.StatusCode == 2 {
 			color = red
 		}
-	case ingest.Unknown, ingest.Metrics, ingest.SpanEvents:
+	case ingest.Unknown, ingest.Metrics, ingest.SpanEvents, ingest.Findings:
 	}
 	return clean(string(r.AppendText(nil, math.MaxInt))), color
 }

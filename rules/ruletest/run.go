@@ -126,7 +126,7 @@ func (t *Test) inputs() []string {
 			topics = append(topics, metricsTopic)
 		case ingest.Spans, ingest.SpanEvents:
 			topics = append(topics, spansTopic)
-		case ingest.Events, ingest.Unknown:
+		case ingest.Events, ingest.Unknown, ingest.Findings: // nothing gives findings to a test
 		}
 	}
 	topics = append(topics, t.rules.Topics()...)
