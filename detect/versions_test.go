@@ -243,7 +243,7 @@ func fleetRecords(rnd *rand.Rand, seconds int) []ingest.Record {
 // While processes change their rules one after the other, each when it likes, rules that all have find what they would
 // without; what others find is true, and in the end all rules that are left are judged.
 func TestRulesChangeAtDifferentTimes(t *testing.T) {
-	cases := uint64(60)
+	cases := uint64(40)
 	if testing.Short() {
 		cases = 20
 	}
