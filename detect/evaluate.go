@@ -165,7 +165,7 @@ func (e *Evaluator) applySections(value []byte) error {
 	return errors.Join(errs...)
 }
 
-// applyBlocks returns the IDs of the rules that the source is read under, where the section says them.
+// applyBlocks returns the IDs of the rules that the source is read under, nil where the section does not say them.
 func (e *Evaluator) applyBlocks(number uint32, blocks *reader) (listed []byte, err error) {
 	var errs []error
 	for {

@@ -32,9 +32,10 @@ func (e *Evaluator) mark(src Source, m Marker) window.Mark {
 	return mark
 }
 
-// holdUnlisted holds the rules that a source is no longer read for: those that are not among the ones listed.
+// holdUnlisted holds the rules that a source is no longer read for: those that are not among the ones listed, if they are
+// listed, which nil says they are not.
 func (e *Evaluator) holdUnlisted(src Source, m Marker, listed []byte) {
-	if len(listed) == 0 || m.Rules == e.opts.Rules.Version {
+	if listed == nil || m.Rules == e.opts.Rules.Version {
 		return
 	}
 	for _, f := range e.feeds {

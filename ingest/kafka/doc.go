@@ -28,6 +28,9 @@
 // provided that no generation passed without it. Records go on being processed meanwhile. Partitions that are lost are
 // closed after their last flush; whoever owns them next waits for the offsets of open transactions (RequireStable).
 //
+// A Handover puts another stage in the place of one that runs: after a flush that succeeded the tasks are closed, and
+// those of the next stage begin where they ended. As long as what is read stays the same, the group does not notice.
+//
 // # Position
 //
 // A position is the offset after the last batch of records that was read, control batches and batches emptied by

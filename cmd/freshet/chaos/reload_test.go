@@ -21,9 +21,9 @@ import (
 const (
 	// reloading is how long rules change for, each time of two detectors one after the other: so far apart that windows of
 	// rules that change are due in between.
-	reloading = 30 * time.Second
-	between   = 5500 * time.Millisecond
-	apart     = 4 * time.Second
+	reloading = 34 * time.Second
+	between   = 8 * time.Second
+	apart     = 6 * time.Second
 )
 
 // changing are the rules that change, in versions; those of the oracle and the others stay as they are. Always fires
@@ -38,7 +38,7 @@ func changing(version int) string {
   - name: changing
     interval: 1s
     window: 10s
-    lateness: 2s
+    lateness: 4s
     rules:
       - {alert: Quiet, from: logs, by: [service.name], window: 2s, when: count() < %d}
       - alert: Texts
@@ -164,7 +164,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		found := findings(t, client, name)
 		r.compare(found, findings(t, client, calmly.namespace), l, until)
 		r.checkChanging(found, l, version)
-		if r.refused == 0 || version < 5 {
+		if r.refused == 0 || version < 4 {
 			t.Errorf("rules changed to %d versions and were refused %d times", version, r.refused)
 		}
 	})

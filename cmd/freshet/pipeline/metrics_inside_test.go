@@ -54,6 +54,29 @@ freshet_detect_groups{partition="4"} 1
 	}
 }
 
+// Detectors that go over to other rules one after the other have some time until the page tells of it.
+func TestRulesThatWait(t *testing.T) {
+	var p progress
+	now := time.Unix(1_800_000_000, 0)
+	p.set(0, mark{waiting: 2}, now)
+	p.set(1, mark{}, now)
+	expect := func(at time.Time, want int) {
+		t.Helper()
+		if got := p.waiting(at, time.Minute); got != want {
+			t.Errorf("%d rules have waited for more than a minute after %s, expected %d", got, at.Sub(now), want)
+		}
+	}
+	expect(now.Add(time.Minute), 0)
+	p.set(0, mark{waiting: 3}, now.Add(time.Minute))
+	p.set(1, mark{waiting: 5}, now.Add(time.Minute))
+	expect(now.Add(90*time.Second), 3)
+	expect(now.Add(3*time.Minute), 5)
+	p.set(0, mark{}, now.Add(3*time.Minute))
+	p.drop(1)
+	p.set(0, mark{waiting: 1}, now.Add(4*time.Minute))
+	expect(now.Add(4*time.Minute), 0)
+}
+
 func TestTimeToFinding(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	at := func(before time.Duration) finding.Sample { return finding.Sample{Time: now.Add(-before)} }

@@ -228,7 +228,7 @@ func TestChangesSettle(t *testing.T) {
 	s.mu.Lock()
 	looks := s.looks
 	s.mu.Unlock()
-	if looks < 2 || looks > writes/10 {
+	if looks < 2 || looks > 4+writes/4 {
 		t.Errorf("%d writes in 3 s were looked at %d times", writes, looks)
 	}
 	write(t, path, "last")
