@@ -7,7 +7,9 @@ import "time"
 func counterPairs() []pair {
 	all := `increase(metric("http.requests"))`
 	failed := `increase(metric("http.requests"), http.response.status_code >= 500)`
-	by := func(f, of string) string { return `sum by (service_name) (` + f + `(http_requests_total` + of + ` anchored))` }
+	by := func(f, of string) string {
+		return `sum by (service_name) (` + f + `(http_requests_total` + of + ` anchored))`
+	}
 	rate := func(of string) string { return by(`rate`, of) }
 	// Sums of whole numbers are exact, so that ratios of them are the same to the last bit; sums of rates are not.
 	grown := func(of string) string { return by(`increase`, of) }
