@@ -405,7 +405,7 @@ tests:
 		t.Errorf("without a test are %v", got)
 	}
 	for wrong, says := range map[string]string{
-		strings.Replace(tests, "value: 30", "value: 31", 1): "- errors {service_name: a, team: x}, value 31\n  + errors {service_name: a, team: x}, value 30\n",
+		strings.Replace(tests, "value: 30", "value: 31", 1):                                                           "- errors {service_name: a, team: x}, value 31\n  + errors {service_name: a, team: x}, value 30\n",
 		strings.Replace(tests, "          - {record: errors, labels: {service_name: b, team: x}, value: 0}\n", "", 1): "+ errors {service_name: b, team: x}, value 0\n",
 		strings.Replace(tests, "value: 29, tolerance: 1", "value: 28, tolerance: 1", 1):                               "- all {}, value 28 (off by 1 at most)\n  + all {}, value 30\n",
 		strings.Replace(tests, "service_name: b", "service_name: c", 1):                                               "- errors {service_name: c, team: x}, value 0\n",
