@@ -7,13 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-// found is an alert as it is at a time, or a transition of one.
-type found struct {
+// shown is what was found: an alert as it is at a time, a transition of one, or a recorded value.
+type shown struct {
 	name        string
 	at          time.Duration // of a transition
 	since       time.Duration // when it took its state
@@ -22,14 +24,19 @@ type found struct {
 	value       *float64
 	annotations map[string]string
 	reason      string
-	finding     *finding.Finding
+	rule        *rules.Rule // nil for alerts of the detector itself
 }
 
-// found returns a finding as what it tells of a time: a transition, or, not timed, an alert.
-func (t *Test) found(f *finding.Finding, timed bool) *found {
-	out := &found{
+// show returns a finding as what it tells of a time: a transition, or, not timed, an alert.
+func (t *Test) show(f *finding.Finding, timed bool) *shown {
+	out := &shown{
 		name: f.Rule, since: f.WindowEnd.Sub(t.start), labels: f.Labels.Without(label.AlertName), state: f.State, value: f.Value,
-		annotations: f.Annotations, reason: f.Reason, finding: f,
+		annotations: f.Annotations, reason: f.Reason,
+	}
+	for _, r := range t.rules.Rules {
+		if r.Name == f.Rule && r.Group == f.Group {
+			out.rule = r
+		}
 	}
 	if timed {
 		out.at = out.since
@@ -38,7 +45,7 @@ func (t *Test) found(f *finding.Finding, timed bool) *found {
 }
 
 // alertsAt returns the alerts that are pending or firing at a time.
-func (t *Test) alertsAt(findings []*finding.Finding, at time.Duration) []*found {
+func (t *Test) alertsAt(findings []*finding.Finding, at time.Duration) []*shown {
 	type identity struct {
 		rule, group string
 		fingerprint label.Fingerprint
@@ -55,22 +62,35 @@ func (t *Test) alertsAt(findings []*finding.Finding, at time.Duration) []*found 
 		}
 		latest[id] = f
 	}
-	var out []*found
+	var out []*shown
 	for _, id := range order {
 		if f := latest[id]; f.State != finding.Resolved {
-			out = append(out, t.found(f, false))
+			out = append(out, t.show(f, false))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *found) int {
+	slices.SortStableFunc(out, func(a, b *shown) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.labels.String(), b.labels.String()))
 	})
+	return out
+}
+
+// recordedAt returns the values that the rules of an expectation recorded last at its time.
+func (t *Test) recordedAt(recorded []detect.Recorded, e *expectation) (out []*shown) {
+	for _, r := range recorded {
+		at := time.Duration(r.Time - t.start.UnixNano())
+		rule := t.recording(r.Name)
+		if at > e.at || at <= e.at-rule.Interval || !slices.ContainsFunc(e.recorded, func(w *wanted) bool { return w.name == r.Name }) {
+			continue
+		}
+		out = append(out, &shown{name: r.Name, labels: r.Labels, since: at, value: &r.Value, rule: rule})
+	}
 	return out
 }
 
 // pair is an expectation and what comes nearest to it. One of them may be missing.
 type pair struct {
 	want *wanted
-	got  *found
+	got  *shown
 }
 
 // meets says whether what was found is what was expected.
@@ -126,12 +146,12 @@ const mostLikenesses = 10_000
 
 // match pairs expectations with what was found: first what meets, then what is near. The result is in order of time, then
 // of name and labels.
-func match(want []*wanted, got []*found) []pair {
+func match(want []*wanted, got []*shown) []pair {
 	var pairs []pair
 	want, got = slices.Clone(want), slices.Clone(got)
 	take := func(good func(pair) bool) {
 		for i := 0; i < len(want); {
-			j := slices.IndexFunc(got, func(f *found) bool { return good(pair{want[i], f}) })
+			j := slices.IndexFunc(got, func(f *shown) bool { return good(pair{want[i], f}) })
 			if j < 0 {
 				i++
 				continue
@@ -229,7 +249,7 @@ func annotationLine(mark, name, text string) string {
 
 // head writes an alert: its name, its labels as YAML has them, its state.
 func head(timed bool, at time.Duration, name string, labels label.Set, state finding.State) string {
-	text := name + " " + yamlLabels(labels) + " " + string(state)
+	text := strings.TrimSpace(name + " " + yamlLabels(labels) + " " + string(state))
 	if timed {
 		text = padded(expr.FormatDuration(at), 8) + text
 	}
@@ -252,9 +272,9 @@ func valueText(x *float64, tolerance string) string {
 }
 
 // line writes what was found, valued with its value. An alert keeps the value with which it took its state, so it says when that was.
-func (f *found) line(timed, valued bool) string {
+func (f *shown) line(timed, valued bool) string {
 	text := head(timed, f.at, f.name, f.labels, f.state)
-	if !timed {
+	if !timed && f.state != "" {
 		text += " since " + expr.FormatDuration(f.since)
 	}
 	if valued {

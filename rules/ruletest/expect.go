@@ -15,13 +15,15 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-// expectation is which alerts there are to be at a time.
+// expectation is which alerts there are to be at a time, and what is to be recorded.
 type expectation struct {
 	place rules.Problem
 	at    time.Duration
 	// only is the one alert that this is about, "" for all.
 	only   string
-	alerts []*wanted
+	alerts []*wanted // nil where nothing is expected of alerts
+	// recorded are values of rules that record, of all the rules that are named; nil for none.
+	recorded []*wanted
 }
 
 // history is all that is to happen to alerts.
@@ -30,7 +32,7 @@ type history struct {
 	transitions []*wanted
 }
 
-// wanted is one expected alert, or one expected transition.
+// wanted is one expected alert, one expected transition or, without a state, one expected value that is recorded.
 type wanted struct {
 	name   string
 	at     time.Duration // of a transition
@@ -73,8 +75,9 @@ func (t tolerance) String() string {
 }
 
 var (
-	expectKeys     = []string{"at", "alert", "alerts"}                                                         //nolint:gochecknoglobals // constant table
+	expectKeys     = []string{"at", "alert", "alerts", "recorded"}                                             //nolint:gochecknoglobals // constant table
 	alertKeys      = []string{"alert", "labels", "state", "value", "tolerance", "annotations"}                 //nolint:gochecknoglobals // constant table
+	recordedKeys   = []string{"record", "labels", "value", "tolerance"}                                        //nolint:gochecknoglobals // constant table
 	transitionKeys = []string{"alert", "state", "at", "labels", "value", "tolerance", "annotations", "reason"} //nolint:gochecknoglobals // constant table
 	alertStates    = []string{string(finding.Firing), string(finding.Pending)}                                 //nolint:gochecknoglobals // constant table
 	allStates      = []string{string(finding.Pending), string(finding.Firing), string(finding.Resolved)}       //nolint:gochecknoglobals // constant table
@@ -83,7 +86,7 @@ var (
 // expect reads an entry of `expect`.
 func (t *testReader) expect(f rules.Field) {
 	e := expectation{place: f.Place()}
-	var at, alerts rules.Field
+	var at, alerts, recorded rules.Field
 	before := t.document.Faults()
 	for _, entry := range f.Fields("an entry of `expect`", expectKeys) {
 		switch entry.Key() {
@@ -91,15 +94,17 @@ func (t *testReader) expect(f rules.Field) {
 			at = entry
 			e.place = entry.Place()
 		case "alert":
-			if s, ok := entry.Scalar(); ok && t.known(s, true) {
+			if s, ok := entry.Scalar(); ok && t.known(s, alerting) {
 				e.only = s.Text
 				t.test.named = append(t.test.named, s.Text)
 			}
 		case "alerts":
 			alerts = entry
+		case "recorded":
+			recorded = entry
 		}
 	}
-	if !alerts.Is() || !at.Is() {
+	if !alerts.Is() && !recorded.Is() || !at.Is() {
 		if t.document.Faults() > before {
 			return
 		}
@@ -110,6 +115,14 @@ func (t *testReader) expect(f rules.Field) {
 			f.Fault("this does not say which alerts there are", "add alerts: with - alert: …, or alerts: [] for none")
 		}
 		return
+	}
+	if alerts.Is() {
+		e.alerts = []*wanted{}
+	}
+	for _, item := range recorded.Items() {
+		if w := t.recordedValue(item); w != nil {
+			e.recorded = append(e.recorded, w)
+		}
 	}
 	for _, item := range alerts.Items() {
 		if w := t.wanted(item, "an alert", alertKeys, e.only); w != nil {
@@ -154,7 +167,7 @@ func (t *testReader) wanted(f rules.Field, what string, keys []string, name stri
 	for _, entry := range f.Fields(what, keys) {
 		switch entry.Key() {
 		case "alert":
-			if s, ok := entry.Scalar(); ok && t.known(s, true) {
+			if s, ok := entry.Scalar(); ok && t.known(s, alerting) {
 				w.name = s.Text
 			}
 		case "labels":
@@ -188,6 +201,42 @@ func (t *testReader) wanted(f rules.Field, what string, keys []string, name stri
 		f.Fault("a transition needs its time", "add at: 5m")
 	case w.state == "":
 		w.state = finding.Firing
+	}
+	t.test.named = append(t.test.named, w.name)
+	return w
+}
+
+// recordedValue reads an expected value of a rule that records, nil after a fault.
+func (t *testReader) recordedValue(f rules.Field) *wanted {
+	w := new(wanted)
+	var labels, tolerance rules.Field
+	before := t.document.Faults()
+	for _, entry := range f.Fields("a recorded value", recordedKeys) {
+		switch entry.Key() {
+		case "record":
+			if s, ok := entry.Scalar(); ok && t.known(s, recording) {
+				w.name = s.Text
+			}
+		case "labels":
+			labels = entry
+		case "tolerance":
+			tolerance = entry
+		default:
+			w.read(entry, false)
+		}
+	}
+	w.labels = label.FromMap(t.texts(labels, w.name, "label", t.labelNames(w.name)))
+	w.readTolerance(tolerance)
+	if t.document.Faults() > before {
+		return nil
+	}
+	switch {
+	case w.name == "":
+		f.Fault("a recorded value needs its name", "add record: errors")
+		return nil
+	case w.value == nil:
+		f.Fault("this does not say what is recorded", "add value: 5")
+		return nil
 	}
 	t.test.named = append(t.test.named, w.name)
 	return w

@@ -69,7 +69,7 @@ func (e *explanation) about(m *miss) (out []*subject) {
 			continue
 		}
 		for _, r := range e.test.rules.Rules {
-			if r.Name != p.name() || p.got != nil && p.got.finding.Group != r.Group {
+			if r.Name != p.name() || p.got != nil && p.got.rule != r {
 				continue
 			}
 			s := &subject{rule: r, labels: p.labels().Only(byLabels(r)...), at: m.at}
@@ -150,8 +150,8 @@ func (e *explanation) isOf(f *finding.Finding, s *subject) bool {
 func (e *explanation) lines(s *subject) []string {
 	r := s.rule
 	condition := ""
-	if !r.Graded() {
-		condition = " when " + strings.Join(strings.Fields(r.When.Conditions[0].Source), " ")
+	if source := strings.Join(strings.Fields(r.When.Conditions[0].Source), " "); !r.Graded() && source != "" {
+		condition = " when " + source
 	}
 	out := []string{"", fmt.Sprintf("  %s %s%s", r.Name, yamlLabels(s.labels), condition)}
 	switch {
@@ -255,6 +255,8 @@ func number(x float64) string {
 	}
 	return strconv.FormatFloat(x, 'g', 6, 64)
 }
+
+func missing() float64 { return math.NaN() }
 
 // state returns the state of the subject's alert at a time, "" while there is none.
 func (e *explanation) state(s *subject, at time.Duration) finding.State {

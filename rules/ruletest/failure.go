@@ -91,23 +91,25 @@ type miss struct {
 func (t *Test) check(story *story) (missed []miss) {
 	failed := func(p pair) bool { return !p.meets() }
 	for _, e := range t.expected {
-		var got []*found
+		var got []*shown
 		for _, f := range t.alertsAt(story.findings, e.at) {
 			if e.only == "" || f.name == e.only {
 				got = append(got, f)
 			}
 		}
-		pairs := match(e.alerts, got)
-		if slices.ContainsFunc(pairs, failed) {
+		if pairs := match(e.alerts, got); e.alerts != nil && slices.ContainsFunc(pairs, failed) {
 			missed = append(missed, miss{e.place, fmt.Sprintf("alerts at %s%s", expr.FormatDuration(e.at), about(e.only)), false, e.at, pairs})
+		}
+		if pairs := match(e.recorded, t.recordedAt(story.recorded, &e)); slices.ContainsFunc(pairs, failed) {
+			missed = append(missed, miss{e.place, "recorded at " + expr.FormatDuration(e.at), false, e.at, pairs})
 		}
 	}
 	if t.history == nil {
 		return missed
 	}
-	var got []*found
+	var got []*shown
 	for _, f := range story.findings {
-		got = append(got, t.found(f, true))
+		got = append(got, t.show(f, true))
 	}
 	if pairs := match(t.history.transitions, got); slices.ContainsFunc(pairs, failed) {
 		missed = append(missed, miss{t.history.place, "transitions", true, 0, pairs})

@@ -169,9 +169,9 @@ func (r *fileReader) test(f rules.Field) {
 
 // content reads what a test sends and expects; it returns whether it is an expectation.
 func (t *testReader) content(f rules.Field) (expects bool) {
-	streams := map[string]func(rules.Field){"logs": t.logs, "metrics": t.metrics, "spans": t.spans, "events": t.events}
+	streams := map[string]func(rules.Field){"logs": t.logs, "metrics": t.metrics, "spans": t.spans, "events": t.events, "findings": t.findings}
 	switch key := f.Key(); key {
-	case "logs", "metrics", "spans", "events":
+	case "logs", "metrics", "spans", "events", "findings":
 		signal, _ := ingest.ParseSignal(key)
 		t.checkSignal(f, signal)
 		for _, item := range f.Items() {
@@ -197,7 +197,7 @@ func (t *testReader) choose(f rules.Field) {
 	set := &rules.Set{Version: t.rules.Version}
 	for _, item := range f.Items() {
 		s, ok := item.Scalar()
-		if !ok || !t.known(s, false) {
+		if !ok || !t.known(s, 0) {
 			continue
 		}
 		t.test.named = append(t.test.named, s.Text)
@@ -210,23 +210,34 @@ func (t *testReader) choose(f rules.Field) {
 	t.test.rules = set
 }
 
-// known reports an alert that no rule under test makes; own says that detect's own alerts count too.
-func (t *testReader) known(s rules.Scalar, own bool) bool {
+// kind says what a rule makes.
+type kind uint8
+
+const (
+	alerting  kind = iota + 1 // alerts, those of the detector itself among them
+	recording                 // recorded values
+)
+
+// known reports a name that no rule of a kind under test has; kind 0 is any.
+func (t *testReader) known(s rules.Scalar, of kind) bool {
 	if t.rules == nil {
 		return true
 	}
 	var names []string
 	for _, r := range t.test.rules.Rules {
-		names = append(names, r.Name)
+		if of == 0 || r.Records == (of == recording) {
+			names = append(names, r.Name)
+		}
 	}
-	if own {
+	what := map[kind]string{0: "has the name ", alerting: "makes an alert ", recording: "records "}[of]
+	if of == alerting {
 		names = append(names, detect.TooManyGroups)
 	}
 	if slices.Contains(names, s.Text) {
 		return true
 	}
-	hint := "the rules under test are " + strings.Join(names, ", ")
-	if len(names) > 8 {
+	hint := "there are " + strings.Join(names, ", ")
+	if len(names) == 0 || len(names) > 8 {
 		hint = ""
 	}
 	if near := expr.Nearest(s.Text, names); near != "" {
@@ -234,7 +245,7 @@ func (t *testReader) known(s rules.Scalar, own bool) bool {
 	} else if slices.ContainsFunc(t.rules.Rules, func(r *rules.Rule) bool { return r.Name == s.Text }) {
 		hint = "`rules` of this test leaves it out"
 	}
-	s.Fault(0, len(s.Text), "no rule under test makes an alert "+s.Text, hint)
+	s.Fault(0, len(s.Text), "no rule under test "+what+s.Text, hint)
 	return false
 }
 

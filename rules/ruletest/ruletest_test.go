@@ -147,9 +147,9 @@ func TestLibrary(t *testing.T) {
 func TestUntested(t *testing.T) {
 	ruleFile := oneRule + `
       - {alert: Named, from: logs, when: count() > 1}
-      - {alert: Chosen, from: logs, when: count() > 1}
-      - {alert: Moved, from: logs, when: count() > 1}
-      - {alert: Forgotten, from: logs, when: count() > 1}
+      - {alert: Chosen, from: logs, when: count() > 2}
+      - {alert: Moved, from: logs, when: count() > 3}
+      - {alert: Forgotten, from: logs, when: count() > 4}
 `
 	f := parse(t, ruleFile, `
 rule_files: [r]

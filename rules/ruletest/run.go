@@ -1,14 +1,12 @@
 package ruletest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect"
-	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 )
@@ -65,7 +63,9 @@ func newBed(set *rules.Set, partitions int32, topics []string, measures bool) (*
 	var err error
 	b.evaluator, err = detect.NewEvaluator(detect.EvaluatorOptions{
 		Rules: set, PanePartitions: 1, MeasureGroups: groups,
-		Topics: detect.Topics{ingest.Logs: {logsTopic}, ingest.Metrics: {metricsTopic}, ingest.Spans: {spansTopic}},
+		Topics: detect.Topics{
+			ingest.Logs: {logsTopic}, ingest.Metrics: {metricsTopic}, ingest.Spans: {spansTopic}, ingest.Findings: {findingsTopic},
+		},
 	})
 	return b, err
 }
@@ -96,29 +96,19 @@ func (b *bed) advance(at int64) (detect.Result, error) {
 	return b.evaluator.Apply(b.offset, b.panes)
 }
 
-// story is what came of a test's records.
-type story struct {
-	// findings are the settled ones up to the test's end, in order of time.
-	findings []*finding.Finding
-	warnings []string
-	rules    map[uint64]detect.RuleStats
-	signals  map[ingest.Signal]uint64
-	records  int
-}
-
 func (s *stream) moment(i int, start int64) moment {
 	m := moment{i: i, n: s.n, seed: s.seed}
 	m.at = start + int64(s.at(m))
 	return m
 }
 
-// inputs returns the topics that the test's records come from or its rules read.
-func (t *Test) inputs() []string {
+// inputs returns the topics that streams come from or rules read.
+func inputs(set *rules.Set, streams []*stream) []string {
 	var topics []string
-	for _, s := range t.streams {
+	for _, s := range streams {
 		topics = append(topics, s.topic)
 	}
-	for _, r := range t.rules.Rules {
+	for _, r := range set.Rules {
 		switch r.From {
 		case ingest.Logs:
 			topics = append(topics, logsTopic)
@@ -126,10 +116,12 @@ func (t *Test) inputs() []string {
 			topics = append(topics, metricsTopic)
 		case ingest.Spans, ingest.SpanEvents:
 			topics = append(topics, spansTopic)
-		case ingest.Events, ingest.Unknown, ingest.Findings: // nothing gives findings to a test
+		case ingest.Findings:
+			topics = append(topics, findingsTopic)
+		case ingest.Events, ingest.Unknown:
 		}
 	}
-	topics = append(topics, t.rules.Topics()...)
+	topics = append(topics, set.Topics()...)
 	slices.Sort(topics)
 	return slices.Compact(topics)
 }
@@ -147,83 +139,82 @@ func (t *Test) replay(ctx context.Context) (*story, error) {
 // replayIn replays so many steps of the rules at once, until an end. measure, if not nil, is given the rules' measures.
 // overflowed says that a rule had more groups than it may have.
 func (t *Test) replayIn(ctx context.Context, steps int, end time.Duration, measure func(detect.Measure)) (out *story, overflowed bool, err error) {
-	b, err := newBed(t.rules, t.partitions, t.inputs(), measure != nil)
+	out = t.newStory(end, measure)
+	p := pass{test: t, story: out, steps: steps, rules: &rules.Set{Version: t.rules.Version}}
+	derived := p
+	derived.rules = &rules.Set{Version: t.rules.Version}
+	for _, r := range t.rules.Rules {
+		to := p.rules
+		if r.From == ingest.Findings {
+			to = derived.rules
+		}
+		to.Rules = append(to.Rules, r)
+	}
+	for _, s := range t.streams {
+		to := &p
+		if s.signal == ingest.Findings {
+			to = &derived
+		}
+		to.streams = append(to.streams, s)
+	}
+	overflowed, err = p.run(ctx)
+	if err == nil && len(derived.rules.Rules) > 0 {
+		// Rules on findings see those of all others, and none of their own.
+		derived.streams = append(derived.streams, t.findingStream(out.findings))
+		var more bool
+		more, err = derived.run(ctx)
+		overflowed = overflowed || more
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
 	}
-	start := t.start.UnixNano()
+	out.sort()
+	return out, overflowed, nil
+}
+
+// pass sends streams through a detector of some rules.
+type pass struct {
+	test    *Test
+	story   *story
+	steps   int // of the rules that are judged at once
+	rules   *rules.Set
+	streams []*stream
+}
+
+// run returns whether a rule had more groups than it may have.
+func (p *pass) run(ctx context.Context) (overflowed bool, err error) {
+	b, err := newBed(p.rules, p.test.partitions, inputs(p.rules, p.streams), p.story.measure != nil)
+	if err != nil {
+		return false, err
+	}
+	start := p.test.start.UnixNano()
 	tick, lateness := rules.DefaultInterval, time.Duration(0)
-	for i, r := range t.rules.Rules {
+	for i, r := range p.rules.Rules {
 		if tick = min(tick, r.Interval); i == 0 {
 			tick = r.Interval
 		}
 		lateness = max(lateness, r.Lateness)
 	}
-	tick *= time.Duration(steps)
+	tick *= time.Duration(p.steps)
 	// A window is judged when all that may still count has come.
-	until := start + int64(end+lateness)
-	out = &story{rules: map[uint64]detect.RuleStats{}, signals: map[ingest.Signal]uint64{}}
-	queue := newQueue(t.streams, start)
+	until := start + int64(p.story.end+lateness)
+	queue := newQueue(p.streams, start)
 	for clock := start; clock < until; {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err
+			return false, err
 		}
 		clock = min(clock+int64(tick), until)
 		for head, more := queue.next(); more && head.at < clock; head, more = queue.next() {
-			s := t.streams[head.stream]
-			b.add(b.topics[s.topic][s.partitionOf(head.i, t.partitions)], s, s.moment(head.i, start), head.at)
+			s := p.streams[head.stream]
+			b.add(b.topics[s.topic][s.partitionOf(head.i, p.test.partitions)], s, s.moment(head.i, start), head.at)
 			queue.take()
 		}
-		if err := out.take(b, clock, start+int64(end), measure); err != nil {
-			return nil, false, fmt.Errorf("test %q: %w", t.Name, err)
+		result, err := b.advance(clock)
+		if err != nil {
+			return false, err
 		}
+		p.story.take(&result)
 	}
-	slices.SortStableFunc(out.findings, func(a, b *finding.Finding) int {
-		return cmp.Or(a.WindowEnd.Compare(b.WindowEnd), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Labels.String(), b.Labels.String()))
-	})
-	out.count(b)
-	return out, len(b.evaluator.Stats().Overflows) > 0, nil
-}
-
-// take moves the detector to a time and keeps what it finds up to the end.
-func (o *story) take(b *bed, clock, end int64, measure func(detect.Measure)) error {
-	result, err := b.advance(clock)
-	if err != nil {
-		return err
-	}
-	for _, f := range result.Findings {
-		if f.Settled && f.WindowEnd.UnixNano() <= end {
-			o.findings = append(o.findings, f)
-		}
-	}
-	for _, w := range result.Warnings {
-		if text := w.Error(); !slices.Contains(o.warnings, text) {
-			o.warnings = append(o.warnings, text)
-		}
-	}
-	if measure != nil {
-		for _, m := range result.Measures {
-			measure(m)
-		}
-	}
-	return nil
-}
-
-// count sums up what the rules made of the records.
-func (o *story) count(b *bed) {
-	for _, p := range b.partitions {
-		stats := p.acc.Stats()
-		o.records += int(stats.Records)
-		for signal, n := range stats.Signals {
-			o.signals[signal] += n
-		}
-		for _, r := range stats.Rules {
-			sum := o.rules[r.ID]
-			sum.Selected += r.Selected
-			sum.Matched += r.Matched
-			sum.Unmatched += r.Unmatched
-			sum.Late += r.Late
-			o.rules[r.ID] = sum
-		}
-	}
+	p.story.count(b)
+	return len(b.evaluator.Stats().Overflows) > 0, nil
 }

@@ -127,9 +127,9 @@ groups:
   - name: signals
     rules:
       - {alert: Scoped, from: logs, where: 'scope.name == "lib" && scope.version == "2"', by: [app.region], when: count() > 0}
-      - {alert: Traced, from: logs, by: [trace_id, name], when: 'count(body.contains("\"n\":1")) > 0'}
+      - {alert: Traced, from: logs, by: [trace_id, name], max_groups: 10, when: 'count(body.contains("\"n\":1")) > 0'}
       - {alert: Slow, from: spans, where: kind == SERVER && parent_span_id == "p", by: [name], when: 'max(duration, status == ERROR) > 0.4'}
-      - {alert: Thrown, from: span_events, by: [exception.type, span_id], when: count(name == "exception") > 0}
+      - {alert: Thrown, from: span_events, by: [exception.type, span_id], max_groups: 10, when: count(name == "exception") > 0}
       - {alert: NumberHigh, from: events, topic: numbers, by: [region.name], when: max(number) > 5}
       - {alert: Level, from: events, topic: numbers, when: count(severity >= ERROR) > 0}
       - {alert: Gauge, from: metrics, by: [host.name], when: last(metric("g")) > 5}
@@ -327,5 +327,92 @@ func TestRuleFilesAreFoundFromTheTests(t *testing.T) {
 	}
 	if _, _, err = Load(filepath.Join(dir, "tests/nothing_test.yaml"), options()); err == nil {
 		t.Error("a file that is not there is loaded")
+	}
+}
+
+const compositeRules = `
+groups:
+  - name: logs
+    rules:
+      - {alert: Errors, from: logs, by: [service.name], when: count(severity >= ERROR) >= 2, labels: {cluster: eu}, for: 10s}
+  - name: composite
+    rules:
+      - {alert: Widespread, from: findings, by: [cluster], when: active(alertname == "Errors") >= 2}
+      - {alert: Itself, from: findings, when: count(alertname == "Widespread") >= 1}
+      - {alert: Costly, from: findings, by: [team], when: 'max(value, state == "firing") > 5'}
+`
+
+// Rules on findings see those of the others when they are found, and of their own none; findings may also be made up.
+func TestAlertsAboutAlerts(t *testing.T) {
+	r := run(t, compositeRules, `
+rule_files: [rules.yaml]
+tests:
+  - name: composite
+    logs:
+      - {at: 1m..5m every 5s, service.name: '{cycle a|b}', severity: ERROR}
+      - {at: 2m..5m every 5s, service.name: c, severity: ERROR}
+    findings:
+      - {at: 3m, alert: Bill, rule_group: money, labels: {team: x}, value: 6}
+      - {at: 3m, alert: Bill, labels: {team: y}, value: 5}
+      - {at: 3m, alert: Bill, labels: {team: z}, state: resolved, value: 6}
+      - {at: 6m, alert: Errors, labels: {service_name: d, cluster: us}, state: '{cycle firing|resolved}'}
+      - {at: 6m, count: 2, alert: Errors, labels: {service_name: '{i}', cluster: us}}
+      - {at: [7m, 8m], alert: Errors, labels: {service_name: e, cluster: us}, state: '{cycle firing|resolved}'}
+    expect:
+      - {at: 1m20s, alert: Errors, alerts: [{labels: {service_name: a, cluster: eu}, state: pending}, {labels: {service_name: b, cluster: eu}, state: pending}]}
+      # The second of them fires at 1m30s, which is known 5 s later.
+      - {at: 1m35s, alert: Widespread, alerts: []}
+      - {at: 1m40s, alert: Widespread, alerts: [{labels: {cluster: eu}, value: 2}]}
+      - {at: [1m45s, 10m], alert: Itself, alerts: []}
+      - {at: 3m5s, alert: Costly, alerts: [{labels: {team: x}, value: 6}]}
+      - {at: 7m30s, alert: Widespread, alerts: [{labels: {cluster: us}, value: 3}]}
+`)
+	if len(r.Failures) > 0 {
+		t.Errorf("failures:\n%s", failures(r))
+	}
+}
+
+const recordingRules = `
+groups:
+  - name: recorded
+    rules:
+      - {record: errors, from: logs, by: [service.name], value: count(severity >= ERROR), labels: {team: x}}
+      - {record: all, from: logs, value: count(), interval: 10s}
+      - {alert: Many, from: logs, when: count() > 1000}
+`
+
+// Values of rules that record are those of the last step, exactly those of the names that are given.
+func TestRecordedValues(t *testing.T) {
+	const tests = `
+rule_files: [rules.yaml]
+tests:
+  - name: recorded
+    logs:
+      - {at: 0s..5m every 1s, service.name: '{cycle a|b}', severity: '{cycle ERROR|WARN}'}
+    expect:
+      - at: 2m4s
+        alerts: []
+        recorded:
+          - {record: errors, labels: {service_name: a, team: x}, value: 30}
+          - {record: errors, labels: {service_name: b, team: x}, value: 0}
+      - {at: 30s, recorded: [{record: all, value: 29, tolerance: 1}]}
+`
+	f := parse(t, recordingRules, tests)
+	if r := run(t, recordingRules, tests); len(r.Failures) > 0 {
+		t.Errorf("failures:\n%s", failures(r))
+	}
+	if got := Untested([]*File{f}); len(got) != 1 || got[0].Name != "Many" {
+		t.Errorf("without a test are %v", got)
+	}
+	for wrong, says := range map[string]string{
+		strings.Replace(tests, "value: 30", "value: 31", 1):                                                           "- errors {service_name: a, team: x}, value 31\n  + errors {service_name: a, team: x}, value 30\n",
+		strings.Replace(tests, "          - {record: errors, labels: {service_name: b, team: x}, value: 0}\n", "", 1): "+ errors {service_name: b, team: x}, value 0\n",
+		strings.Replace(tests, "value: 29, tolerance: 1", "value: 28, tolerance: 1", 1):                               "- all {}, value 28 (off by 1 at most)\n  + all {}, value 30\n",
+		strings.Replace(tests, "service_name: b", "service_name: c", 1):                                               "- errors {service_name: c, team: x}, value 0\n",
+	} {
+		r := run(t, recordingRules, wrong)
+		if text := failures(r); len(r.Failures) != 1 || !strings.Contains(text, says) || !strings.Contains(text, "\n  > ") && !strings.Contains(text, "no such group") {
+			t.Errorf("the failure does not say %q:\n%s", says, text)
+		}
 	}
 }

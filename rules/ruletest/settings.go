@@ -23,7 +23,7 @@ var (
 	settingKeys = []string{"start", "end", "partitions", "seed"}                                    //nolint:gochecknoglobals // constant table
 	fileKeys    = slices.Concat([]string{"rule_files"}, settingKeys, []string{"tests"})             //nolint:gochecknoglobals // constant table
 	testKeys    = slices.Concat([]string{"name"}, settingKeys, []string{"rules", "logs", "metrics", //nolint:gochecknoglobals // constant table
-		"spans", "events", "expect", "transitions"})
+		"spans", "events", "findings", "expect", "transitions"})
 )
 
 func documentKind() rules.DocumentKind {

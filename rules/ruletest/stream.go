@@ -12,6 +12,8 @@ const (
 	logsTopic    = "otlp_logs"
 	metricsTopic = "otlp_metrics"
 	spansTopic   = "otlp_spans"
+
+	findingsTopic = "freshet.findings"
 )
 
 // stream is a run of records that are alike.
