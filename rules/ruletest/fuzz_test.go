@@ -29,6 +29,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(spike))
 	f.Add([]byte("rule_files: r\ntests: {name: x, logs: &l {at: 1s..2s count: 3}, transitions: []}"))
 	f.Add([]byte("rule_files: r\ntests: {name: x, events: {topic: numbers, at: 1s, json: &a {b: *a}}, transitions: []}"))
+	f.Add([]byte("rule_files: r\ntests: {name: x, findings: {at: 1s, alert: A, labels: {a: '{i}'}, state: resolved}, expect: {at: 1m, recorded: []}}"))
 	content, err := os.ReadFile("testdata/shop.yaml")
 	if err != nil {
 		f.Fatal(err)
