@@ -35,7 +35,7 @@ func ParseSignal(name string) (Signal, error) {
 			return Signal(i + 1), nil
 		}
 	}
-	return Unknown, fmt.Errorf("unknown signal %q, expected logs, metrics, spans, span_events, events or findings", name)
+	return Unknown, fmt.Errorf("unknown signal %q, expected logs, metrics, spans, span_events or events", name)
 }
 
 // MarshalText and UnmarshalText make a Signal readable in YAML and JSON.

@@ -182,9 +182,12 @@ func (g *Ingest) faults(namespace string) []Fault {
 		if seen[t.Name] && t.Name != "" {
 			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q stands twice", t.Name)})
 		}
-		if strings.HasPrefix(t.Name, namespace+".") {
+		if strings.HasPrefix(t.Name, namespace+".") && (t.Name != namespace+".measures" || t.Signal != ingest.Metrics) {
 			out = append(out, Fault{Path: path + ".name", Message: fmt.Sprintf("topic %q is one of freshet's own", t.Name),
-				Hint: "names beginning with " + namespace + ". are reserved"})
+				Hint: "names beginning with " + namespace + ". are reserved; only " + namespace + ".measures may be read, as metrics"})
+		}
+		if t.Signal == ingest.Findings {
+			out = append(out, Fault{Path: path + ".signal", Message: "rules read findings without being told where they are", Hint: "write from: findings in a rule, and remove this"})
 		}
 		if t.Signal == ingest.SpanEvents {
 			out = append(out, Fault{Path: path + ".signal", Message: "span events come with their spans", Hint: "write spans"})
@@ -192,7 +195,7 @@ func (g *Ingest) faults(namespace string) []Fault {
 		seen[t.Name] = true
 		if f, err := format.Parse(string(t.Format)); err != nil {
 			out = append(out, Fault{Path: path + ".format", Message: err.Error()})
-		} else if _, err := format.New(t.Carries(), f, format.Limits{}); err != nil && t.Signal != ingest.SpanEvents {
+		} else if _, err := format.New(t.Carries(), f, format.Limits{}); err != nil && t.Signal != ingest.SpanEvents && t.Signal != ingest.Findings {
 			out = append(out, Fault{Path: path, Message: err.Error()})
 		}
 	}
