@@ -1,9 +1,6 @@
 package pane
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // maxPoints bounds the points of one series and pane of which not even the first and the last would do.
 const maxPoints = 1024
@@ -189,5 +186,5 @@ func (p *CounterPoint) Increase(before *CounterPoint) float64 {
 
 // beganAnew says whether a series was started again after a point of it.
 func beganAnew(start, before, at int64) bool {
-	return start != before && start != 0 && cmp.Compare(start, at) > 0
+	return start != before && start != 0 && start > at
 }

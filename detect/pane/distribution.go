@@ -46,15 +46,6 @@ func (d *Distribution) Add(b Bucket) {
 	d.buckets = slices.Insert(d.buckets, i, b)
 }
 
-// N returns how many values there are.
-func (d *Distribution) N() uint64 {
-	n := d.Single.N()
-	for i := range d.buckets {
-		n += d.buckets[i].N
-	}
-	return n
-}
-
 // Quantile returns the value below which a share q of the values lies; NaN when empty. Within a bucket it is found as
 // Prometheus's histogram_quantile does: on a straight line, in exponential buckets on a line of logarithms; a first
 // bucket without a lower bound begins at 0, and from the last one, when it has no upper bound, its lower bound is returned.

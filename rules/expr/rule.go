@@ -224,7 +224,7 @@ func (b *builder) compile(i int, part Part) Faults {
 // report makes a measure the value of the condition. A threshold stays only beside what is compared with it.
 func (c *Condition) report(value operand[Frame], text string) {
 	c.Value, c.Unit = value.asNumber(), value.unit
-	if strings.Trim(c.text, "()") != strings.Trim(text, "()") {
+	if c.text != text {
 		c.Threshold = nil
 	}
 }

@@ -112,6 +112,10 @@ func (m *recordedMetrics) Collect(out chan<- prometheus.Metric) {
 			delete(m.series, key)
 			continue
 		}
-		out <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, s.value, s.labels...)
+		metric, err := prometheus.NewConstMetric(s.desc, prometheus.GaugeValue, s.value, s.labels...)
+		if err != nil {
+			metric = prometheus.NewInvalidMetric(s.desc, err) // the scrape says so; nothing else is lost
+		}
+		out <- metric
 	}
 }
