@@ -1,15 +1,72 @@
 package alert
 
-import "time"
+import (
+	"time"
+
+	"github.com/prometheus/alertmanager/timeinterval"
+)
 
 // Config is the alerter's part of the configuration, in Alertmanager's keys. Decode it strictly (unknown keys are
 // faults), then call Validate.
 type Config struct {
-	Global    Global       `yaml:"global"`
-	Route     *RouteConfig `yaml:"route"`
-	Receivers []Receiver   `yaml:"receivers"`
+	Global        Global               `yaml:"global"`
+	Route         *RouteConfig         `yaml:"route"`
+	Receivers     []Receiver           `yaml:"receivers"`
+	InhibitRules  []InhibitRuleConfig  `yaml:"inhibit_rules"`
+	TimeIntervals []TimeIntervalConfig `yaml:"time_intervals"`
+	// MuteTimeIntervals is the older name of TimeIntervals.
+	MuteTimeIntervals []TimeIntervalConfig `yaml:"mute_time_intervals"`
 	// Templates are globs of template files.
 	Templates []string `yaml:"templates"`
+	// Flapping says when an alert flaps.
+	Flapping *FlappingConfig `yaml:"flapping"`
+	// Deadman is a message that is sent all the time, so that its absence shows that freshet, or the way from it, is down.
+	Deadman *DeadmanConfig `yaml:"dead_mans_switch"`
+	// DryRun decides and records everything, and sends nothing.
+	DryRun bool `yaml:"dry_run"`
+}
+
+// FlappingConfig says when an alert flaps: it began to fire Count times within Window. It then counts as firing until it
+// has been calm for Calm.
+type FlappingConfig struct {
+	Count  int           `yaml:"count"`
+	Window time.Duration `yaml:"window"`
+	Calm   time.Duration `yaml:"calm"`
+}
+
+// DeadmanConfig names who is told every Interval that freshet works.
+type DeadmanConfig struct {
+	Receiver string        `yaml:"receiver"`
+	Interval time.Duration `yaml:"interval"`
+}
+
+// InhibitRuleConfig mutes targets while a source fires whose Equal labels have the same values.
+type InhibitRuleConfig struct {
+	Name           string            `yaml:"name"`
+	SourceMatch    map[string]string `yaml:"source_match"`
+	SourceMatchRE  map[string]string `yaml:"source_match_re"`
+	SourceMatchers []string          `yaml:"source_matchers"`
+	TargetMatch    map[string]string `yaml:"target_match"`
+	TargetMatchRE  map[string]string `yaml:"target_match_re"`
+	TargetMatchers []string          `yaml:"target_matchers"`
+	Equal          []string          `yaml:"equal"`
+}
+
+// TimeIntervalConfig is a named set of times, in Alertmanager's keys.
+type TimeIntervalConfig struct {
+	Name          string                      `yaml:"name"`
+	TimeIntervals []timeinterval.TimeInterval `yaml:"time_intervals"`
+}
+
+// RemediationConfig bounds what a webhook that mends may do.
+type RemediationConfig struct {
+	// Cooldown is the least time between two calls about alerts of the same group.
+	Cooldown time.Duration `yaml:"cooldown"`
+	// MaxPerHour and MaxConcurrent bound the calls of the receiver.
+	MaxPerHour    int `yaml:"max_per_hour"`
+	MaxConcurrent int `yaml:"max_concurrent"`
+	// DryRun says in the thread what would be called, and calls nothing.
+	DryRun bool `yaml:"dry_run"`
 }
 
 // Global holds what receivers use where they say nothing themselves.
@@ -32,7 +89,11 @@ type RouteConfig struct {
 	GroupWait      *time.Duration    `yaml:"group_wait"`
 	GroupInterval  *time.Duration    `yaml:"group_interval"`
 	RepeatInterval *time.Duration    `yaml:"repeat_interval"`
-	Routes         []RouteConfig     `yaml:"routes"`
+	// RepeatMax makes repeat_interval double with each reminder up to so long, 0 for the same all the time.
+	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
+	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
+	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`
+	Routes              []RouteConfig  `yaml:"routes"`
 }
 
 // Receiver is a name and the ways in which it is notified. A receiver without any drops what is routed to it.
@@ -81,6 +142,8 @@ type WebhookConfig struct {
 	// Timeout bounds one attempt, 0 for the default of 10 s.
 	Timeout    time.Duration `yaml:"timeout"`
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
+	// Remediation makes the webhook one that mends: see RemediationConfig.
+	Remediation *RemediationConfig `yaml:"remediation"`
 }
 
 // HTTPConfig says how to reach and convince an HTTP server.
@@ -167,7 +230,7 @@ func (c *Config) Integrations(d Defaults) []Integration {
 		}
 		for i, w := range r.WebhookConfigs {
 			out = append(out, Integration{Receiver: r.Name, Kind: "webhook", Index: i, Webhook: &w,
-				SendResolved: orDefault(w.SendResolved, true)})
+				Remediation: w.Remediation, SendResolved: orDefault(w.SendResolved, true)})
 		}
 	}
 	return out

@@ -20,6 +20,10 @@ const (
 	RepeatElapsed     Reason = "repeat interval elapsed"
 	// ContentChanged is for receivers that edit their message: who fires is the same, but a value or a text changed.
 	ContentChanged Reason = "content changed"
+	// NoteAdded is for them too: somebody acknowledged or silenced an alert, or a remediation did something.
+	NoteAdded Reason = "note added"
+	// SeverityRaised says that an alert that was told of has become more severe.
+	SeverityRaised Reason = "severity raised"
 )
 
 // Notification is one message about one group of alerts for one integration. It does not change once made, so that a
@@ -29,6 +33,8 @@ type Notification struct {
 	ID string
 	// Integration is where it goes.
 	Integration Integration
+	// Group names the group for commands: see Subject.
+	Group string
 	// GroupKey identifies the group as Alertmanager writes it: {}/{severity="critical"}:{alertname="ErrorSpike"}.
 	GroupKey string
 	Reason   Reason
@@ -47,6 +53,8 @@ type Outcome struct {
 	// Ref names the message for later edits, e.g. a Slack channel and timestamp. It is kept also when the attempt
 	// failed after the message was made.
 	Ref string
+	// Note, when set, says what the attempt did, for the Slack threads of the same alerts: what a remediation answered.
+	Note string
 	// Permanent says of a failed attempt that another cannot succeed until somebody mends the configuration.
 	Permanent bool
 	// RetryAfter is how long the receiver asks to be left alone, 0 when it does not say.
@@ -73,6 +81,9 @@ type Integration struct {
 	// Slack and Webhook are the settings; the one of Kind is set.
 	Slack   *SlackConfig
 	Webhook *WebhookConfig
+	// Remediation is set for a webhook that mends: it is called at most once for each incident, and never again when it is
+	// not known what came of a call.
+	Remediation *RemediationConfig
 }
 
 // Key identifies the integration among all: receiver/kind[index].

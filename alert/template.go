@@ -39,6 +39,28 @@ type Data struct {
 	CommonAnnotations  KV     `json:"commonAnnotations"`
 	RouteLabels        KV     `json:"routeLabels"`
 	ExternalURL        string `json:"externalURL"`
+	// Notes are what people and remediations did about the alerts since the last notification, for the message's thread.
+	Notes []Note `json:"-"`
+}
+
+// Note is something that was done about a group of alerts.
+type Note struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// Link leads to where more is to be seen, or something can be done.
+type Link struct {
+	// Name is dashboard, runbook, silence or trace.
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// Acknowledgement says that somebody looks after an alert.
+type Acknowledgement struct {
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at"`
+	Comment string    `json:"comment,omitempty"`
 }
 
 // Alert is one alert in a message.
@@ -68,6 +90,21 @@ type Evidence struct {
 	// does; {{ .Explanation }} writes it in one line.
 	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
 	Explanation *finding.Explanation  `json:"explanation,omitempty"`
+	// Peak is the value furthest beyond the threshold since the alert began to fire, nil when none is known.
+	Peak *float64 `json:"peak,omitempty"`
+	// Values are the rule's named measures.
+	Values map[string]float64 `json:"values,omitempty"`
+	// Expected is what the rule's model expects of Value, Chart how the measure went; nil when there is none.
+	Expected *finding.Band  `json:"expected,omitempty"`
+	Chart    *finding.Chart `json:"-"`
+	// Links lead to a dashboard at that time, the runbook, a silence and the trace.
+	Links []Link `json:"links,omitempty"`
+	// Acknowledged is nil until somebody acknowledges the alert.
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	// Flapping is how often the alert fired of late when it flaps, else 0: its ends are held back until it stays calm.
+	Flapping int `json:"flapping,omitempty"`
+	// Belated says of an alert that is over that its beginning could not be delivered while it fired.
+	Belated bool `json:"belated,omitempty"`
 	// New says that the receiver is told for the first time that the alert fires, or that it is over.
 	New bool `json:"new,omitempty"`
 }

@@ -69,6 +69,36 @@ type Finding struct {
 	// Explanation says what sets the matching records apart from those before, nil when nothing does. Findings that say
 	// that an alert is over have none.
 	Explanation *Explanation `json:"explanation,omitempty"`
+	// Expected is what the rule's model expects of Value, nil when it has none.
+	Expected *Band `json:"expected,omitempty"`
+	// Chart is how the measure went of late, as far as the detector that wrote the finding saw it; nil when it is not
+	// held. It is a picture for people: of two detectors that find the same, the charts may differ.
+	Chart *Chart `json:"chart,omitempty"`
+
+	// Expires is when an alert that others post to the API is over unless they post it again, zero for freshet's own.
+	Expires time.Time `json:"expires,omitzero"`
+	// GeneratorURL is where such an alert says that it comes from.
+	GeneratorURL string `json:"generator_url,omitempty"`
+}
+
+// Band is what a measure is expected to be, nil bounds when there are none.
+type Band struct {
+	Value *float64 `json:"value,omitempty"`
+	Lower *float64 `json:"lower,omitempty"`
+	Upper *float64 `json:"upper,omitempty"`
+}
+
+// Chart holds points of a measure, Step seconds apart from Start on; nil is a point that is missing. Thresholds, Lower and
+// Upper have as many points as Values or none.
+type Chart struct {
+	Start      time.Time  `json:"start"`
+	Step       float64    `json:"step"`
+	Values     []*float64 `json:"values"`
+	Thresholds []*float64 `json:"thresholds,omitempty"`
+	Lower      []*float64 `json:"lower,omitempty"`
+	Upper      []*float64 `json:"upper,omitempty"`
+	// Above says that a value beyond the threshold is above it.
+	Above bool `json:"above,omitempty"`
 }
 
 // Sample is one matching record.

@@ -1,0 +1,125 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/alertmanager/matcher/compat"
+	"github.com/prometheus/alertmanager/pkg/labels"
+	"github.com/robfig/cron/v3"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Silence mutes the alerts that all of its matchers match, from StartsAt to EndsAt. With a Schedule it does so only for
+// Duration from each of the schedule's times on.
+type Silence struct {
+	ID string `json:"id"`
+	// Matchers are written as in Alertmanager: severity="critical", service=~"a|b".
+	Matchers  []string  `json:"matchers"`
+	StartsAt  time.Time `json:"starts_at"`
+	EndsAt    time.Time `json:"ends_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	CreatedBy string    `json:"created_by"`
+	Comment   string    `json:"comment"`
+	// Schedule is a cron expression of five fields, as in "0 2 * * 0", in the time zone Location (by default UTC).
+	Schedule string        `json:"schedule,omitempty"`
+	Duration time.Duration `json:"duration,omitempty"`
+	Location string        `json:"location,omitempty"`
+
+	matchers labels.Matchers
+	cron     cron.Schedule
+	location *time.Location
+}
+
+// Validate checks the silence and makes it ready for use.
+func (s *Silence) Validate() error {
+	s.matchers = nil
+	for _, text := range s.Matchers {
+		ms, err := compat.Matchers(text, "silence")
+		if err != nil {
+			return fmt.Errorf("%q is no matcher: write name=\"value\", or !=, =~, !~: %w", text, err)
+		}
+		s.matchers = append(s.matchers, ms...)
+	}
+	switch {
+	case len(s.matchers) == 0:
+		return errors.New("matchers are missing: expected at least one, as in alertname=\"ErrorSpike\"")
+	case !slices.ContainsFunc(s.matchers, func(m *labels.Matcher) bool { return !m.Matches("") }):
+		return errors.New("all matchers match an alert without the label: expected at least one that does not, so that not every alert is silenced by mistake")
+	case s.StartsAt.IsZero():
+		return errors.New("starts_at is missing")
+	case !s.EndsAt.After(s.StartsAt):
+		return errors.New("ends_at: expected a time after starts_at")
+	}
+	return s.validateSchedule()
+}
+
+func (s *Silence) validateSchedule() (err error) {
+	s.location = time.UTC
+	if s.Location != "" {
+		if s.location, err = time.LoadLocation(s.Location); err != nil {
+			return fmt.Errorf("location: expected a time zone such as Europe/Berlin: %w", err)
+		}
+	}
+	if s.Schedule == "" {
+		if s.Duration != 0 || s.Location != "" {
+			return errors.New("schedule is missing: duration and location are about it")
+		}
+		return nil
+	}
+	if s.Duration <= 0 {
+		return errors.New("duration is missing: how long each time of the schedule lasts, as in 2h")
+	}
+	if s.cron, err = cron.ParseStandard(s.Schedule); err != nil {
+		return fmt.Errorf("schedule: expected five cron fields such as \"0 2 * * 0\" (minute, hour, day of month, month, day of week): %w", err)
+	}
+	return nil
+}
+
+// Matches says whether the silence is about an alert with these labels.
+func (s *Silence) Matches(set label.Set) bool {
+	for _, m := range s.matchers {
+		if !m.Matches(set.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Active says whether the silence mutes at a time.
+func (s *Silence) Active(now time.Time) bool {
+	if now.Before(s.StartsAt) || !now.Before(s.EndsAt) {
+		return false
+	}
+	if s.cron == nil {
+		return true
+	}
+	began := s.cron.Next(now.Add(-s.Duration).In(s.location))
+	return !began.IsZero() && !began.After(now)
+}
+
+// Next returns when Active changes next after a time, zero when it does not.
+func (s *Silence) Next(now time.Time) time.Time {
+	if !now.Before(s.EndsAt) {
+		return time.Time{}
+	}
+	if now.Before(s.StartsAt) {
+		return s.StartsAt
+	}
+	if s.cron == nil {
+		return s.EndsAt
+	}
+	next := s.EndsAt
+	consider := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	began := s.cron.Next(now.Add(-s.Duration).In(s.location))
+	consider(began)
+	consider(began.Add(s.Duration))
+	return next
+}
