@@ -76,6 +76,16 @@ type Global struct {
 	SlackAppToken     Secret `yaml:"slack_app_token"`
 	SlackAppTokenFile string `yaml:"slack_app_token_file"`
 	SlackAppURL       string `yaml:"slack_app_url"`
+	// SlackAppLevelToken (xapp-…) opens the connection by which Slack tells of buttons and commands; SlackSigningSecret is
+	// what requests of Slack to freshet are signed with where that connection is not used.
+	SlackAppLevelToken     Secret `yaml:"slack_app_level_token"`
+	SlackAppLevelTokenFile string `yaml:"slack_app_level_token_file"`
+	SlackSigningSecret     Secret `yaml:"slack_signing_secret"`
+	SlackSigningSecretFile string `yaml:"slack_signing_secret_file"`
+	// HTTPConfig is for receivers that have none of their own.
+	HTTPConfig *HTTPConfig `yaml:"http_config"`
+	// ResolveTimeout is when an alert that somebody posts without an end counts as over, by default 5m.
+	ResolveTimeout time.Duration `yaml:"resolve_timeout"`
 }
 
 // RouteConfig is one node of the route tree as written. A nil field means "as the parent has it".
@@ -93,7 +103,9 @@ type RouteConfig struct {
 	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
 	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
 	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`
-	Routes              []RouteConfig  `yaml:"routes"`
+	// Labels are templates of texts that messages have as RouteLabels.
+	Labels map[string]string `yaml:"labels"`
+	Routes []RouteConfig     `yaml:"routes"`
 }
 
 // Receiver is a name and the ways in which it is notified. A receiver without any drops what is routed to it.

@@ -1,13 +1,12 @@
 package alert
 
 import (
+	"maps"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/freshet-dev/freshet/rules/label"
@@ -24,7 +23,14 @@ type Route struct {
 	// time between a notification and the next one about new alerts. RepeatInterval is the time after which a group
 	// that still fires is told of again.
 	GroupWait, GroupInterval, RepeatInterval time.Duration
-	Matchers                                 labels.Matchers
+	// RepeatMax, when above RepeatInterval, makes that double with each reminder up to so long.
+	RepeatMax time.Duration
+	// MuteIntervals and ActiveIntervals name time intervals: in one of the former, or out of all of the latter, nobody is
+	// told. Children do not have them from their parent.
+	MuteIntervals, ActiveIntervals []string
+	// Labels are templates of texts that messages have as RouteLabels, those of the parents among them.
+	Labels   map[string]string
+	Matchers labels.Matchers
 	// Continue lets alerts that the route takes be taken by its later siblings as well.
 	Continue bool
 	Routes   []*Route
@@ -35,7 +41,9 @@ type Route struct {
 // newRoute builds the tree below one node. The configuration was validated; a matcher that does not parse is skipped.
 func newRoute(c *RouteConfig, parent *Route, index int) *Route {
 	r := &Route{Continue: c.Continue, Receiver: parent.Receiver, GroupBy: parent.GroupBy, GroupByAll: parent.GroupByAll,
-		GroupWait: parent.GroupWait, GroupInterval: parent.GroupInterval, RepeatInterval: parent.RepeatInterval}
+		GroupWait: parent.GroupWait, GroupInterval: parent.GroupInterval, RepeatInterval: parent.RepeatInterval,
+		RepeatMax: parent.RepeatMax, MuteIntervals: c.MuteTimeIntervals, ActiveIntervals: c.ActiveTimeIntervals,
+		Labels: parent.Labels, Matchers: c.match().matchers()}
 	if c.Receiver != "" {
 		r.Receiver = c.Receiver
 	}
@@ -43,29 +51,21 @@ func newRoute(c *RouteConfig, parent *Route, index int) *Route {
 		r.GroupByAll = slices.Contains(c.GroupBy, "...")
 		r.GroupBy = c.GroupBy
 	}
+	if len(c.Labels) > 0 {
+		r.Labels = maps.Clone(c.Labels)
+		for name, text := range parent.Labels {
+			if _, own := c.Labels[name]; !own {
+				r.Labels[name] = text
+			}
+		}
+	}
 	for to, from := range map[*time.Duration]*time.Duration{
-		&r.GroupWait: c.GroupWait, &r.GroupInterval: c.GroupInterval, &r.RepeatInterval: c.RepeatInterval,
+		&r.GroupWait: c.GroupWait, &r.GroupInterval: c.GroupInterval, &r.RepeatInterval: c.RepeatInterval, &r.RepeatMax: c.RepeatMax,
 	} {
 		if from != nil {
 			*to = *from
 		}
 	}
-	for _, text := range c.Matchers {
-		if ms, err := compat.Matchers(text, "route"); err == nil {
-			r.Matchers = append(r.Matchers, ms...)
-		}
-	}
-	for name, value := range c.Match {
-		if m, err := labels.NewMatcher(labels.MatchEqual, name, value); err == nil {
-			r.Matchers = append(r.Matchers, m)
-		}
-	}
-	for name, value := range c.MatchRE {
-		if m, err := labels.NewMatcher(labels.MatchRegexp, name, value); err == nil {
-			r.Matchers = append(r.Matchers, m)
-		}
-	}
-	sort.Sort(r.Matchers)
 	r.key, r.id = r.Matchers.String(), r.Matchers.String()
 	if index >= 0 {
 		r.key = parent.key + "/" + r.key
@@ -77,13 +77,13 @@ func newRoute(c *RouteConfig, parent *Route, index int) *Route {
 	return r
 }
 
+func (c *RouteConfig) match() match { return match{c.Matchers, c.Match, c.MatchRE} }
+
 // Match returns the routes that take an alert with these labels: depth first, the first that matches of each level,
 // further ones after a route that continues. A route whose children take nothing takes the alert itself.
 func (r *Route) Match(s label.Set) []*Route {
-	for _, m := range r.Matchers {
-		if !m.Matches(s.Get(m.Name)) {
-			return nil
-		}
+	if !matches(r.Matchers, s) {
+		return nil
 	}
 	var all []*Route
 	for _, child := range r.Routes {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/common/model"
 )
 
@@ -105,7 +104,7 @@ func (r *RouteConfig) faults(fs *faults, path string, receivers []string) {
 		seen[name] = true
 	}
 	for i, text := range r.Matchers {
-		if _, err := compat.Matchers(text, "route"); err != nil {
+		if _, err := ParseMatchers(text); err != nil {
 			fs.add(fmt.Sprintf("%s.matchers[%d]", path, i), fmt.Sprintf("%q is no matcher", text),
 				`write name="value", or !=, =~, !~: `+err.Error())
 		}
