@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -37,8 +38,31 @@ type state struct {
 	Updated  time.Time `json:"updated"`
 	Notified time.Time `json:"notified,omitzero"`
 
-	groups    []*group
-	lastError string
+	// Begins are the newest times, in event time, at which it began to fire: they tell that it flaps. Held is the finding
+	// that ends the incident of one that does, if it stays calm until Calm.
+	Begins []time.Time      `json:"begins,omitempty"`
+	Held   *finding.Finding `json:"held,omitempty"`
+	Calm   time.Time        `json:"calm,omitzero"`
+	// Raised says that the newest of the incident's transitions made it more severe.
+	Raised bool `json:"raised,omitempty"`
+	// Peak is the incident's value furthest beyond the threshold.
+	Peak *float64 `json:"peak,omitempty"`
+	// Acknowledged and Noise are what somebody said of the incident.
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	Noise        bool             `json:"noise,omitempty"`
+
+	groups      []*group
+	silencedBy  []string     // IDs of silences, sorted
+	inhibitedBy []inhibition // sorted
+	lastError   string
+}
+
+// shown is the finding that the alert is known by, nil when there is none.
+func (s *state) shown() *finding.Finding {
+	if s.Firing != nil {
+		return s.Firing
+	}
+	return s.Pending
 }
 
 // span is the time of an incident that is over, and why it ended.
@@ -68,29 +92,72 @@ func (s *state) among(set incidents) bool {
 }
 
 // apply takes an accepted finding.
-func (s *state) apply(f *finding.Finding, now time.Time) {
+func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time) {
 	s.Last, s.Updated = positionOf(f), now
 	switch f.State {
 	case finding.Pending:
 		s.Pending = f
 	case finding.Firing:
 		s.Pending = nil
-		if !s.fires() {
-			// A firing that follows a firing without an end between is the same incident, whatever its episode.
-			s.Earlier = slices.DeleteFunc(append(s.Earlier, s.Incident), func(i incident) bool {
-				return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
-			})
-			s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
-		} else if raises(s.Firing, f) {
-			// It has become worse, and whoever was told of it must hear of that as of something new.
-			s.Earlier = append(s.Earlier, s.Incident)
-			s.Incident, s.Received = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now
+		if s.fires() {
+			f = s.goOn(f, flapping, now)
+		} else {
+			s.begin(f, flapping, now)
 		}
 		s.Firing, s.Resolved = f, nil
+		s.climb(f)
 	case finding.Resolved:
 		s.Pending = nil
-		if s.fires() {
-			s.Resolved, s.Ended = f, now
+		switch {
+		case !s.fires():
+		case s.flaps(flapping):
+			s.Held, s.Calm = f, now.Add(flapping.Calm)
+		default:
+			s.end(f, now)
+		}
+	}
+}
+
+// begin begins an incident. A firing that follows a firing without an end between is the same incident, whatever its
+// episode.
+func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time) {
+	s.Earlier = slices.DeleteFunc(append(s.Earlier, s.Incident), func(i incident) bool {
+		return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
+	})
+	s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
+	s.Acknowledged, s.Noise, s.Peak, s.Raised = nil, false, nil, false
+	s.began(f, flapping)
+}
+
+// goOn takes a firing of an alert that fires, and returns it as the incident shows it.
+func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time) *finding.Finding {
+	if s.Held != nil {
+		f = since(f, s.Firing.StartsAt)
+		s.began(f, flapping)
+		s.Held, s.Calm = nil, time.Time{}
+	}
+	if raises(s.Firing, f) {
+		// It has become worse, and whoever was told of it must hear of that as of something new.
+		s.Earlier = append(s.Earlier, s.Incident)
+		s.Incident, s.Received, s.Raised = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now, true
+	}
+	return f
+}
+
+// end ends the incident.
+func (s *state) end(f *finding.Finding, now time.Time) {
+	s.Resolved, s.Ended, s.Held, s.Calm = f, now, nil, time.Time{}
+	s.climb(f)
+}
+
+// climb keeps the value that is furthest beyond the threshold.
+func (s *state) climb(f *finding.Finding) {
+	for _, v := range []*float64{f.Value, f.Peak} {
+		if v == nil {
+			continue
+		}
+		if s.Peak == nil || s.Firing.Below() == (*v < *s.Peak) {
+			s.Peak = v
 		}
 	}
 }
@@ -99,13 +166,26 @@ func (s *state) apply(f *finding.Finding, now time.Time) {
 func (s *state) settle(f *finding.Finding, now time.Time) {
 	s.Last.Settled, s.Updated = true, now
 	switch {
+	case s.Held != nil && s.Held.ID == f.ID:
+		s.Held = f
 	case s.Pending != nil && s.Pending.ID == f.ID:
 		s.Pending = f
 	case s.Resolved != nil && s.Resolved.ID == f.ID:
 		s.Resolved = f
 	case s.Firing != nil && s.Firing.ID == f.ID:
-		s.Firing = f
+		s.Firing = since(f, s.Firing.StartsAt)
+		s.climb(f)
 	}
+}
+
+// since returns a finding that began no later than a time, for an incident that has more than one.
+func since(f *finding.Finding, began time.Time) *finding.Finding {
+	if began.IsZero() || !began.Before(f.StartsAt) {
+		return f
+	}
+	c := *f
+	c.StartsAt = began
+	return &c
 }
 
 // raises says whether a finding makes an alert that fires more severe.
@@ -132,8 +212,12 @@ func (s *state) content() uint64 {
 		}
 		_, _ = d.WriteString(f.ID)
 		_, _ = d.WriteString(f.Labels.String())
-		_, _ = d.Write([]byte{1, b2i(f.Settled)})
+		_, _ = d.Write([]byte{1, b2i(f.Settled), b2i(f.Expires.IsZero())})
+		if !f.Expires.IsZero() { // such a finding may come again with the same ID and another text
+			_, _ = d.WriteString(label.FromMap(f.Annotations).String())
+		}
 	}
+	_, _ = d.Write([]byte{b2i(s.Acknowledged != nil), b2i(s.Held != nil), byte(len(s.Begins)), b2i(s.muted())})
 	return d.Sum64()
 }
 
@@ -145,24 +229,32 @@ func b2i(b bool) byte {
 }
 
 // message returns the alert as a message shows it, as firing or as resolved.
-func (s *state) message(resolved bool, externalURL string) Alert {
+func (a *Alerter) message(s *state, resolved bool) Alert {
 	f := s.Firing
-	a := Alert{
+	m := Alert{
 		Status: statusFiring, Labels: f.Labels.Map(), Annotations: maps.Clone(f.Annotations), StartsAt: f.StartsAt,
-		Fingerprint: s.Fingerprint.String(), GeneratorURL: link(externalURL, s.Fingerprint.String()),
+		Fingerprint: s.Fingerprint.String(), GeneratorURL: cmp.Or(f.GeneratorURL, link(a.options.ExternalURL, s.Fingerprint.String())),
 		Evidence: Evidence{Value: f.Value, Threshold: f.Threshold, Unit: f.Unit, Condition: f.Condition,
-			FirstRecord: f.FirstRecord, Samples: slices.Clone(f.Samples), Offsets: f.Offsets, Explanation: f.Explanation},
+			FirstRecord: f.FirstRecord, Samples: slices.Clone(f.Samples), Offsets: f.Offsets, Explanation: f.Explanation,
+			Peak: s.Peak, Values: f.Values, Expected: f.Expected, Chart: f.Chart, Acknowledged: s.Acknowledged, Muted: a.mutedText(s)},
 	}
-	if a.Annotations == nil {
-		a.Annotations = KV{}
+	if m.Annotations == nil {
+		m.Annotations = KV{}
+	}
+	if s.flaps(a.options.Flapping) {
+		m.Flapping = len(s.Begins)
 	}
 	if over := s.over(); resolved && over != nil {
-		a.Status, a.StartsAt, a.EndsAt, a.Reason = statusResolved, over.StartsAt, over.EndsAt, over.Reason
+		m.Status, m.StartsAt, m.EndsAt, m.Reason = statusResolved, over.StartsAt, over.EndsAt, over.Reason
 		if s.Resolved != nil && s.Resolved.Value != nil {
-			a.Value = s.Resolved.Value
+			m.Value = s.Resolved.Value
+		}
+		if s.Resolved != nil && s.Resolved.Chart != nil {
+			m.Chart = s.Resolved.Chart
 		}
 	}
-	return a
+	m.Links = a.links(&m)
+	return m
 }
 
 // view returns the alert as the page shows it; ok is false when there is nothing to show.
@@ -182,7 +274,12 @@ func (s *state) view() (v View, ok bool) {
 	if f == s.Pending {
 		return v, true
 	}
-	v.Received, v.Notified = s.Received, s.Notified
+	v.Received, v.Notified, v.Peak, v.Acknowledged, v.Noise = s.Received, s.Notified, s.Peak, s.Acknowledged, s.Noise
+	v.SilencedBy = s.silencedBy
+	for _, i := range s.inhibitedBy {
+		v.InhibitedBy = append(v.InhibitedBy, i.By)
+	}
+	v.Calm, v.Expires, v.GeneratorURL = s.Calm, f.Expires, f.GeneratorURL
 	if r := s.Resolved; r != nil {
 		over := s.over()
 		v.State, v.Until, v.Reason = statusResolved, over.EndsAt, over.Reason

@@ -18,10 +18,12 @@ package alert
 
 import (
 	"container/heap"
+	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/prometheus/alertmanager/timeinterval"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/freshet-dev/freshet/detect/finding"
@@ -34,8 +36,18 @@ type Options struct {
 	Integrations []Integration
 	// Prompt tells ends and edits at once; otherwise everything waits for the route's group_interval.
 	Prompt bool
+	// Inhibitions are the rules by which alerts mute others, Intervals the times that routes name.
+	Inhibitions []InhibitRule
+	Intervals   map[string][]timeinterval.TimeInterval
+	// Flapping says when an alert flaps; a Count of 0 means never.
+	Flapping FlappingConfig
+	// Deadman, when it names a receiver, is told all the time that freshet works.
+	Deadman DeadmanConfig
 	// ExternalURL is how people reach freshet's page: links in messages begin with it.
 	ExternalURL string
+	// DashboardURL leads to a dashboard: {from} and {to} stand for the time range in milliseconds. TraceURL leads to a
+	// trace, {trace_id} stands for its ID. "" for none.
+	DashboardURL, TraceURL string
 	// Registerer takes the metrics; nil drops them.
 	Registerer prometheus.Registerer
 }
@@ -50,8 +62,22 @@ type Alerter struct {
 	// integrations by the receiver's name.
 	integrations map[string][]Integration
 
-	alerts  map[label.Fingerprint]*state
-	groups  map[string]*group
+	alerts     map[label.Fingerprint]*state
+	groups     map[string]*group
+	silences   *silences
+	inhibitor  *inhibitor
+	statistics map[string]*Statistics
+
+	timed       []*Route // those that time intervals mute now and then
+	mutedRoutes map[*Route]string
+	minute      time.Time // when timed are looked at next
+
+	held     map[label.Fingerprint]*state // that flap and are calm
+	calmAt   time.Time
+	posted   map[label.Fingerprint]*state // that others posted
+	expireAt time.Time
+	calls    map[string]*calls // of remediations, by integration
+
 	intents map[string]*entry // outstanding, by id
 	timers  queue
 	touched []*group // to be looked at by the next Tick
@@ -63,6 +89,11 @@ type Alerter struct {
 	handed  []*entry                          // intents handed out, not known to be committed
 	ready   []*entry                          // intents that may be sent
 
+	decisions []Decision // not yet handed out
+	dead      []DeadLetter
+	deadman   *Route // nil without a dead man's switch
+	watching  bool
+
 	restored map[string][]byte // records read but not yet taken in
 	pruneAt  time.Time
 }
@@ -72,7 +103,9 @@ func New(o Options) *Alerter {
 	a := &Alerter{
 		options: o, metrics: newMetrics(o.Registerer, o.Integrations), integrations: map[string][]Integration{},
 		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
-		changed: map[string]func() ([]byte, error){},
+		silences: newSilences(), inhibitor: newInhibitor(o.Inhibitions), statistics: map[string]*Statistics{},
+		mutedRoutes: map[*Route]string{}, held: map[label.Fingerprint]*state{}, posted: map[label.Fingerprint]*state{},
+		calls: map[string]*calls{}, changed: map[string]func() ([]byte, error){},
 	}
 	if a.options.Route == nil {
 		a.options.Route = (&Config{}).RouteTree(InlineDefaults())
@@ -80,6 +113,8 @@ func New(o Options) *Alerter {
 	for _, i := range o.Integrations {
 		a.integrations[i.Receiver] = append(a.integrations[i.Receiver], i)
 	}
+	a.timed = timedRoutes(a.options.Route)
+	a.deadman = deadmanRoute(o.Deadman)
 	return a
 }
 
@@ -93,21 +128,44 @@ func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 	if s == nil {
 		s = &state{Fingerprint: f.Fingerprint}
 	}
-	before := s.Incident
+	a.take(s, f, now)
+}
+
+// take takes a finding about an alert.
+func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
+	incident, fired := s.Incident, s.fires()
+	var labels label.Set
+	if fired {
+		labels = s.Firing.Labels
+	}
 	switch v := s.Last.judge(f); v {
 	case accepted:
 		a.count(s, -1)
-		s.apply(f, now)
+		s.apply(f, a.options.Flapping, now)
 		a.alerts[f.Fingerprint] = s
 		a.count(s, +1)
 	case settledUpdate:
 		s.settle(f, now)
 	case repeated, stale:
 		a.metrics.deduplicated.WithLabelValues(string(v)).Inc()
+		a.decided(now, s, Decision{Verdict: Deduplicated, Reason: fmt.Sprintf("finding %s (%s) is a %s", f.ID, f.State, v)})
 		return
 	}
 	a.writeAlert(s)
-	if f.State == finding.Firing && !f.Quiet && (s.Incident != before || len(s.groups) == 0) {
+	if s.fires() && (!fired || s.Incident != incident) {
+		a.began(s, f, now)
+	}
+	if fired && !s.fires() {
+		a.ended(s, now)
+	}
+	a.follow(s, fired, labels, now)
+	if s.Held != nil {
+		a.hold(s)
+	}
+	if s.fires() && !s.Firing.Expires.IsZero() {
+		a.expiring(s)
+	}
+	if f.State == finding.Firing && !f.Quiet && (s.Incident != incident || len(s.groups) == 0) {
 		a.route(s)
 	}
 	for _, g := range s.groups {
@@ -115,10 +173,41 @@ func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 	}
 }
 
+// began counts and records an incident that begins, or becomes worse.
+func (a *Alerter) began(s *state, f *finding.Finding, now time.Time) {
+	d := Decision{Verdict: Fired, Reason: f.Condition}
+	if f.Quiet {
+		a.decided(now, s, Decision{Verdict: Quieted, Reason: "the rule has notify: false"})
+	}
+	if s.flaps(a.options.Flapping) {
+		a.decided(now, s, Decision{Verdict: Flapping, Reason: s.flapText(a.options.Flapping)})
+	}
+	a.decided(now, s, d)
+	a.statisticsOf(s, now, func(st *Statistics) {
+		st.Fired++
+		st.Last = now
+		if s.flaps(a.options.Flapping) {
+			st.Flapped++
+		}
+	})
+}
+
+// ended records that an incident is over.
+func (a *Alerter) ended(s *state, now time.Time) {
+	a.decided(now, s, Decision{Verdict: Ended, Reason: s.Resolved.Reason})
+}
+
 // Tick does what is due: call it after each batch of findings and when Next has come.
 func (a *Alerter) Tick(now time.Time) {
 	a.resume(now)
 	a.now = now
+	a.expire(now)
+	a.calm(now)
+	if at := a.silences.next; !at.IsZero() && !at.After(now) {
+		a.refreshSilences(now)
+	}
+	a.clockwork(now)
+	a.watchdog(now)
 	for _, g := range a.touched {
 		if g.touched {
 			a.advance(g, now)
@@ -138,10 +227,27 @@ func (a *Alerter) Next() time.Time {
 		return a.now
 	}
 	next := a.pruneAt
-	if len(a.timers) > 0 && (next.IsZero() || a.timers[0].wake.Before(next)) {
-		next = a.timers[0].wake
+	for _, at := range []time.Time{a.silences.next, a.calmAt, a.expireAt, a.nextMinute(), a.nextTimer()} {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
 	}
 	return next
+}
+
+// nextMinute is when a route may be muted or not, zero when that touches nobody.
+func (a *Alerter) nextMinute() time.Time {
+	if len(a.timed) == 0 || len(a.groups) == 0 {
+		return time.Time{}
+	}
+	return a.minute
+}
+
+func (a *Alerter) nextTimer() time.Time {
+	if len(a.timers) == 0 {
+		return time.Time{}
+	}
+	return a.timers[0].wake
 }
 
 // advance takes a group through the steps, one integration after the other. This is the alerter's whole pipeline:
@@ -165,7 +271,10 @@ func (a *Alerter) advance(g *group, now time.Time) {
 // decide compares how the group stands with what the integration was told, and makes the intent to tell it the rest,
 // now or at the time returned.
 func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
-	s := g.standing(e)
+	if e.to.Remediation != nil {
+		return a.remedy(g, e, now)
+	}
+	s := g.standing(e, a.mutedRoutes[g.route] != "")
 	if !e.to.SendResolved && len(s.ended) > 0 {
 		for _, ended := range s.ended {
 			delete(e.Firing, ended.Incident)
@@ -175,7 +284,7 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 		}
 		s.ended = nil
 		if len(e.Firing) == 0 {
-			e.Ref, e.Content = "", 0 // the next incident gets a message of its own
+			e.forget() // the next incident gets a message of its own
 		}
 		a.writeEntry(e)
 	}
@@ -183,7 +292,7 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 	if !ok || at.After(now) {
 		return at, ok
 	}
-	a.intend(e, reason, s.firing, s.ended, now)
+	a.intend(e, reason, s, now)
 	return time.Time{}, false
 }
 
@@ -191,6 +300,7 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 func (a *Alerter) route(s *state) {
 	for _, r := range a.options.Route.Match(s.Firing.Labels) {
 		if len(a.integrations[r.Receiver]) == 0 {
+			a.decided(a.now, s, Decision{Verdict: Unrouted, Receiver: r.Receiver, Reason: "nobody is notified by this receiver"})
 			continue
 		}
 		g := a.group(r, r.groupLabels(s.Firing.Labels))
@@ -198,6 +308,10 @@ func (a *Alerter) route(s *state) {
 		if g.members[s.Fingerprint] != s {
 			g.members[s.Fingerprint] = s
 			s.groups = append(s.groups, g)
+			a.decided(a.now, s, Decision{Verdict: Grouped, Receiver: r.Receiver, GroupKey: g.key, Reason: fmt.Sprintf("group_wait %s, group_interval %s", r.GroupWait, r.GroupInterval)})
+			if why := a.mutedRoutes[r]; why != "" {
+				a.decided(a.now, s, Decision{Verdict: Muted, Receiver: r.Receiver, GroupKey: g.key, Reason: why})
+			}
 		}
 	}
 }
@@ -226,7 +340,7 @@ func (a *Alerter) release(g *group) {
 		delete(g.members, fp)
 		m.groups = slices.DeleteFunc(m.groups, func(other *group) bool { return other == g })
 	}
-	if !g.done() {
+	if !g.done(a.now) {
 		return
 	}
 	for _, e := range g.entries {
@@ -262,7 +376,7 @@ func (a *Alerter) touch(g *group) {
 // writable returns the finding without what JSON cannot hold.
 func writable(f *finding.Finding) *finding.Finding {
 	bad := func(v *float64) bool { return v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) }
-	if !bad(f.Value) && !bad(f.Threshold) {
+	if !bad(f.Value) && !bad(f.Threshold) && !bad(f.Peak) {
 		return f
 	}
 	c := *f
@@ -271,6 +385,9 @@ func writable(f *finding.Finding) *finding.Finding {
 	}
 	if bad(c.Threshold) {
 		c.Threshold = nil
+	}
+	if bad(c.Peak) {
+		c.Peak = nil
 	}
 	return &c
 }

@@ -74,6 +74,12 @@ func (a *Alerter) Restore(key, value []byte) error {
 		_, err = decodeState(k, value)
 	case strings.HasPrefix(k, sentPrefix):
 		_, err = decodeEntry(k, value)
+	case strings.HasPrefix(k, silencePrefix):
+		_, err = decodeSilence(k, value)
+	case strings.HasPrefix(k, statisticsPrefix):
+		_, err = decodeStatistics(k, value)
+	case strings.HasPrefix(k, callsPrefix):
+		_, _, err = decodeCalls(k, value)
 	default:
 		return nil // written by a newer version
 	}
@@ -97,28 +103,41 @@ func (a *Alerter) resume(now time.Time) {
 	byIncident := map[incident]*state{}
 	var entries []*entry
 	for _, key := range slices.Sorted(maps.Keys(records)) {
-		if records[key] == nil {
+		value := records[key]
+		if value == nil {
 			continue
 		}
-		if strings.HasPrefix(key, alertPrefix) {
-			if s, err := decodeState(key, records[key]); err == nil { // checked by Restore
-				a.alerts[s.Fingerprint] = s
-				a.count(s, +1)
-				if s.Firing != nil {
-					for _, i := range append(s.Earlier, s.Incident) {
-						byIncident[i] = s
-					}
-				}
+		// Each was decoded by Restore, so there are no errors but those of programs that do not call it.
+		switch {
+		case strings.HasPrefix(key, alertPrefix):
+			if s, err := decodeState(key, value); err == nil {
+				a.resumeAlert(s, byIncident)
 			}
-		} else if e, err := decodeEntry(key, records[key]); err == nil {
-			entries = append(entries, e)
+		case strings.HasPrefix(key, silencePrefix):
+			if s, err := decodeSilence(key, value); err == nil {
+				a.silences.byID[s.ID] = s
+			}
+		case strings.HasPrefix(key, statisticsPrefix):
+			if s, err := decodeStatistics(key, value); err == nil {
+				a.statistics[s.Rule] = s
+			}
+		case strings.HasPrefix(key, callsPrefix):
+			if integration, c, err := decodeCalls(key, value); err == nil {
+				a.calls[integration] = c
+			}
+		default:
+			if e, err := decodeEntry(key, value); err == nil {
+				entries = append(entries, e)
+			}
 		}
 	}
+	a.resumeMutes(now)
 	for _, e := range entries {
 		a.resumeEntry(e, byIncident)
 	}
+	decisions := a.decisions
 	for _, fp := range slices.Sorted(maps.Keys(a.alerts)) {
-		if s := a.alerts[fp]; s.fires() {
+		if s := a.alerts[fp]; s.fires() && !s.Firing.Quiet {
 			a.route(s)
 		}
 	}
@@ -126,6 +145,42 @@ func (a *Alerter) resume(now time.Time) {
 		a.touch(a.groups[id])
 	}
 	a.pruneAt = now.Add(pruneEvery)
+	a.decisions = decisions // the others were recorded before the restart
+}
+
+func (a *Alerter) resumeAlert(s *state, byIncident map[incident]*state) {
+	a.alerts[s.Fingerprint] = s
+	a.count(s, +1)
+	if s.Firing != nil {
+		for _, i := range append(s.Earlier, s.Incident) {
+			byIncident[i] = s
+		}
+	}
+	if s.Held != nil {
+		a.hold(s)
+	}
+	if s.fires() && !s.Firing.Expires.IsZero() {
+		a.expiring(s)
+	}
+}
+
+// resumeMutes finds out what mutes whom now.
+func (a *Alerter) resumeMutes(now time.Time) {
+	a.silences.refresh(now)
+	for _, s := range a.alerts {
+		if s.fires() {
+			a.inhibitor.add(s, s.Firing.Labels)
+		}
+	}
+	for _, s := range a.alerts {
+		if s.fires() {
+			s.silencedBy = a.silences.of(s.Firing.Labels)
+			s.inhibitedBy = a.inhibitor.of(s.Fingerprint, s.Firing.Labels)
+		}
+	}
+	for _, r := range a.timed {
+		a.mutedRoutes[r] = r.mutedAt(a.options.Intervals, now)
+	}
 }
 
 // resumeEntry puts a page of the ledger back into its group. A group that the configuration has no more, or that no alert
@@ -138,7 +193,11 @@ func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
 		return
 	}
 	e.to, e.written = to, true
-	if r := a.options.Route.find(e.Route); r != nil && r.Receiver == to.Receiver {
+	r := a.options.Route.find(e.Route)
+	if a.deadman != nil && e.Route == watchdogRoute {
+		r = a.deadman
+	}
+	if r != nil && r.Receiver == to.Receiver {
 		e.group = a.group(r, e.GroupLabels)
 		i := slices.IndexFunc(e.group.entries, func(other *entry) bool { return other.key == e.key })
 		e.group.entries[i] = e
@@ -175,6 +234,11 @@ func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
 	}
 	i.data = a.compose(e, i, alerts)
 	a.intents[i.ID] = e
+	if to.Remediation != nil {
+		a.conclude(e, notifyFailed, Unknown, fmt.Sprintf(
+			"freshet stopped while remediation %s was being called. It is not known whether it was carried out, and it is not repeated: somebody must look", to.Receiver), a.now)
+		return
+	}
 	a.ready = append(a.ready, e)
 }
 
@@ -196,7 +260,7 @@ const (
 
 // prune forgets alerts that have been over for long.
 func (a *Alerter) prune(now time.Time) {
-	if len(a.alerts) == 0 {
+	if len(a.alerts)+len(a.silences.byID) == 0 {
 		a.pruneAt = time.Time{}
 		return
 	}
@@ -207,6 +271,7 @@ func (a *Alerter) prune(now time.Time) {
 		return
 	}
 	a.pruneAt = now.Add(pruneEvery)
+	a.pruneSilences(now)
 	var over []*state
 	for _, s := range a.alerts {
 		if !s.fires() && len(s.groups) == 0 {

@@ -1,6 +1,9 @@
 package alert
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // retry looks after an outstanding intent: tries it again when it is time, or replaces or drops it when it has become
 // an old story.
@@ -11,7 +14,7 @@ func (a *Alerter) retry(e *entry, now time.Time) (at time.Time, wait bool) {
 		return time.Time{}, false
 	case i.retryAt.After(now):
 		return i.retryAt, true
-	case a.forgone(e, now), a.superseded(e, now):
+	case a.forgone(e, now), a.muffled(e, now), a.superseded(e, now):
 		return time.Time{}, false
 	}
 	i.phase = ready
@@ -29,11 +32,47 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 			return false
 		}
 	}
+	a.abandon(e, "given up after "+mattersFor.String()+": "+e.lastError, now)
+	e.Firing = nil
+	e.forget()
+	return true
+}
+
+// abandon gives up an intent: it is kept among the letters that nobody took.
+func (a *Alerter) abandon(e *entry, why string, now time.Time) {
 	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyAbandoned).Inc()
-	e.lastError = "given up after " + mattersFor.String() + ": " + e.lastError
+	for _, m := range e.group.members {
+		if m.among(e.Intent.Firing) || m.among(e.Intent.Resolved) {
+			a.decided(now, m, e.about(Abandoned, why))
+		}
+	}
+	a.dead = append(a.dead, DeadLetter{At: now, Reason: why, Integration: e.to.Key(), ID: e.Intent.ID, Data: e.Intent.data})
+	e.lastError = why
 	delete(a.intents, e.Intent.ID)
-	e.Intent, e.Firing, e.Ref, e.Content = nil, nil, "", 0
+	e.Intent = nil
 	a.writeEntry(e)
+}
+
+// muffled drops an intent that could not be delivered about alerts that are all muted by now.
+func (a *Alerter) muffled(e *entry, now time.Time) bool {
+	i := e.Intent
+	routeMuted := a.mutedRoutes[e.group.route] != ""
+	if i.Reason == NoteAdded || len(i.Resolved) > 0 {
+		return false
+	}
+	told := false
+	for _, m := range e.group.members {
+		if m.among(i.Firing) {
+			if !m.fires() || !routeMuted && !m.muted() {
+				return false
+			}
+			told = told || m.among(e.Firing)
+		}
+	}
+	if told {
+		return false
+	}
+	a.abandon(e, "all of its alerts are muted by now", now)
 	return true
 }
 
@@ -44,41 +83,46 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	if !e.to.SendResolved || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
-	var firing, ended []*state
+	st := g.standing(e, a.mutedRoutes[g.route] != "")
+	st.ended = nil
 	same := true
+	for _, m := range st.firing {
+		same = same && i.Firing.has(m.Incident)
+	}
 	for _, m := range g.members {
-		switch {
-		case m.fires():
-			firing = append(firing, m)
-			same = same && i.Firing.has(m.Incident)
-		case m.among(e.Firing) || m.among(i.Firing) || m.among(i.Resolved):
-			ended = append(ended, m)
+		if !m.fires() && (m.among(e.Firing) || m.among(i.Firing) || m.among(i.Resolved)) {
+			st.ended = append(st.ended, m)
 			same = same && i.Resolved.has(m.Incident)
 		}
 	}
-	if same || len(firing)+len(ended) == 0 {
+	if same || len(st.firing)+len(st.ended) == 0 {
 		return false
 	}
 	reason := SomeResolved
 	switch {
-	case len(firing) == 0:
+	case len(st.firing)+len(st.muted) == 0:
 		reason = AllResolved
 	case len(e.Firing) == 0:
 		reason = FirstNotification
-	case len(g.standing(e).fresh) > 0:
+	case len(st.fresh) > 0:
 		reason = NewAlerts
 	}
 	delete(a.intents, i.ID)
-	a.intend(e, reason, firing, ended, now)
+	a.intend(e, reason, st, now)
 	return true
 }
 
-// intend decides on a notification. It is sent once the intent is committed.
-func (a *Alerter) intend(e *entry, reason Reason, firing, ended []*state, now time.Time) {
-	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(firing), Resolved: incidentsOf(ended),
-		Content: contentOf(firing), phase: drafted}
+// intend decides on a notification about how a group stands. It is sent once the intent is committed.
+func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
+	shown := s.shown(e)
+	i := &intent{Created: now, Reason: reason, Firing: s.told(e), Resolved: incidentsOf(s.ended),
+		Content: contentOf(shown), Notes: e.Notes, phase: drafted}
+	if e.Intent != nil { // which this one replaces
+		i.Notes = append(e.Intent.Notes, e.Notes...)
+	}
+	e.Notes = nil
 	i.ID = intentID(e, i)
-	i.data = a.compose(e, i, append(firing, ended...))
+	i.data = a.compose(e, i, slices.Concat(shown, s.ended))
 	e.Intent = i
 	a.intents[i.ID] = e
 	a.drafted = append(a.drafted, e)
@@ -91,11 +135,13 @@ func (a *Alerter) compose(e *entry, i *intent, alerts []*state) *Data {
 	order := make(map[string]string, len(alerts))
 	for _, s := range alerts {
 		over := s.among(i.Resolved)
-		m := s.message(over, a.options.ExternalURL)
-		m.New = over || !e.Firing.has(s.Incident)
+		m := a.message(s, over)
+		m.New = over || !s.muted() && !e.Firing.has(s.Incident)
+		m.Belated = over && !s.among(e.Firing)
 		list, order[m.Fingerprint] = append(list, m), s.Firing.Labels.String()
 	}
 	d := newData(e.to.Receiver, a.options.ExternalURL, i.Reason, e.GroupLabels, sorted(list, order))
+	d.Notes = i.Notes
 	return &d
 }
 
@@ -111,7 +157,7 @@ func (a *Alerter) Deliveries() []*Notification {
 		}
 		i.phase = sending
 		i.attempts++
-		out = append(out, &Notification{ID: i.ID, Integration: e.to, GroupKey: e.group.key, Reason: i.Reason,
+		out = append(out, &Notification{ID: i.ID, Integration: e.to, Group: e.name(), GroupKey: e.group.key, Reason: i.Reason,
 			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Data: *i.data})
 	}
 	a.ready = a.ready[:0]
@@ -131,7 +177,22 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		e.Ref = o.Ref
 		a.writeEntry(e)
 	}
+	if e.to.Remediation != nil {
+		a.remedied(e, o, err, now)
+		return
+	}
 	if err != nil {
+		v := Failed
+		if o.RetryAfter > 0 {
+			v = RateLimited
+		}
+		if err.Error() != e.lastError {
+			for _, m := range e.group.members {
+				if m.among(i.Firing) || m.among(i.Resolved) {
+					a.decided(now, m, e.about(v, err.Error()))
+				}
+			}
+		}
 		i.phase, i.retryAt, e.lastError = waiting, now.Add(i.backoff(o)), err.Error()
 		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyFailed).Inc()
 		for _, m := range e.group.members {
@@ -147,16 +208,23 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		if !news {
 			continue
 		}
+		a.decided(now, m, e.about(Sent, string(i.Reason)))
 		if i.Firing.has(m.Incident) {
 			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())
+			a.statisticsOf(m, now, func(st *Statistics) { st.Notified++ })
 		}
 		m.Notified, m.lastError = now, ""
 		a.writeAlert(m)
 	}
 	delete(a.intents, id)
 	e.At, e.Firing, e.Content, e.Intent, e.lastError = now, i.Firing, i.Content, nil, ""
-	if len(e.Firing) == 0 {
-		e.Ref, e.Content = "", 0
+	switch {
+	case len(e.Firing) == 0:
+		e.forget()
+	case i.Reason == RepeatElapsed:
+		e.Repeats++
+	case i.Reason != ContentChanged && i.Reason != NoteAdded:
+		e.Repeats = 0
 	}
 	a.writeEntry(e)
 }

@@ -37,15 +37,22 @@ type group struct {
 
 // standing is how a group stands against what one integration was told.
 type standing struct {
-	firing []*state // all that fire
+	firing []*state // all that fire and are not muted
 	fresh  []*state // those of them that it was not told of
+	muted  []*state // those that are muted since it was told of them
 	ended  []*state // resolved ones that it was told fire
 }
 
-func (g *group) standing(e *entry) standing {
+// standing compares the group with what an integration was told. Nobody is told of what a muted alert does but that it
+// is over, if its beginning was told: an incident that somebody was called to must not stay open for ever.
+func (g *group) standing(e *entry, routeMuted bool) standing {
 	var s standing
 	for _, a := range g.members {
 		switch {
+		case a.fires() && (routeMuted || a.muted()):
+			if a.among(e.Firing) {
+				s.muted = append(s.muted, a)
+			}
 		case a.fires():
 			s.firing = append(s.firing, a)
 			if !e.Firing.has(a.Incident) {
@@ -56,6 +63,32 @@ func (g *group) standing(e *entry) standing {
 		}
 	}
 	return s
+}
+
+// shown are the alerts that fire and that a message of the integration shows.
+func (s *standing) shown(e *entry) []*state {
+	if !e.to.Edits {
+		return s.firing
+	}
+	return slices.Concat(s.firing, s.muted)
+}
+
+// told are the incidents that the integration knows of when it is told how the group stands.
+func (s *standing) told(e *entry) incidents {
+	set := incidentsOf(s.firing)
+	for _, a := range s.muted {
+		for _, i := range append([]incident{a.Incident}, a.Earlier...) {
+			if e.Firing.has(i) {
+				set[i] = struct{}{}
+			}
+		}
+	}
+	return set
+}
+
+// raised says whether all that is new is that alerts that it knows have become more severe.
+func (s *standing) raised(e *entry) bool {
+	return !slices.ContainsFunc(s.fresh, func(a *state) bool { return !a.Raised || !slices.ContainsFunc(a.Earlier, e.Firing.has) })
 }
 
 // due says why and when an integration is to be told next; ok is false when there is nothing to tell.
@@ -77,12 +110,16 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case g.left:
 	case len(s.fresh) > 0 && len(e.Firing) == 0:
 		consider(FirstNotification, earliest(s.fresh).Add(r.GroupWait))
+	case len(s.fresh) > 0 && s.raised(e):
+		consider(SeverityRaised, later(earliest(s.fresh), ends(editSpacing)))
 	case len(s.fresh) > 0:
 		consider(NewAlerts, later(earliest(s.fresh), e.At.Add(r.GroupInterval)))
 	}
 	switch {
-	case len(s.ended) > 0 && len(s.firing) == 0:
+	case len(s.ended) > 0 && len(s.firing)+len(s.muted) == 0:
 		consider(AllResolved, ends(0))
+	case len(s.ended) > 0 && len(s.firing) == 0:
+		consider(SomeResolved, ends(editSpacing))
 	case len(s.ended) > 0 && e.to.Edits:
 		consider(SomeResolved, ends(editSpacing))
 	case len(s.ended) > 0 && prompt:
@@ -90,15 +127,23 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.ended) > 0:
 		consider(SomeResolved, ends(0))
 	}
-	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left {
-		if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 && contentOf(s.firing) != e.Content {
+	if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 {
+		if shown := s.shown(e); len(shown) > 0 && !g.left && contentOf(shown) != e.Content {
 			consider(ContentChanged, ends(editSpacing))
 		}
-		consider(RepeatElapsed, e.At.Add(r.RepeatInterval))
+		if len(e.Notes) > 0 {
+			consider(NoteAdded, ends(editSpacing))
+		}
+	}
+	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left && slices.ContainsFunc(s.firing, func(a *state) bool { return a.Acknowledged == nil }) {
+		consider(RepeatElapsed, e.At.Add(r.repeatAfter(e.Repeats)))
 	}
 	// A message tells all there is to tell, so its reason is the weightiest, not the one that came due first.
 	if ok && len(s.fresh) > 0 && len(e.Firing) > 0 {
 		reason = NewAlerts
+		if s.raised(e) {
+			reason = SeverityRaised
+		}
 	}
 	return reason, at, ok
 }
@@ -115,9 +160,11 @@ func (g *group) knows(i incident) bool {
 	})
 }
 
-// done says that nothing is left to tell about the group.
-func (g *group) done() bool {
-	return len(g.members) == 0 && !slices.ContainsFunc(g.entries, func(e *entry) bool { return e.Intent != nil })
+// done says that nothing is left to tell about the group, and nothing to remember of it.
+func (g *group) done(now time.Time) bool {
+	return len(g.members) == 0 && !slices.ContainsFunc(g.entries, func(e *entry) bool {
+		return e.Intent != nil || e.resting(now)
+	})
 }
 
 // contentOf is a hash of all that a message would show of the alerts, whatever their order.

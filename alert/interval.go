@@ -2,6 +2,7 @@ package alert
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
@@ -34,4 +35,15 @@ func within(names []string, intervals map[string][]timeinterval.TimeInterval, at
 		}
 	}
 	return out
+}
+
+// mutedAt says by which of its intervals the route is muted at a time, "" when by none.
+func (r *Route) mutedAt(intervals map[string][]timeinterval.TimeInterval, at time.Time) string {
+	if names := r.MutedBy(intervals, at); len(names) > 0 {
+		return "within mute_time_intervals " + strings.Join(names, ", ")
+	}
+	if r.Inactive(intervals, at) {
+		return "outside active_time_intervals " + strings.Join(r.ActiveIntervals, ", ")
+	}
+	return ""
 }

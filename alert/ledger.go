@@ -20,8 +20,11 @@ import (
 
 // The prefixes of the keys in the topic freshet.notifications.
 const (
-	alertPrefix = "alert/"
-	sentPrefix  = "sent/"
+	alertPrefix      = "alert/"
+	sentPrefix       = "sent/"
+	silencePrefix    = "silence/"
+	statisticsPrefix = "statistics/"
+	callsPrefix      = "calls/"
 )
 
 // incidents is a set, written as base64 of 8 bytes each: a group of ten thousand alerts still fits one record.
@@ -77,13 +80,23 @@ type entry struct {
 	Content uint64  `json:"content,omitempty"`
 	Ref     string  `json:"ref,omitempty"`
 	Intent  *intent `json:"intent,omitempty"`
+	// Repeats counts the reminders since anything new was told, Notes wait to be told in the message's thread.
+	Repeats int    `json:"repeats,omitempty"`
+	Notes   []Note `json:"notes,omitempty"`
 
 	key       string
 	written   bool // whether the topic may hold a record of it
 	to        Integration
 	group     *group
 	lastError string
+	heldBack  string // what holds a remediation back, as last recorded
 }
+
+// name is how commands name the entry's group.
+func (e *entry) name() string { return strings.TrimPrefix(e.key, sentPrefix) }
+
+// forget has the next incident get a message of its own.
+func (e *entry) forget() { e.Ref, e.Content, e.Notes, e.Repeats = "", 0, nil, 0 }
 
 // intent is a notification that was decided on. It may be sent once it is committed.
 type intent struct {
@@ -94,6 +107,7 @@ type intent struct {
 	Firing   incidents `json:"firing"`
 	Resolved incidents `json:"resolved,omitempty"`
 	Content  uint64    `json:"content,omitempty"`
+	Notes    []Note    `json:"notes,omitempty"`
 
 	phase    phase
 	data     *Data // nil after a restart, made anew then

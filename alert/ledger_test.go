@@ -81,7 +81,7 @@ func TestRestoreSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s with %s gave %d alerts", tc.key, tc.value, n)
 		}
 	}
-	if err := New(Options{}).Restore([]byte("silence/1"), []byte("{")); err != nil {
+	if err := New(Options{}).Restore([]byte("newer/1"), []byte("{")); err != nil {
 		t.Errorf("a record of a newer version is a fault: %v", err)
 	}
 }

@@ -20,6 +20,9 @@ type metrics struct {
 	alerts        *prometheus.GaugeVec
 	notifications *prometheus.CounterVec
 	delay         prometheus.Histogram
+	commands      *prometheus.CounterVec
+	decisions     *prometheus.CounterVec
+	refused       prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics {
@@ -44,8 +47,17 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 20),
 		}),
 	}
+	m.commands = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "freshet_alert_commands_total", Help: "Silences, acknowledgements and other decisions of people, by kind.",
+	}, []string{"kind"})
+	m.decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "freshet_alert_decisions_total", Help: "Decisions about alerts, as freshet why shows them.",
+	}, []string{"decision"})
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "freshet_alert_refused_silences_total", Help: "Silences that were not taken because there are too many.",
+	})
 	if reg != nil {
-		reg.MustRegister(m.findings, m.deduplicated, m.alerts, m.notifications, m.delay)
+		reg.MustRegister(m.findings, m.deduplicated, m.alerts, m.notifications, m.delay, m.commands, m.decisions, m.refused)
 	}
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing} {

@@ -115,6 +115,20 @@ type View struct {
 	// Offsets is where the matching records lie, Explanation what sets them apart from those before.
 	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
 	Explanation *finding.Explanation  `json:"explanation,omitempty"`
+	// Peak is the value furthest beyond the threshold since it fires.
+	Peak *float64 `json:"peak,omitempty"`
+	// SilencedBy are the silences and InhibitedBy the alerts that mute it now.
+	SilencedBy  []string            `json:"silenced_by,omitempty"`
+	InhibitedBy []label.Fingerprint `json:"inhibited_by,omitempty"`
+	// Acknowledged is nil until somebody acknowledges it; Noise says that somebody called it that.
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	Noise        bool             `json:"noise,omitempty"`
+	// Flapping is how often it fired of late when it flaps, else 0; Calm is when its end counts, zero while it fires.
+	Flapping int       `json:"flapping,omitempty"`
+	Calm     time.Time `json:"calm,omitzero"`
+	// Expires is when an alert that others posted is over unless it is posted again, GeneratorURL where it says it is from.
+	Expires      time.Time `json:"expires,omitzero"`
+	GeneratorURL string    `json:"generator_url,omitempty"`
 	// Receivers are the names of those that its routes lead to; Notified is when one was last told something new of it.
 	Receivers []string  `json:"receivers,omitempty"`
 	Notified  time.Time `json:"notified,omitzero"`

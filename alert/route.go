@@ -99,6 +99,18 @@ func (r *Route) Match(s label.Set) []*Route {
 	return all
 }
 
+// repeatAfter is the time to the next reminder after so many of them.
+func (r *Route) repeatAfter(repeats int) time.Duration {
+	d := r.RepeatInterval
+	for range repeats {
+		if d >= r.RepeatMax {
+			break
+		}
+		d = min(2*d, r.RepeatMax)
+	}
+	return d
+}
+
 // ID identifies the route in its tree as long as the tree is the same.
 func (r *Route) ID() string { return r.id }
 

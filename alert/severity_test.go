@@ -26,7 +26,7 @@ func TestSeverityMoves(t *testing.T) {
 	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "critical"))
 	w.run()
-	w.expect("new alerts added: a")
+	w.expect("severity raised: a")
 	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "warning"))
 	w.run()
@@ -34,7 +34,7 @@ func TestSeverityMoves(t *testing.T) {
 	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "critical"))
 	w.run()
-	w.expect("new alerts added: a")
+	w.expect("severity raised: a")
 	if v := w.alerter.Alerts(); len(v) != 1 || v[0].Labels.Get(label.Severity) != "critical" {
 		t.Errorf("the page shows %+v, expected one critical alert", v)
 	}
@@ -64,7 +64,7 @@ func TestSeverityMovesToAnotherRoute(t *testing.T) {
 	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "critical"))
 	w.run()
-	w.expect("new alerts added: a", "first notification: a")
+	w.expect("severity raised: a", "first notification: a")
 	w.advance(time.Minute)
 	w.produce(graded(a.resolve(w.now), "critical"))
 	w.run()

@@ -103,6 +103,8 @@ type Evidence struct {
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 	// Flapping is how often the alert fired of late when it flaps, else 0: its ends are held back until it stays calm.
 	Flapping int `json:"flapping,omitempty"`
+	// Muted says what mutes the alert since the receiver was told that it fires, "" when nothing does.
+	Muted string `json:"muted,omitempty"`
 	// Belated says of an alert that is over that its beginning could not be delivered while it fired.
 	Belated bool `json:"belated,omitempty"`
 	// New says that the receiver is told for the first time that the alert fires, or that it is over.
@@ -204,6 +206,11 @@ func link(externalURL, fingerprint string) string {
 		return ""
 	}
 	return strings.TrimRight(externalURL, "/") + "/?alert=" + url.QueryEscape(fingerprint)
+}
+
+// silenceLink is where the page offers to silence an alert.
+func silenceLink(externalURL, fingerprint string) string {
+	return strings.TrimRight(externalURL, "/") + "/?silence=" + url.QueryEscape(fingerprint)
 }
 
 // Templates renders the texts of a configuration with Alertmanager's functions. It is safe for concurrent use.

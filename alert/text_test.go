@@ -100,8 +100,8 @@ func TestTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &state{Fingerprint: 1}
-	s.apply((&subject{name: "a", extra: []string{"team", "x"}}).fire(epoch), epoch)
-	d := newData("ops", "http://127.0.0.1:8080", FirstNotification, nil, Alerts{s.message(false, "http://127.0.0.1:8080")})
+	s.apply((&subject{name: "a", extra: []string{"team", "x"}}).fire(epoch), FlappingConfig{}, epoch)
+	d := newData("ops", "http://127.0.0.1:8080", FirstNotification, nil, Alerts{New(Options{ExternalURL: "http://127.0.0.1:8080"}).message(s, false)})
 	explained := d.Alerts[0]
 	explained.Explanation = &finding.Explanation{Traits: []finding.Trait{
 		{Attribute: "service.version", Value: "1.4.2", Now: 0.92, Before: 0.03}, {Attribute: "region", Value: "eu", Now: 0.5}}}

@@ -16,6 +16,9 @@ func (a *Alerter) Alerts() []View {
 		if !ok {
 			continue
 		}
+		if s.flaps(a.options.Flapping) && v.State == statusFiring {
+			v.Flapping = len(s.Begins)
+		}
 		if s.Firing != nil {
 			for _, r := range a.options.Route.Match(s.Firing.Labels) {
 				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
@@ -42,7 +45,7 @@ func (a *Alerter) Groups() []GroupView {
 			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
 			if i := e.Intent; i != nil {
 				p.Outstanding, p.Attempts, p.Next = i.ID, i.attempts, i.retryAt
-			} else if _, at, ok := g.due(e, g.standing(e), a.options.Prompt); ok {
+			} else if _, at, ok := g.due(e, g.standing(e, a.mutedRoutes[g.route] != ""), a.options.Prompt); ok {
 				p.Next = at
 			}
 			v.Integrations = append(v.Integrations, p)

@@ -42,6 +42,8 @@ type Finding struct {
 	// Value is the measure that the rule reports, Threshold the number it was compared with; nil when missing.
 	Value     *float64 `json:"value,omitempty"`
 	Threshold *float64 `json:"threshold,omitempty"`
+	// Peak is the value furthest beyond the threshold since the alert fires, nil when it is not known.
+	Peak *float64 `json:"peak,omitempty"`
 	// Values are the rule's named measures, those that are not missing.
 	Values map[string]float64 `json:"values,omitempty"`
 	// Unit is how to show Value: "s", "By", "1", or "" when unknown.
@@ -124,6 +126,9 @@ type OffsetRange struct {
 
 // Key is the finding's Kafka key: findings of one alert share it.
 func (f *Finding) Key() []byte { return []byte(f.Fingerprint.String()) }
+
+// Below says whether the alert is about a value below its threshold.
+func (f *Finding) Below() bool { return f.Value != nil && f.Threshold != nil && *f.Value < *f.Threshold }
 
 // Newer says whether f comes after the finding that other describes, of the same alert: by birth, then episode, then
 // transition.

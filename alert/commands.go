@@ -1,0 +1,213 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// Command takes what somebody decided. What follows from it is done by the next Tick.
+func (a *Alerter) Command(c *Command, now time.Time) {
+	a.resume(now)
+	a.now = now
+	a.metrics.commands.WithLabelValues(string(c.Kind)).Inc()
+	switch c.Kind {
+	case AddSilence:
+		a.addSilence(c.Silence, now)
+	case ExpireSilence:
+		a.expireSilence(c.SilenceID, now)
+	case SilenceSubject:
+		a.silenceSubject(c, now)
+	case Acknowledge, Unacknowledge, MarkNoise:
+		for _, s := range a.subjects(c.Subject) {
+			a.mark(s, c, now)
+		}
+	}
+	a.note(c, now)
+}
+
+// subjects are the alerts that fire among those that a command names; one that it names by a fingerprint may be over.
+func (a *Alerter) subjects(o Subject) (out []*state) {
+	for _, fp := range o.Fingerprints {
+		if s := a.alerts[fp]; s != nil && s.Firing != nil {
+			out = append(out, s)
+		}
+	}
+	for _, s := range a.membersOf(o.Group) {
+		if s.fires() {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(x, y *state) int { return strings.Compare(x.Fingerprint.String(), y.Fingerprint.String()) })
+	return slices.Compact(out)
+}
+
+// entryOf returns the entry that a group's name in a message stands for, nil when it is no more.
+func (a *Alerter) entryOf(name string) *entry {
+	if name == "" {
+		return nil
+	}
+	for _, g := range a.groups {
+		for _, e := range g.entries {
+			if e.name() == name {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Alerter) membersOf(name string) (out []*state) {
+	e := a.entryOf(name)
+	if e == nil {
+		return nil
+	}
+	for _, m := range e.group.members {
+		out = append(out, m)
+	}
+	return out
+}
+
+// mark notes what somebody says of an alert.
+func (a *Alerter) mark(s *state, c *Command, now time.Time) {
+	d := Decision{By: c.By, Reason: c.Comment}
+	switch {
+	case c.Kind == Acknowledge && s.fires() && s.Acknowledged == nil:
+		s.Acknowledged = &Acknowledgement{By: c.By, At: c.At, Comment: c.Comment}
+		a.statisticsOf(s, now, func(st *Statistics) { st.Acknowledged++ })
+		d.Verdict = Acknowledged
+	case c.Kind == Unacknowledge && s.Acknowledged != nil:
+		s.Acknowledged = nil
+		d.Verdict = Unacknowledged
+	case c.Kind == MarkNoise && !s.Noise:
+		s.Noise = true
+		a.statisticsOf(s, now, func(st *Statistics) { st.Noise++ })
+		d.Verdict = Noise
+	default:
+		return
+	}
+	s.Updated = now
+	a.decided(now, s, d)
+	a.writeAlert(s)
+	for _, g := range s.groups {
+		a.touch(g)
+	}
+}
+
+// silenceSubject silences what a button was pressed for: the group's labels, or where it has none those of its one alert.
+func (a *Alerter) silenceSubject(c *Command, now time.Time) {
+	var sets []label.Set
+	if e := a.entryOf(c.Subject.Group); e != nil && len(e.GroupLabels) > 0 {
+		sets = append(sets, e.GroupLabels)
+	} else {
+		for _, s := range a.subjects(c.Subject) {
+			sets = append(sets, s.Firing.Labels)
+		}
+	}
+	for n, set := range sets {
+		s := &Silence{ID: c.ID, StartsAt: now, EndsAt: now.Add(c.Duration), UpdatedAt: now, CreatedBy: c.By, Comment: c.Comment}
+		if n > 0 {
+			s.ID = fmt.Sprintf("%s-%d", c.ID, n)
+		}
+		for name, value := range set.Map() {
+			s.Matchers = append(s.Matchers, fmt.Sprintf("%s=%q", name, value))
+		}
+		slices.Sort(s.Matchers)
+		if s.Validate() == nil {
+			a.addSilence(s, now)
+		}
+	}
+}
+
+// note has a command told in the threads of the messages that it is about.
+func (a *Alerter) note(c *Command, now time.Time) {
+	var text string
+	switch c.Kind {
+	case Acknowledge:
+		text = "acknowledged"
+	case Unacknowledge:
+		text = "no longer acknowledged"
+	case MarkNoise:
+		text = "called noise"
+	case SilenceSubject:
+		text = "silenced for " + FormatDuration(c.Duration)
+	case AddSilence, ExpireSilence:
+		return // shown where the silence mutes
+	}
+	if c.By != "" {
+		text += " by " + c.By
+	}
+	if c.Comment != "" {
+		text += ": " + c.Comment
+	}
+	a.noteAbout(a.subjects(c.Subject), Note{At: now, Text: text})
+}
+
+// noteAbout puts a note into every thread about some alerts.
+func (a *Alerter) noteAbout(alerts []*state, n Note) {
+	var groups []*group
+	for _, s := range alerts {
+		for _, g := range s.groups {
+			if !slices.Contains(groups, g) {
+				groups = append(groups, g)
+			}
+		}
+	}
+	for _, g := range groups {
+		for _, e := range g.entries {
+			if e.to.Edits && (e.Ref != "" || e.Intent != nil) && len(e.Notes) < maxNotes {
+				e.Notes = append(e.Notes, n)
+				a.writeEntry(e)
+				a.touch(g)
+			}
+		}
+	}
+}
+
+// maxNotes bounds what waits to be told in one thread.
+const maxNotes = 50
+
+// links are where a message leads to, in the order in which it shows them.
+func (a *Alerter) links(m *Alert) []Link {
+	var out []Link
+	if u := a.options.DashboardURL; u != "" {
+		out = append(out, Link{"dashboard", dashboardLink(u, m, a.now)})
+	}
+	if u := m.Annotations["dashboard_url"]; isWeb(u) {
+		out = append(out, Link{"dashboard", u})
+	}
+	if u := m.Annotations["runbook_url"]; isWeb(u) {
+		out = append(out, Link{"runbook", u})
+	}
+	if a.options.ExternalURL != "" && m.Status == statusFiring {
+		out = append(out, Link{"silence", silenceLink(a.options.ExternalURL, m.Fingerprint)})
+	}
+	for _, s := range m.Samples {
+		if s.TraceID == "" {
+			continue
+		}
+		if u := a.options.TraceURL; u != "" {
+			out = append(out, Link{"trace", strings.ReplaceAll(u, "{trace_id}", s.TraceID)})
+		}
+		break
+	}
+	return out
+}
+
+func isWeb(u string) bool {
+	return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://")
+}
+
+// dashboardLink fills in the time range of an alert, some minutes around it, and its labels.
+func dashboardLink(template string, m *Alert, now time.Time) string {
+	end := m.EndsAt
+	if m.Status == statusFiring {
+		end = now
+	}
+	text := strings.NewReplacer("{from}", itoa(int(m.StartsAt.Add(-15*time.Minute).UnixMilli())),
+		"{to}", itoa(int(end.Add(5*time.Minute).UnixMilli()))).Replace(template)
+	return text
+}

@@ -1,0 +1,139 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+// follow has what depends on an alert follow it, after it began or ended to fire, or its labels changed.
+func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) {
+	fires := s.fires()
+	if fired == fires && (!fires || before.Equal(s.Firing.Labels)) {
+		return
+	}
+	var affected []*state
+	if fired {
+		affected = append(affected, a.inhibitor.remove(s, before)...)
+	}
+	if fires {
+		affected = append(affected, a.inhibitor.add(s, s.Firing.Labels)...)
+		a.mute(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels), now)
+	} else {
+		s.silencedBy, s.inhibitedBy = nil, nil
+	}
+	for _, other := range affected {
+		if other != s && other.fires() {
+			a.mute(other, other.silencedBy, a.inhibitor.of(other.Fingerprint, other.Firing.Labels), now)
+		}
+	}
+}
+
+// mute notes what mutes an alert, and has its groups looked at when that changed.
+func (a *Alerter) mute(s *state, silences []string, inhibitions []inhibition, now time.Time) {
+	silenced := !slices.Equal(s.silencedBy, silences)
+	inhibited := !slices.Equal(s.inhibitedBy, inhibitions)
+	if !silenced && !inhibited {
+		return
+	}
+	s.silencedBy, s.inhibitedBy = silences, inhibitions
+	switch {
+	case silenced && len(silences) > 0:
+		a.decided(now, s, Decision{Verdict: Silenced, Reason: a.silenceText(silences)})
+	case inhibited && len(inhibitions) > 0:
+		a.decided(now, s, Decision{Verdict: Inhibited, Reason: a.inhibitText(inhibitions)})
+	case !s.muted():
+		a.decided(now, s, Decision{Verdict: Unmuted, Reason: "no silence and no other alert mutes it any longer"})
+	}
+	for _, g := range s.groups {
+		a.touch(g)
+	}
+}
+
+// muted says whether a silence or another alert mutes the alert, whatever the route.
+func (s *state) muted() bool { return len(s.silencedBy)+len(s.inhibitedBy) > 0 }
+
+// mutedText says what mutes an alert, "" when nothing does.
+func (a *Alerter) mutedText(s *state) string {
+	var parts []string
+	if len(s.silencedBy) > 0 {
+		parts = append(parts, "silenced "+a.silenceText(s.silencedBy))
+	}
+	if len(s.inhibitedBy) > 0 {
+		parts = append(parts, "inhibited "+a.inhibitText(s.inhibitedBy))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (a *Alerter) silenceText(ids []string) string {
+	texts := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if s := a.silences.byID[id]; s != nil {
+			text := "by " + s.CreatedBy + " until " + s.EndsAt.UTC().Format("2006-01-02 15:04 MST")
+			if s.Comment != "" {
+				text += ": " + s.Comment
+			}
+			texts = append(texts, text+" (silence "+id+")")
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+func (a *Alerter) inhibitText(by []inhibition) string {
+	texts := make([]string, 0, min(len(by), 3))
+	for _, i := range by[:min(len(by), 3)] {
+		name := i.By.String()
+		if s := a.alerts[i.By]; s != nil && s.Firing != nil {
+			name = s.Firing.Rule + s.Firing.Labels.Without(label.AlertName).String()
+		}
+		texts = append(texts, fmt.Sprintf("by %s (%s)", name, i.Rule))
+	}
+	if more := len(by) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// clockwork looks at the time intervals of routes, which begin and end at whole minutes.
+func (a *Alerter) clockwork(now time.Time) {
+	if len(a.timed) == 0 || now.Before(a.minute) {
+		return
+	}
+	a.minute = now.Truncate(time.Minute).Add(time.Minute)
+	for _, r := range a.timed {
+		why := r.mutedAt(a.options.Intervals, now)
+		if why == a.mutedRoutes[r] {
+			continue
+		}
+		a.mutedRoutes[r] = why
+		for _, g := range a.groups {
+			if g.route != r {
+				continue
+			}
+			a.touch(g)
+			for _, m := range g.members {
+				if m.fires() && !m.muted() {
+					d := Decision{Verdict: Muted, Reason: why, Receiver: r.Receiver, GroupKey: g.key}
+					if why == "" {
+						d.Verdict, d.Reason = Unmuted, "the route's time intervals let it through again"
+					}
+					a.decided(now, m, d)
+				}
+			}
+		}
+	}
+}
+
+// timedRoutes returns the routes of a tree that time intervals mute.
+func timedRoutes(r *Route) (out []*Route) {
+	if len(r.MuteIntervals)+len(r.ActiveIntervals) > 0 {
+		out = append(out, r)
+	}
+	for _, child := range r.Routes {
+		out = append(out, timedRoutes(child)...)
+	}
+	return out
+}
