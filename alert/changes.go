@@ -227,6 +227,7 @@ func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
 		return
 	}
 	alerts := append(join(i.Firing), join(i.Resolved)...)
+	join(i.Kept)
 	if len(alerts) == 0 {
 		e.Intent = nil
 		a.writeEntry(e)

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -115,8 +116,13 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 // intend decides on a notification about how a group stands. It is sent once the intent is committed.
 func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
 	shown := s.shown(e)
-	i := &intent{Created: now, Reason: reason, Firing: s.told(e), Resolved: incidentsOf(s.ended),
+	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(s.firing), Resolved: incidentsOf(s.ended),
 		Content: contentOf(shown), Notes: e.Notes, phase: drafted}
+	if known := s.known(e); e.to.Edits {
+		maps.Copy(i.Firing, known)
+	} else if len(known) > 0 {
+		i.Kept = known
+	}
 	if e.Intent != nil { // which this one replaces
 		i.Notes = append(e.Intent.Notes, e.Notes...)
 	}
@@ -218,6 +224,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	delete(a.intents, id)
 	e.At, e.Firing, e.Content, e.Intent, e.lastError = now, i.Firing, i.Content, nil, ""
+	maps.Copy(e.Firing, i.Kept)
 	switch {
 	case len(e.Firing) == 0:
 		e.forget()

@@ -73,9 +73,9 @@ func (s *standing) shown(e *entry) []*state {
 	return slices.Concat(s.firing, s.muted)
 }
 
-// told are the incidents that the integration knows of when it is told how the group stands.
-func (s *standing) told(e *entry) incidents {
-	set := incidentsOf(s.firing)
+// known are the incidents of muted alerts that the integration was told of.
+func (s *standing) known(e *entry) incidents {
+	set := incidents{}
 	for _, a := range s.muted {
 		for _, i := range append([]incident{a.Incident}, a.Earlier...) {
 			if e.Firing.has(i) {
@@ -156,7 +156,7 @@ func (g *group) awaits(a *state) bool {
 // knows says whether anybody was told of an incident, or is being told.
 func (g *group) knows(i incident) bool {
 	return slices.ContainsFunc(g.entries, func(e *entry) bool {
-		return e.Firing.has(i) || e.Intent != nil && (e.Intent.Firing.has(i) || e.Intent.Resolved.has(i))
+		return e.Firing.has(i) || e.Intent != nil && (e.Intent.Firing.has(i) || e.Intent.Resolved.has(i) || e.Intent.Kept.has(i))
 	})
 }
 

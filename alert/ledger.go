@@ -103,9 +103,10 @@ type intent struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 	Reason  Reason    `json:"reason"`
-	// Firing and Resolved are whom it tells of; Fresh those that were not told before as they are now.
+	// Firing and Resolved are whom it tells of, Kept are muted ones that it leaves out, and whose end is still to be told.
 	Firing   incidents `json:"firing"`
 	Resolved incidents `json:"resolved,omitempty"`
+	Kept     incidents `json:"kept,omitempty"`
 	Content  uint64    `json:"content,omitempty"`
 	Notes    []Note    `json:"notes,omitempty"`
 

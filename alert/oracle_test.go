@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // oracle decides by looking at the whole history each second, without any state of its own but what it said.
@@ -147,7 +148,7 @@ func TestAgainstOracle(t *testing.T) {
 				w.produce(f)
 				o.history = append(o.history, event{at: w.now, name: s.name, state: state, incident: fmt.Sprintf("%s/%d", s.name, f.Episode)})
 				if r.IntN(4) == 0 && len(w.topic) > 3 {
-					w.produce(w.topic[len(w.topic)-1-r.IntN(3)]) // the detector replays
+					w.topic = append(w.topic, w.topic[len(w.topic)-1-r.IntN(3)]) // the detector replays
 				}
 			}
 			w.run()
@@ -188,7 +189,14 @@ func TestKilledAtAnyStep(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		wait, interval, repeat := time.Duration(r.IntN(10))*time.Second, time.Duration(1+r.IntN(20))*time.Second, time.Hour
-		w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupBy: []string{"half"}, GroupWait: &wait, GroupInterval: &interval, RepeatInterval: &repeat}))
+		o := one(InlineDefaults(), RouteConfig{GroupBy: []string{"half"}, GroupWait: &wait, GroupInterval: &interval, RepeatInterval: &repeat})
+		if seed%4 == 1 {
+			o.Inhibitions = inhibitedBy("a", "b")
+		}
+		if seed%4 == 2 {
+			o.Flapping = FlappingConfig{Count: 3, Window: time.Minute, Calm: 20 * time.Second}
+		}
+		w := newWorld(t, o)
 		excused := map[string]bool{} // ids that may come twice: killed in flight, or the answer was lost
 		calm := false
 		w.answer = func(*Notification) (Outcome, bool, error) {
@@ -274,6 +282,9 @@ func TestKilledAtAnyStep(t *testing.T) {
 				w.produce(s.next(state, w.now))
 				truth[s.name] = state
 			}
+			if seed%4 == 3 {
+				people(w, r, subjects)
+			}
 			killed := step(func() bool { return r.IntN(60) == 0 })
 			record(told, w.got)
 			w.got = nil
@@ -294,7 +305,9 @@ func TestKilledAtAnyStep(t *testing.T) {
 					heard = s
 				}
 			}
-			if state == finding.Firing && heard != "firing" || state == finding.Resolved && heard == "firing" {
+			inhibited := len(o.Inhibitions) > 0 && name > "b" && (truth["a"] == finding.Firing && name != "d" && name != "f" ||
+				truth["b"] == finding.Firing && name != "c" && name != "e")
+			if state == finding.Firing && heard != "firing" && !inhibited || state == finding.Resolved && heard == "firing" {
 				t.Fatalf("seed %d: %s is %s, but the receiver last heard %q", seed, name, state, heard)
 			}
 		}
@@ -302,6 +315,32 @@ func TestKilledAtAnyStep(t *testing.T) {
 	t.Logf("%d kills, %d notifications told again under the same id", kills, repeats)
 	if kills < 100 || repeats == 0 {
 		t.Errorf("%d kills and %d repeats test too little", kills, repeats)
+	}
+}
+
+// inhibitedBy returns rules by which alerts of some names mute the others that are in the same half.
+func inhibitedBy(names ...string) (out []InhibitRule) {
+	c := Config{}
+	for _, name := range names {
+		c.InhibitRules = append(c.InhibitRules, InhibitRuleConfig{SourceMatchers: []string{"name=" + name},
+			TargetMatchers: []string{`name!~"` + strings.Join(names, "|") + `"`}, Equal: []string{"half"}})
+	}
+	return c.Inhibitions()
+}
+
+// people do what people do: they silence for some seconds, expire, acknowledge and take that back.
+func people(w *world, r *rand.Rand, subjects []*subject) {
+	s := subjects[r.IntN(len(subjects))]
+	about := Subject{Fingerprints: []label.Fingerprint{s.finding(finding.Firing, w.now).Fingerprint}}
+	switch r.IntN(12) {
+	case 0, 1:
+		w.silence(fmt.Sprintf("s%d", r.IntN(5)), time.Duration(1+r.IntN(20))*time.Second, `name="`+s.name+`"`)
+	case 2:
+		w.command(&Command{Kind: ExpireSilence, SilenceID: fmt.Sprintf("s%d", r.IntN(5))})
+	case 3:
+		w.command(&Command{Kind: Acknowledge, Subject: about})
+	case 4:
+		w.command(&Command{Kind: Unacknowledge, Subject: about})
 	}
 }
 

@@ -20,11 +20,12 @@ type world struct {
 	alerter *Alerter
 	now     time.Time
 
-	topic  []*finding.Finding // the findings topic
-	read   int                // offset read
-	offset int                // offset committed
-	kept   map[string][]byte  // the compacted topic
-	flight []*Notification    // handed to the sender, not answered
+	topic     []any             // the findings topic: findings and commands
+	read      int               // offset read
+	offset    int               // offset committed
+	kept      map[string][]byte // the compacted topic
+	flight    []*Notification   // handed to the sender, not answered
+	decisions []Decision
 
 	// answer says what the receiver makes of a notification; got reports whether it kept it.
 	answer func(n *Notification) (o Outcome, got bool, err error)
@@ -40,12 +41,41 @@ func newWorld(t *testing.T, o Options) *world {
 }
 
 // produce appends findings to the topic.
-func (w *world) produce(fs ...*finding.Finding) { w.topic = append(w.topic, fs...) }
+func (w *world) produce(fs ...*finding.Finding) {
+	for _, f := range fs {
+		w.topic = append(w.topic, f)
+	}
+}
+
+// command appends what somebody decided to the topic.
+func (w *world) command(c *Command) {
+	w.t.Helper()
+	c.At = w.now
+	if c.ID == "" {
+		c.ID = fmt.Sprintf("c%d", len(w.topic))
+	}
+	if err := c.Validate(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.topic = append(w.topic, c)
+}
+
+// silence silences by matchers for a time from now on.
+func (w *world) silence(id string, d time.Duration, matchers ...string) {
+	w.t.Helper()
+	w.command(&Command{Kind: AddSilence, Silence: &Silence{ID: id, Matchers: matchers, StartsAt: w.now, EndsAt: w.now.Add(d),
+		UpdatedAt: w.now, CreatedBy: "ada"}})
+}
 
 // receive takes in what was produced.
 func (w *world) receive() {
 	for ; w.read < len(w.topic); w.read++ {
-		w.alerter.Receive(w.topic[w.read], w.now)
+		switch m := w.topic[w.read].(type) {
+		case *finding.Finding:
+			w.alerter.Receive(m, w.now)
+		case *Command:
+			w.alerter.Command(m, w.now)
+		}
 	}
 }
 
@@ -64,6 +94,7 @@ func (w *world) commit() {
 		}
 	}
 	w.offset = w.read
+	w.decisions = append(w.decisions, w.alerter.Decisions()...)
 	w.alerter.Committed()
 }
 
@@ -158,6 +189,18 @@ func (w *world) expect(want ...string) {
 		w.t.Fatalf("at %s the receiver got\n  %s\nexpected\n  %s", w.now.Sub(epoch),
 			strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
+}
+
+// verdicts tells what was decided about an alert since the last call, as "sent: first notification".
+func (w *world) verdicts(name string) []string {
+	var out []string
+	for _, d := range w.decisions {
+		if d.Labels.Get("name") == name {
+			out = append(out, fmt.Sprintf("%s: %s", d.Verdict, d.Reason))
+		}
+	}
+	w.decisions = nil
+	return out
 }
 
 // subject makes the findings of one alert, in order.

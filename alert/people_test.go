@@ -1,0 +1,336 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
+)
+
+var errDown = errors.New("the receiver is down")
+
+func TestAcknowledgement(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{RepeatInterval: minutes(10)}))
+	a, b := &subject{name: "a"}, &subject{name: "b"}
+	f := a.fire(w.now)
+	w.produce(f)
+	w.advance(11 * time.Minute)
+	w.expect("first notification: a", "repeat interval elapsed: a")
+	w.command(&Command{Kind: Acknowledge, By: "ada", Comment: "on it", Subject: Subject{Fingerprints: []label.Fingerprint{f.Fingerprint}}})
+	w.restart()
+	w.advance(time.Hour)
+	w.expect() // nobody is reminded
+	w.produce(b.fire(w.now))
+	w.advance(time.Second)
+	w.expect("new alerts added: a b") // but told of what is new
+	w.produce(b.resolve(w.now))
+	w.advance(time.Hour)
+	w.expect("some alerts resolved: a -b")
+	if v := w.alerter.Alerts(); v[1].Acknowledged == nil || v[1].Acknowledged.By != "ada" {
+		t.Errorf("the acknowledgement is not shown: %+v", v)
+	}
+	w.produce(a.resolve(w.now))
+	w.run()
+	w.produce(a.fire(w.now))
+	w.advance(12 * time.Minute)
+	w.expect("all alerts resolved: -a", "first notification: a", "repeat interval elapsed: a") // it held until the alert resolved
+	st := w.alerter.Statistics()
+	if len(st) != 1 || st[0].Fired != 3 || st[0].Acknowledged != 1 || st[0].Notified != 3 {
+		t.Errorf("statistics are %+v", st)
+	}
+}
+
+func TestNoiseAndNotes(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations[0].Edits = true
+	w := newWorld(t, o)
+	w.answer = func(*Notification) (Outcome, bool, error) { return Outcome{Ref: "C/1"}, true, nil }
+	a := &subject{name: "a"}
+	w.produce(a.fire(w.now))
+	w.run()
+	group := w.got[0].Group
+	w.expect("first notification: a")
+	for range 2 {
+		w.command(&Command{Kind: MarkNoise, By: "ada", Subject: Subject{Group: group}})
+	}
+	w.command(&Command{Kind: Acknowledge, By: "bob", Subject: Subject{Group: group}})
+	w.restart()
+	w.receive()
+	w.commit()
+	w.restart() // the notes outlive it
+	w.advance(time.Minute)
+	if len(w.got) != 1 || w.got[0].Reason != ContentChanged && w.got[0].Reason != NoteAdded {
+		t.Fatalf("got %v, expected one edit", w.story())
+	}
+	var texts []string
+	for _, n := range w.got[0].Data.Notes {
+		texts = append(texts, n.Text)
+	}
+	if !slices.Equal(texts, []string{"called noise by ada", "called noise by ada", "acknowledged by bob"}) {
+		t.Errorf("notes are %q", texts)
+	}
+	w.story()
+	if st := w.alerter.Statistics(); st[0].Noise != 1 || st[0].Acknowledged != 1 {
+		t.Errorf("statistics are %+v, expected one noise and one acknowledgement", st)
+	}
+	w.command(&Command{Kind: SilenceSubject, By: "ada", Duration: time.Hour, Subject: Subject{Group: group}})
+	w.advance(time.Minute)
+	if v := w.alerter.Silences(w.now); len(v) != 1 || v[0].State != "active" || !slices.Equal(v[0].Matchers, []string{`alertname="Spike"`}) {
+		t.Errorf("silences are %+v, expected one of the group's labels", v)
+	}
+	if len(w.got) != 1 || w.got[0].Data.Alerts[0].Muted == "" || w.got[0].Data.Notes[0].Text != "silenced for 1 h by ada" {
+		t.Errorf("the message does not say that it is silenced: %+v", w.got)
+	}
+}
+
+func TestFlapping(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Flapping = FlappingConfig{Count: 3, Window: 30 * time.Minute, Calm: 10 * time.Minute}
+	w := newWorld(t, o)
+	a := &subject{name: "a"}
+	for range 8 {
+		w.produce(a.fire(w.now))
+		w.advance(time.Minute)
+		w.produce(a.resolve(w.now))
+		w.advance(time.Minute)
+		if w.now.Minute()%3 == 0 {
+			w.restart()
+		}
+	}
+	w.expect("first notification: a", "all alerts resolved: -a", "first notification: a", "all alerts resolved: -a", "first notification: a")
+	if v := w.alerter.Alerts()[0]; v.State != "firing" || v.Flapping != 8 || v.Calm.IsZero() {
+		t.Errorf("it is shown as %+v, expected as firing and flapping", v)
+	}
+	w.restart()
+	w.advance(9*time.Minute - time.Second)
+	w.expect()
+	w.advance(time.Second)
+	w.expect("all alerts resolved: -a")
+	w.advance(time.Hour)
+	w.produce(a.fire(w.now), a.resolve(w.now))
+	w.run()
+	w.produce(a.fire(w.now), a.resolve(w.now))
+	w.run()
+	if got := w.story(); len(got) != 0 && got[len(got)-1] != "all alerts resolved: -a" {
+		t.Errorf("after an hour of calm it still flaps: %q", got)
+	}
+	if st := w.alerter.Statistics(); st[0].Flapped == 0 {
+		t.Errorf("statistics are %+v, expected some that flapped", st)
+	}
+}
+
+func TestPostedAlerts(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupWait: minutes(0.5), GroupInterval: minutes(1)})
+	w := newWorld(t, o)
+	post := func(p *Posted) {
+		p.Labels = map[string]string{"alertname": "Other", "name": "a"}
+		w.produce(p.Finding(w.now, 5*time.Minute))
+	}
+	began := w.now
+	for range 4 {
+		post(&Posted{StartsAt: began, EndsAt: w.now.Add(4 * time.Minute)})
+		w.advance(time.Minute)
+	}
+	w.expect("first notification: a")
+	w.restart()
+	w.advance(2 * time.Minute)
+	w.expect()
+	w.advance(2 * time.Minute)
+	w.expect("all alerts resolved: -a") // not posted again
+	post(&Posted{})
+	w.advance(6 * time.Minute)
+	w.expect("first notification: a", "all alerts resolved: -a") // five minutes when no end is given
+	post(&Posted{StartsAt: w.now})
+	w.advance(time.Minute)
+	post(&Posted{StartsAt: w.now.Add(-time.Minute), EndsAt: w.now})
+	w.advance(time.Minute)
+	w.expect("first notification: a", "all alerts resolved: -a")
+	if f := (&Posted{EndsAt: w.now.Add(-time.Hour)}).Finding(w.now, time.Minute); f.State != "resolved" || f.StartsAt.After(f.EndsAt) {
+		t.Errorf("an alert that ended an hour ago becomes %+v", f)
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
+	o.Deadman = DeadmanConfig{Receiver: "deadman", Interval: time.Minute}
+	w := newWorld(t, o)
+	for range 3 {
+		w.advance(time.Minute)
+	}
+	if got := w.story(); len(got) != 4 {
+		t.Errorf("the dead man's switch told %q in three minutes, expected four times", got)
+	}
+	w.restart()
+	w.advance(30 * time.Second)
+	w.expect()
+	w.advance(30 * time.Second)
+	w.expect("repeat interval elapsed: ")
+	o.Deadman = DeadmanConfig{}
+	w.options = o
+	w.restart()
+	w.advance(time.Hour)
+	if got := w.story(); len(got) > 1 {
+		t.Errorf("without a dead man's switch it told %q", got)
+	}
+}
+
+func TestExponentialRepeat(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{RepeatInterval: minutes(10), RepeatMax: minutes(40)}))
+	var at []string
+	w.answer = func(*Notification) (Outcome, bool, error) {
+		at = append(at, w.now.Sub(epoch).String())
+		return Outcome{}, true, nil
+	}
+	w.produce((&subject{name: "a"}).fire(w.now))
+	w.advance(2 * time.Hour)
+	if got := strings.Join(at, " "); got != "0s 10m0s 30m0s 1h10m0s 1h50m0s" {
+		t.Errorf("told at %s, expected after 10, 20, 40 and 40 minutes", got)
+	}
+}
+
+// remediation returns options with a receiver that tells and edits, and one that mends.
+func remediation(c RemediationConfig) Options {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations[0].Edits = true
+	o.Integrations = append(o.Integrations, Integration{Receiver: "ops", Kind: "webhook", Index: 1, Webhook: &WebhookConfig{}, Remediation: &c})
+	return o
+}
+
+func TestRemediation(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{Cooldown: 10 * time.Minute, MaxPerHour: 3}))
+	var calls []string
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation == nil {
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		calls = append(calls, fmt.Sprintf("%s %s", w.now.Sub(epoch), tell(n)))
+		return Outcome{Note: "200 OK"}, false, nil
+	}
+	a := &subject{name: "a"}
+	for range 6 { // six incidents, three minutes apart
+		w.produce(a.fire(w.now))
+		w.advance(time.Minute)
+		w.restart()
+		w.advance(time.Minute)
+		w.produce(a.resolve(w.now))
+		w.advance(time.Minute)
+	}
+	w.produce(a.fire(w.now))
+	w.advance(3 * time.Hour)
+	if got := strings.Join(calls, "; "); got != "0s first notification: a; 10m0s first notification: a; 20m0s first notification: a" {
+		t.Errorf("it was called at %s", got)
+	}
+	notes := 0
+	for _, n := range w.got {
+		for _, note := range n.Data.Notes {
+			notes++
+			if note.Text != "remediation ops was called: 200 OK" {
+				t.Errorf("the thread says %q", note.Text)
+			}
+		}
+	}
+	if notes != 3 {
+		t.Errorf("%d notes in the thread, expected 3", notes)
+	}
+}
+
+// TestRemediationIsNotRepeated: where it is not known whether a call was made, a person is asked.
+func TestRemediationIsNotRepeated(t *testing.T) {
+	for name, step := range map[string]func(*world){
+		"killed between the intent and the answer": func(w *world) {
+			w.receive()
+			w.alerter.Tick(w.now)
+			w.commit()
+			w.restart()
+		},
+		"timeout": func(w *world) { w.run() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, remediation(RemediationConfig{}))
+			calls := 0
+			w.answer = func(n *Notification) (Outcome, bool, error) {
+				if n.Integration.Remediation == nil {
+					return Outcome{Ref: "C/1"}, true, nil
+				}
+				calls++
+				return Outcome{}, false, fmt.Errorf("timeout: %w", ErrUnknownOutcome)
+			}
+			w.produce((&subject{name: "a"}).fire(w.now))
+			step(w)
+			w.advance(2 * time.Hour)
+			if calls > 1 {
+				t.Errorf("it was called %d times", calls)
+			}
+			said := false
+			for _, n := range w.got {
+				for _, note := range n.Data.Notes {
+					said = said || strings.Contains(note.Text, "not repeated: somebody must look")
+				}
+			}
+			if !said {
+				t.Errorf("nobody was asked to look: %q", w.story())
+			}
+			if got := strings.Join(w.verdicts("a"), "\n"); !strings.Contains(got, "unknown: ") {
+				t.Errorf("the ledger does not say that it is unknown:\n%s", got)
+			}
+		})
+	}
+}
+
+// TestRemediationThatWasSurelyNotCalled is tried again, while the incident lasts.
+func TestRemediationThatWasSurelyNotCalled(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{}))
+	calls := 0
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation == nil {
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		if calls++; calls < 3 {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, false, nil
+	}
+	w.produce((&subject{name: "a"}).fire(w.now))
+	w.advance(time.Hour)
+	if calls != 3 {
+		t.Errorf("it was called %d times, expected 3", calls)
+	}
+}
+
+func TestConcurrentRemediations(t *testing.T) {
+	o := remediation(RemediationConfig{MaxConcurrent: 2})
+	o.Route.GroupBy = []string{"name"}
+	w := newWorld(t, o)
+	for i := range 5 {
+		w.produce((&subject{name: itoa(i)}).fire(w.now))
+	}
+	w.receive()
+	w.alerter.Tick(w.now)
+	w.commit()
+	w.send()
+	n := 0
+	for _, d := range w.flight {
+		if d.Integration.Remediation != nil {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d calls at a time, expected 2", n)
+	}
+	w.deliver()
+	w.advance(10 * time.Second)
+	n = 0
+	for _, d := range w.got {
+		if d.Integration.Remediation != nil {
+			n++
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d calls, expected 5", n)
+	}
+}
