@@ -275,7 +275,7 @@ func (s *state) view() (v View, ok bool) {
 		return v, true
 	}
 	v.Received, v.Notified, v.Peak, v.Acknowledged, v.Noise = s.Received, s.Notified, s.Peak, s.Acknowledged, s.Noise
-	v.SilencedBy = s.silencedBy
+	v.SilencedBy, v.Updated = s.silencedBy, s.Updated
 	for _, i := range s.inhibitedBy {
 		v.InhibitedBy = append(v.InhibitedBy, i.By)
 	}

@@ -129,6 +129,8 @@ type View struct {
 	// Expires is when an alert that others posted is over unless it is posted again, GeneratorURL where it says it is from.
 	Expires      time.Time `json:"expires,omitzero"`
 	GeneratorURL string    `json:"generator_url,omitempty"`
+	// Updated is when anything last changed.
+	Updated time.Time `json:"updated"`
 	// Receivers are the names of those that its routes lead to; Notified is when one was last told something new of it.
 	Receivers []string  `json:"receivers,omitempty"`
 	Notified  time.Time `json:"notified,omitzero"`
@@ -143,6 +145,8 @@ type GroupView struct {
 	Labels       label.Set           `json:"labels"`
 	Alerts       []label.Fingerprint `json:"alerts"`
 	Integrations []ProgressView      `json:"integrations"`
+	// MutedBy are the time intervals that mute the group's route now.
+	MutedBy []string `json:"muted_by,omitempty"`
 }
 
 // ProgressView says what one integration has been told of a group.

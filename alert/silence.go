@@ -79,6 +79,9 @@ func (s *Silence) validateSchedule() (err error) {
 	return nil
 }
 
+// Parsed returns the matchers of a silence that Validate has seen.
+func (s *Silence) Parsed() labels.Matchers { return s.matchers }
+
 // Matches says whether the silence is about an alert with these labels.
 func (s *Silence) Matches(set label.Set) bool {
 	for _, m := range s.matchers {

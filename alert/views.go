@@ -34,13 +34,24 @@ func (a *Alerter) Alerts() []View {
 	return out
 }
 
+// routeMutes are the time intervals that mute a route now.
+func (a *Alerter) routeMutes(r *Route) []string {
+	if a.mutedRoutes[r] == "" {
+		return nil
+	}
+	if names := r.MutedBy(a.options.Intervals, a.now); len(names) > 0 {
+		return names
+	}
+	return r.ActiveIntervals
+}
+
 // Groups returns the groups of alerts that fire or whose end is still to be told.
 func (a *Alerter) Groups() []GroupView {
 	out := make([]GroupView, 0, len(a.groups))
 	for _, id := range slices.Sorted(maps.Keys(a.groups)) {
 		g := a.groups[id]
 		v := GroupView{Key: g.key, Receiver: g.entries[0].to.Receiver, Labels: g.labels,
-			Alerts: slices.SortedFunc(maps.Keys(g.members), func(x, y label.Fingerprint) int { return cmp.Compare(x, y) })}
+			MutedBy: a.routeMutes(g.route), Alerts: slices.SortedFunc(maps.Keys(g.members), func(x, y label.Fingerprint) int { return cmp.Compare(x, y) })}
 		for _, e := range g.entries {
 			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
 			if i := e.Intent; i != nil {
