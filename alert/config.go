@@ -22,6 +22,10 @@ type Config struct {
 	Flapping *FlappingConfig `yaml:"flapping"`
 	// Deadman is a message that is sent all the time, so that its absence shows that freshet, or the way from it, is down.
 	Deadman *DeadmanConfig `yaml:"dead_mans_switch"`
+	// DashboardURL leads from a message to a dashboard: {from} and {to} stand for the time range in milliseconds. TraceURL
+	// leads to a trace: {trace_id} stands for its ID.
+	DashboardURL string `yaml:"dashboard_url"`
+	TraceURL     string `yaml:"trace_url"`
 	// DryRun decides and records everything, and sends nothing.
 	DryRun bool `yaml:"dry_run"`
 }
@@ -203,13 +207,15 @@ type Defaults struct {
 	SlackSendResolved bool
 	// Prompt tells ends and edits without waiting for group_interval.
 	Prompt bool
+	// Flapping is when an alert flaps; a Count of 0 means never, as in Alertmanager.
+	Flapping FlappingConfig
 }
 
 // InlineDefaults are those of the keys in freshet.yaml: a group is what one rule found, it is told of at once and of its
 // end too, and new alerts in it wait for at most ten seconds since the last message.
 func InlineDefaults() Defaults {
 	return Defaults{GroupBy: []string{"alertname"}, GroupWait: 0, GroupInterval: 10 * time.Second,
-		RepeatInterval: 4 * time.Hour, SlackSendResolved: true, Prompt: true}
+		RepeatInterval: 4 * time.Hour, SlackSendResolved: true, Prompt: true, Flapping: DefaultFlapping()}
 }
 
 // AlertmanagerDefaults are those of a loaded alertmanager.yml, which keeps the meaning that it has in Alertmanager.

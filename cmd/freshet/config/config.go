@@ -89,6 +89,9 @@ type HTTP struct {
 	WebConfigFile string `yaml:"web_config_file"`
 	// ExternalURL is how people reach the page: links in messages begin with it.
 	ExternalURL string `yaml:"external_url"`
+	// AdvertiseURL is how other freshet processes reach this one, by default its address: instances that stand by ask the
+	// active alerter when they are asked.
+	AdvertiseURL string `yaml:"advertise_url"`
 	// EnableLifecycle says whether POST /-/reload is answered. By default it is where Listen is on the loopback interface.
 	EnableLifecycle *bool `yaml:"enable_lifecycle"`
 }

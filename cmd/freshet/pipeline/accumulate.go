@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/deadletter"
@@ -92,6 +93,9 @@ func (p *Pipeline) newAccumulator(l *loaded, name string, c kafka.Claim) (*detec
 }
 
 func (t *accumulate) Process(m *kafka.Message) error {
+	if t.own && alert.IsCommand(m.Key) {
+		return nil // what people decide is for the alerter
+	}
 	if err := t.decoder.Decode(m.Value, &t.batch); err != nil {
 		t.dead = append(t.dead, deadletter.Wrap(t.p.names.DeadLetter, m, err))
 		t.p.metrics.deadLettered.WithLabelValues(m.Topic, ingest.FaultOf(err).String()).Inc()

@@ -3,7 +3,10 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/slack"
@@ -25,14 +28,24 @@ type alerting struct {
 	route   *alert.Route
 	targets []alert.Target
 	prompt  bool
+	// rest are the alerter's options that come from the configuration.
+	rest alert.Options
 }
 
-func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error)) (*alerting, error) {
+func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error), log *slog.Logger) (*alerting, error) {
 	defaults := alert.InlineDefaults()
 	if cfg.Alert.ConfigFile != "" {
 		defaults = alert.AlertmanagerDefaults()
 	}
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
+	a.rest = alert.Options{Inhibitions: cfg.Alert.Inhibitions(), Intervals: cfg.Alert.Intervals(), Flapping: defaults.Flapping,
+		DashboardURL: cfg.Alert.DashboardURL, TraceURL: cfg.Alert.TraceURL}
+	if f := cfg.Alert.Flapping; f != nil {
+		a.rest.Flapping = *f
+	}
+	if d := cfg.Alert.Deadman; d != nil {
+		a.rest.Deadman = *d
+	}
 	for _, i := range cfg.Alert.Integrations(defaults) {
 		n, err := newNotifier(i)
 		if err != nil {
@@ -50,12 +63,39 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 			Integration: alert.Integration{Receiver: name, Kind: extra.Name, SendResolved: true}, Notifier: extra.Notifier,
 		})
 	}
+	if cfg.Alert.DryRun {
+		for i := range a.targets {
+			a.targets[i].Notifier = dryRun{log}
+		}
+	}
 	if watch != nil {
 		for i := range a.targets {
 			a.targets[i].Notifier = watched{a.targets[i].Notifier, watch}
 		}
 	}
 	return a, nil
+}
+
+// options are those of an alerter.
+func (a *alerting) options(externalURL string, reg prometheus.Registerer) alert.Options {
+	o := a.rest
+	o.Route, o.Integrations, o.Prompt = a.route, a.integrations(), a.prompt
+	o.ExternalURL, o.Registerer = externalURL, reg
+	return o
+}
+
+// dryRun says what would be sent, and sends nothing.
+type dryRun struct{ log *slog.Logger }
+
+// Notify implements alert.Notifier.
+func (d dryRun) Notify(_ context.Context, n *alert.Notification) (alert.Outcome, error) {
+	names := make([]string, 0, len(n.Data.Alerts))
+	for _, a := range n.Data.Alerts[:min(len(n.Data.Alerts), 5)] {
+		names = append(names, a.Status+" "+a.Name())
+	}
+	d.log.Info("dry run: nothing is sent", slog.String("integration", n.Integration.Key()), slog.String("reason", string(n.Reason)),
+		slog.String("group", n.GroupKey), slog.Int("alerts", len(n.Data.Alerts)), slog.Any("of", names))
+	return alert.Outcome{Note: "dry run: nothing was sent"}, nil
 }
 
 // watched tells somebody what came of each attempt.

@@ -46,6 +46,9 @@ func (p *Pipeline) openJudge(ctx context.Context, c kafka.Claim) (kafka.Task, er
 		if bytes.HasPrefix(m.Key, []byte(reportKey)) {
 			return nil // those from the committed offset on are read again
 		}
+		if string(m.Key) == activeKey {
+			return nil
+		}
 		if err := t.judge.Restore(m.Key, m.Value); err != nil {
 			p.log.Error("something that is known of freshet's own health cannot be read and is skipped",
 				slog.Int64("offset", m.Offset), slog.Any("error", err))

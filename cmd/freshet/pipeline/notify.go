@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,7 @@ type notify struct {
 
 	mu        sync.Mutex // guards what follows, and alerter against readers of views
 	outcomes  []outcome
+	announced bool // that this process is the active alerter
 	finishing bool // nothing more is sent
 }
 
@@ -60,10 +62,7 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	registry := newScope(p.registry)
 	t := &notify{
 		p: p, flush: c.Flush, partition: c.Partition, registry: registry, stopped: make(chan struct{}),
-		alerter: alert.New(alert.Options{
-			Route: p.alerting.route, Integrations: p.alerting.integrations(), Prompt: p.alerting.prompt,
-			ExternalURL: p.externalURL(), Registerer: registry,
-		}),
+		alerter: alert.New(p.alerting.options(p.externalURL(), registry)),
 	}
 	// Settled, because what was sent must not be older than the committed offset.
 	err := p.client.ReadSettled(ctx, p.names.Notifications, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
@@ -96,6 +95,10 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 }
 
 func (t *notify) Process(m *kafka.Message) error {
+	if alert.IsCommand(m.Key) {
+		t.command(m)
+		return nil
+	}
 	f, err := finding.Decode(m.Value)
 	if err != nil {
 		t.p.log.Error("a finding cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
@@ -109,6 +112,21 @@ func (t *notify) Process(m *kafka.Message) error {
 		t.flush() // a person waits for it
 	}
 	return nil
+}
+
+// command takes what somebody decided about alerts.
+func (t *notify) command(m *kafka.Message) {
+	c, err := alert.DecodeCommand(m.Value)
+	if err != nil {
+		t.p.log.Error("a command cannot be read and is skipped", slog.Int64("offset", m.Offset), slog.Any("error", err))
+		t.p.metrics.deadLettered.WithLabelValues(t.p.names.Findings, "malformed").Inc()
+		return
+	}
+	t.mu.Lock()
+	t.alerter.Command(c, time.Now())
+	t.mu.Unlock()
+	t.p.taken.took(c.ID)
+	t.flush() // a person waits for it
 }
 
 func (t *notify) Idle(time.Time) {}
@@ -130,7 +148,35 @@ func (t *notify) Take(now time.Time) (kafka.Output, error) {
 	for _, c := range changes {
 		out.Messages = append(out.Messages, kafka.Message{Topic: t.p.names.Notifications, Partition: t.partition, Key: c.Key, Value: c.Value})
 	}
-	return out, nil
+	if !t.announced {
+		t.announced = true
+		m, err := t.p.activeMessage(now)
+		if err != nil {
+			return kafka.Output{}, err
+		}
+		out.Messages = append(out.Messages, m)
+	}
+	out.Messages, err = t.records(out.Messages)
+	return out, err
+}
+
+// records adds what was decided since the last flush, and what was given up.
+func (t *notify) records(to []kafka.Message) ([]kafka.Message, error) {
+	for _, d := range t.alerter.Decisions() {
+		value, err := d.Encode()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // it says what failed
+		}
+		to = append(to, kafka.Message{Topic: t.p.names.Decisions, Partition: 0, Key: []byte(d.Fingerprint.String()), Value: value})
+	}
+	for _, l := range t.alerter.DeadLetters() {
+		value, err := json.Marshal(l)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a notification that was given up: %w", err)
+		}
+		to = append(to, kafka.Message{Topic: t.p.names.Undelivered, Partition: 0, Key: []byte(l.ID), Value: value})
+	}
+	return to, nil
 }
 
 func (t *notify) Committed() {
@@ -178,6 +224,25 @@ func (t *notify) views() []alert.View {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.alerter.Alerts()
+}
+
+// groups, silences and statistics are for them too.
+func (t *notify) groups() []alert.GroupView {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alerter.Groups()
+}
+
+func (t *notify) silences() []alert.SilenceView {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alerter.Silences(time.Now())
+}
+
+func (t *notify) statistics() []alert.Statistics {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alerter.Statistics()
 }
 
 func (t *notify) Close() {

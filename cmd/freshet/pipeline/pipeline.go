@@ -100,6 +100,8 @@ type Pipeline struct {
 	thrift   thrift
 	memory   *memory.Guard
 	alerts   atomic.Pointer[notify]
+	active   atomic.Pointer[active]
+	taken    waiting
 	opened   time.Time
 	started  chan struct{}
 }
@@ -130,7 +132,7 @@ func New(o Options) (p *Pipeline, err error) {
 	}
 	p.loaded.Store(l)
 	p.metrics.loaded(l)
-	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified); err != nil {
+	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified, o.Log); err != nil {
 		return p, err
 	}
 	if err = p.listen(); err != nil {
@@ -174,6 +176,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		}
 		if p.targets.Alert {
 			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
+			g.Go(func() error { p.followActive(ctx); return nil })
 		}
 		if p.targets.Detect || p.targets.Alert {
 			g.Go(func() error { p.watchTopics(ctx); return nil })

@@ -21,6 +21,7 @@ import (
 // one Kafka.
 type Names struct {
 	Panes, State, Findings, Measures, Notifications, DeadLetter, Health string // topics
+	Decisions, Undelivered                                              string
 	Accumulate, Evaluate, Alert, Judge                                  string // groups
 }
 
@@ -30,7 +31,8 @@ func NamesIn(namespace string) Names {
 		Panes: namespace + ".panes", State: namespace + ".state", Findings: namespace + ".findings",
 		Measures:      namespace + ".measures",
 		Notifications: namespace + ".notifications", DeadLetter: namespace + ".dead_letter",
-		Health:     namespace + ".health",
+		Health:    namespace + ".health",
+		Decisions: namespace + ".decisions", Undelivered: namespace + ".undelivered",
 		Accumulate: namespace + "-accumulate", Evaluate: namespace + "-evaluate", Alert: namespace + "-alert",
 		Judge: namespace + "-health",
 	}
@@ -223,5 +225,7 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 		spec(names.Notifications, 1, compacted()),
 		spec(names.DeadLetter, 1, deleteAfter(14*24*time.Hour)),
 		spec(names.Health, 1, compacted()),
+		spec(names.Decisions, 1, deleteAfter(30*24*time.Hour)),
+		spec(names.Undelivered, 1, deleteAfter(30*24*time.Hour)),
 	)
 }

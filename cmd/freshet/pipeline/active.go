@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/freshet-dev/freshet/ingest/kafka"
+)
+
+// activeKey is where the active alerter says where it is, in the topic of freshet's own health.
+const activeKey = "alerter"
+
+// active is where the alerter that sends notifications is.
+type active struct {
+	URL   string    `json:"url"`
+	Since time.Time `json:"since"`
+}
+
+// activeMessage says that this process is the active alerter.
+func (p *Pipeline) activeMessage(now time.Time) (kafka.Message, error) {
+	value, err := json.Marshal(active{URL: p.advertisedURL(), Since: now})
+	return kafka.Message{Topic: p.names.Health, Partition: 0, Key: []byte(activeKey), Value: value}, err //nolint:wrapcheck // cannot fail
+}
+
+// advertisedURL is how other freshet processes reach this one.
+func (p *Pipeline) advertisedURL() string {
+	if p.cfg.HTTP.AdvertiseURL != "" {
+		return p.cfg.HTTP.AdvertiseURL
+	}
+	host, port, err := net.SplitHostPort(p.listener.Addr().String())
+	if err != nil {
+		return p.URL()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	scheme := "http"
+	if p.cfg.HTTP.WebConfigFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + "/"
+}
+
+// followActive keeps up with where the active alerter is until ctx ends.
+func (p *Pipeline) followActive(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := p.client.Tail(ctx, p.names.Health, kafka.Oldest(), func(m *kafka.Message) error {
+			if string(m.Key) != activeKey {
+				return nil
+			}
+			a := new(active)
+			if err := json.Unmarshal(m.Value, a); err != nil {
+				p.log.Warn("where the active alerter is cannot be read", slog.Any("error", err))
+				return nil
+			}
+			p.active.Store(a)
+			return nil
+		})
+		if err != nil {
+			p.log.Debug("following the active alerter", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// errNoAlerter is what a process answers that is asked about alerts while none is active.
+var errNoAlerter = errors.New("no alerter is active now: one takes over within about ten seconds, ask again")
+
+// forwarded says that a request comes from another instance, so that two that are wrong about each other do not send one
+// in circles.
+const forwarded = "X-Freshet-Forwarded"
+
+// fromActive answers reads from this process when it is the active alerter, else from the one that is.
+func (p *Pipeline) fromActive(own http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || p.alerts.Load() != nil {
+			own.ServeHTTP(w, r)
+			return
+		}
+		a := p.active.Load()
+		if a == nil || r.Header.Get(forwarded) != "" || a.URL == p.advertisedURL() {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		u, err := url.Parse(a.URL)
+		if err != nil {
+			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		proxy := &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(u)
+				r.Out.Header.Set(forwarded, "1")
+			},
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+				p.log.Warn("asking the active alerter", slog.String("url", a.URL), slog.Any("error", err))
+				w.Header().Set("Retry-After", "5")
+				http.Error(w, "the active alerter does not answer at "+a.URL+
+					": set http.advertise_url there to an address that other instances reach", http.StatusBadGateway)
+			},
+		}
+		proxy.ServeHTTP(w, r)
+	})
+}
