@@ -25,9 +25,10 @@ type Receiver struct {
 
 // alerting is where notifications go: the routes, and a notifier for each integration.
 type alerting struct {
-	route   *alert.Route
-	targets []alert.Target
-	prompt  bool
+	route    *alert.Route
+	targets  []alert.Target
+	prompt   bool
+	defaults alert.Defaults
 	// rest are the alerter's options that come from the configuration.
 	rest alert.Options
 }
@@ -37,7 +38,7 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 	if cfg.Alert.ConfigFile != "" {
 		defaults = alert.AlertmanagerDefaults()
 	}
-	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
+	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt, defaults: defaults}
 	a.rest = alert.Options{Inhibitions: cfg.Alert.Inhibitions(), Intervals: cfg.Alert.Intervals(), Flapping: defaults.Flapping,
 		DashboardURL: cfg.Alert.DashboardURL, TraceURL: cfg.Alert.TraceURL}
 	if f := cfg.Alert.Flapping; f != nil {

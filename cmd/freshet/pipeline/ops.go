@@ -45,6 +45,9 @@ func (p *Pipeline) serve(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "freshet is ready.")
 	})
+	if err := p.serveAPIs(mux); err != nil {
+		return err
+	}
 	// Profiles as Prometheus serves them, but for the command line, which may hold a token.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

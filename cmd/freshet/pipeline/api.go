@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/apiv2"
+	"github.com/freshet-dev/freshet/ingest/kafka"
+)
+
+// resolveTimeout is Alertmanager's default for resolve_timeout.
+const resolveTimeout = 5 * time.Minute
+
+// serveAPIs adds Alertmanager's API, Prometheus's about rules and alerts, and freshet's own about what was decided.
+func (p *Pipeline) serveAPIs(mux *http.ServeMux) error {
+	config, err := p.cfg.Alert.Alertmanager(p.alerting.defaults)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	var receivers []string
+	for _, r := range p.cfg.Alert.Receivers {
+		receivers = append(receivers, r.Name)
+	}
+	v2 := apiv2.New(apiv2.Options{
+		Alerts: p.alertViews, Groups: fromAlerter(p, (*notify).groups), Silences: fromAlerter(p, (*notify).silences),
+		Receivers: receivers, Config: config, ResolveTimeout: cmp.Or(p.cfg.Alert.Global.ResolveTimeout, resolveTimeout),
+		Do: p.Do, Post: p.Post, Version: p.version, Started: p.opened, Log: p.log,
+	})
+	// A page of another site that a browser on this machine shows must not be able to silence anything.
+	guard := http.NewCrossOriginProtection()
+	mux.Handle("/api/v2/", guard.Handler(p.whenStarted(p.fromActive(v2))))
+	mux.Handle("POST /api/freshet/commands", guard.Handler(p.whenStarted(http.HandlerFunc(p.serveCommand))))
+	mux.Handle("GET /api/freshet/decisions", p.whenStarted(http.HandlerFunc(p.serveDecisions)))
+	mux.Handle("GET /api/freshet/statistics", p.whenStarted(p.fromActive(jsonOf(fromAlerter(p, (*notify).statistics)))))
+	mux.Handle("GET /api/v1/rules", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveRules))))
+	mux.Handle("GET /api/v1/alerts", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveAlerts))))
+	return nil
+}
+
+// fromAlerter returns what the active alerter of this process gives, nothing where there is none.
+func fromAlerter[T any](p *Pipeline, f func(*notify) []T) func() []T {
+	return func() []T {
+		if t := p.alerts.Load(); t != nil {
+			return f(t)
+		}
+		return nil
+	}
+}
+
+func (p *Pipeline) alertViews() []alert.View { return fromAlerter(p, (*notify).views)() }
+
+// whenStarted answers that freshet is starting until it has.
+func (p *Pipeline) whenStarted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-p.started:
+			h.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, errStarting.Error(), http.StatusServiceUnavailable)
+		}
+	})
+}
+
+func jsonOf[T any](f func() []T) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, append([]T{}, f()...)) })
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b) // an error means that the reader went away
+}
+
+// serveCommand takes a command, as the page sends it.
+func (p *Pipeline) serveCommand(w http.ResponseWriter, r *http.Request) {
+	c := new(alert.Command)
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(c); err != nil {
+		http.Error(w, "expected a command as JSON: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.At = time.Now()
+	if c.By == "" {
+		if user, _, ok := r.BasicAuth(); ok {
+			c.By = user
+		}
+	}
+	if err := c.Validate(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := p.Do(r.Context(), c); err != nil {
+		p.log.Warn("a command is not kept", slog.String("kind", string(c.Kind)), slog.Any("error", err))
+		http.Error(w, "it is not kept, try again: "+err.Error(), http.StatusServiceUnavailable)
+	}
+}
+
+// shownDecisions bounds the answer about one alert.
+const shownDecisions = 200
+
+// serveDecisions gives what was decided about an alert (fingerprint=) or a rule's alerts (alertname=) since a time ago
+// (since=24h), the newest last.
+func (p *Pipeline) serveDecisions(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	fingerprint, name := q.Get("fingerprint"), q.Get("alertname")
+	if (fingerprint == "") == (name == "") {
+		http.Error(w, "expected fingerprint= or alertname=", http.StatusBadRequest)
+		return
+	}
+	since := 24 * time.Hour
+	if text := q.Get("since"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("since is %q, expected a duration such as 24h", text), http.StatusBadRequest)
+			return
+		}
+		since = d
+	}
+	out := []alert.Decision{}
+	err := p.client.ReadTopic(r.Context(), p.names.Decisions, kafka.At(time.Now().Add(-since)), func(m *kafka.Message) error {
+		if fingerprint != "" && string(m.Key) != fingerprint {
+			return nil
+		}
+		d, err := alert.DecodeDecision(m.Value)
+		if err != nil || name != "" && d.AlertName != name {
+			return nil //nolint:nilerr // one that cannot be read hides no other
+		}
+		if len(out) == 2*shownDecisions {
+			out = append(out[:0], out[shownDecisions:]...)
+		}
+		out = append(out, *d)
+		return nil
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	writeJSON(w, out[max(0, len(out)-shownDecisions):])
+}
