@@ -194,3 +194,21 @@ func gettableSilence(s *alert.SilenceView) *models.GettableSilence {
 	}
 	return out
 }
+
+// Recurring returns the annotations of a silence that mutes only at the times of a cron expression, each time so long.
+func Recurring(schedule string, each time.Duration, location string) models.LabelSet {
+	out := models.LabelSet{scheduleAnnotation: schedule, durationAnnotation: each.String()}
+	if location != "" {
+		out[locationAnnotation] = location
+	}
+	return out
+}
+
+// RecurrenceText says at which times a silence with these annotations mutes, "" when all the time.
+func RecurrenceText(annotations models.LabelSet) string {
+	schedule := annotations[scheduleAnnotation]
+	if schedule == "" {
+		return ""
+	}
+	return fmt.Sprintf("at %s for %s, %s", schedule, annotations[durationAnnotation], cmp.Or(annotations[locationAnnotation], "UTC"))
+}
