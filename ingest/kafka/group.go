@@ -133,7 +133,8 @@ func (r *run) run(ctx context.Context) error {
 	r.fetcher, r.reader = newFetcher(r.c, clients[0]), clients[2]
 	r.fetcher.brake = r.s.Brake
 	defer r.s.Brake.attach(r.fetcher.router.wakeAll)()
-	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match, generation: -1}
+	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match,
+		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1}
 	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
 
@@ -248,7 +249,7 @@ func (r *run) serve(ctx, life context.Context) {
 			r.lose()
 			if errors.Is(err, sarama.ErrFencedInstancedId) {
 				r.log.Error(sameInstance, "instance", r.s.Instance)
-				sleep(ctx, r.c.cfg.SessionTimeout/2)
+				sleep(ctx, r.member.session/2)
 				return
 			}
 			r.log.Warn("the group went on without this process; its partitions are opened anew", "err", err)
@@ -291,7 +292,7 @@ func (r *run) flushOr(ctx, life context.Context) error {
 
 // heartbeats reports the first error that ends the membership.
 func (r *run) heartbeats(ctx context.Context, id string, generation int32, events chan<- error) {
-	interval := min(time.Second, r.c.cfg.SessionTimeout/4)
+	interval := min(time.Second, r.member.session/4)
 	for sleep(ctx, interval) {
 		err := r.member.heartbeat(id, generation)
 		switch {

@@ -30,6 +30,7 @@ type member struct {
 	group, instance string
 	topics          []string
 	match           func(topic string) bool // others that are read; nil for none
+	session         time.Duration           // without a heartbeat for so long, others take over
 	// counts are the partitions of each topic as this member knows them. They are part of what it says when it joins, so
 	// that a change of them has the group balanced anew, whoever notices.
 	counts map[string]int32
@@ -66,7 +67,7 @@ func (m *member) join(ctx context.Context) (kept bool, err error) {
 				complained = true
 				m.log.Error(sameInstance, "instance", m.instance)
 			}
-			if !sleep(ctx, m.c.cfg.SessionTimeout/2) {
+			if !sleep(ctx, m.session/2) {
 				return false, ctx.Err()
 			}
 			continue
@@ -106,7 +107,7 @@ func (m *member) joinOnce() ([]topicPartition, int32, error) {
 	}
 	req := sarama.NewJoinGroupRequest(m.cl.Config().Version)
 	req.GroupId, req.MemberId, req.GroupInstanceId = m.group, m.id, m.instanceID()
-	req.SessionTimeout = int32(m.c.cfg.SessionTimeout / time.Millisecond) // seconds
+	req.SessionTimeout = int32(m.session / time.Millisecond) // seconds
 	req.RebalanceTimeout = int32(rebalanceTimeout / time.Millisecond)
 	req.ProtocolType = protocolType
 	err = req.AddGroupProtocolMetadata(protocolName, &sarama.ConsumerGroupMemberMetadata{

@@ -35,6 +35,8 @@ type Stage struct {
 	StartAt time.Time
 	// FromOldest are topics that start from the oldest record all the same.
 	FromOldest []string
+	// SessionTimeout is how long this member may be silent before its partitions are given to others; 0 is the client's.
+	SessionTimeout time.Duration
 	// FlushInterval is the time between transactions (default 100 ms).
 	FlushInterval time.Duration
 	// LeaveOnStop has the member leave the group when Run ends, so that others take over its partitions at once. Without

@@ -14,8 +14,9 @@ import (
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
 )
 
-// sessionTimeout is how long a process may be silent before another takes its partitions over.
-const sessionTimeout = 10 * time.Second
+// sessionTimeout is how long the active alerter may be silent before another takes over: the least that Kafka's brokers
+// let a group have by default, so that a standby sends within ten seconds of its end.
+const sessionTimeout = 6 * time.Second
 
 // Receiver is one that the configuration does not name: everything goes to it too.
 type Receiver struct {

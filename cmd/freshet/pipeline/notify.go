@@ -47,11 +47,12 @@ type outcome struct {
 // active and the others stand by.
 func (p *Pipeline) notifyStage() kafka.Stage {
 	return kafka.Stage{
-		Group:         p.names.Alert,
-		Instance:      p.instance("alert"),
-		Topics:        []string{p.names.Findings},
-		LeaveOnStop:   true,                   // another takes over at once
-		FlushInterval: 100 * time.Millisecond, // also the resolution of group_wait and the other timers
+		Group:          p.names.Alert,
+		Instance:       p.instance("alert"),
+		Topics:         []string{p.names.Findings},
+		LeaveOnStop:    true, // another takes over at once
+		SessionTimeout: sessionTimeout,
+		FlushInterval:  100 * time.Millisecond, // also the resolution of group_wait and the other timers
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openNotify(ctx, c)
 		},
