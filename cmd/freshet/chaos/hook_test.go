@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// step is a moment of a send.
+type step int
+
+const (
+	beforeReceipt step = iota // the request has come and is not taken
+	beforeAnswer              // it is taken, and the answer is not sent
+	afterAnswer               // the answer is on its way
+	anyTime                   // between two sends
+)
+
+// String names the step.
+func (s step) String() string {
+	return [...]string{"the receipt of a request", "the answer to a request", "the end of a send", "any time"}[s]
+}
+
+// hook is a webhook receiver that honours the idempotency key, and that can have the process killed whose request it is.
+type hook struct {
+	*httptest.Server
+	t *testing.T
+
+	mu       sync.Mutex
+	kill     func(process int)
+	at       step
+	keys     map[string]string   // bodies by key
+	heard    map[string][]string // statuses by alert, without repeats
+	belated  map[string]bool
+	requests int
+	repeats  int
+	// different counts repeats that say something else.
+	different int
+}
+
+func newHook(t *testing.T) *hook {
+	t.Helper()
+	h := &hook{t: t, keys: map[string]string{}, heard: map[string][]string{}, belated: map[string]bool{}}
+	h.Server = httptest.NewServer(h)
+	t.Cleanup(h.Close)
+	return h
+}
+
+// arm has the process of one of the next requests killed at a step.
+func (h *hook) arm(at step, kill func(process int)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at, h.kill = at, kill
+}
+
+// due hands out the kill if it is due at a step.
+func (h *hook) due(at step) func(process int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.kill == nil || h.at != at {
+		return nil
+	}
+	kill := h.kill
+	h.kill = nil
+	return kill
+}
+
+// ServeHTTP takes a notification.
+func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	process, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+	if err != nil {
+		h.t.Errorf("a request to %s", r.URL.Path)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // its process was killed
+	}
+	if kill := h.due(beforeReceipt); kill != nil {
+		kill(process)
+		return
+	}
+	h.take(r.Header.Get("Idempotency-Key"), body)
+	if kill := h.due(beforeAnswer); kill != nil {
+		kill(process)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	for _, at := range []step{afterAnswer, anyTime} {
+		if kill := h.due(at); kill != nil {
+			_ = http.NewResponseController(w).Flush()
+			go kill(process)
+		}
+	}
+}
+
+func (h *hook) take(key string, body []byte) {
+	var m struct {
+		Alerts []struct {
+			Status  string            `json:"status"`
+			Labels  map[string]string `json:"labels"`
+			Freshet struct {
+				Belated bool `json:"belated"`
+			} `json:"freshet"`
+		} `json:"alerts"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil || key == "" {
+		h.t.Errorf("a request with key %q and body %q", key, body)
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.requests++
+	said := ""
+	for _, a := range m.Alerts {
+		said += a.Labels["name"] + " " + a.Status + "\n"
+	}
+	if before, again := h.keys[key]; again {
+		h.repeats++
+		if before != said {
+			h.different++
+		}
+		return
+	}
+	h.keys[key] = said
+	for _, a := range m.Alerts {
+		name := a.Labels["name"]
+		h.heard[name] = append(h.heard[name], a.Status)
+		h.belated[name] = h.belated[name] || a.Freshet.Belated
+	}
+}
+
+// told says whether an alert was told of.
+func (h *hook) told(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.heard[name]) > 0
+}
+
+// ends counts the alerts whose end was told.
+func (h *hook) ends() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, heard := range h.heard {
+		if heard[len(heard)-1] == "resolved" {
+			n++
+		}
+	}
+	return n
+}
