@@ -55,6 +55,7 @@ type state struct {
 	silencedBy  []string     // IDs of silences, sorted
 	inhibitedBy []inhibition // sorted
 	lastError   string
+	replayed    bool // a finding that told nothing new has been recorded since the last that did
 }
 
 // shown is the finding that the alert is known by, nil when there is none.

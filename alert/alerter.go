@@ -148,9 +148,13 @@ func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
 		s.settle(f, now)
 	case repeated, stale:
 		a.metrics.deduplicated.WithLabelValues(string(v)).Inc()
-		a.decided(now, s, Decision{Verdict: Deduplicated, Reason: fmt.Sprintf("finding %s (%s) is a %s", f.ID, f.State, v)})
+		if !s.replayed { // once until there is news: a detector that was killed repeats a lot
+			s.replayed = true
+			a.decided(now, s, Decision{Verdict: Deduplicated, Reason: fmt.Sprintf("finding %s (%s) tells nothing new: %s", f.ID, f.State, v)})
+		}
 		return
 	}
+	s.replayed = false
 	a.writeAlert(s)
 	if s.fires() && (!fired || s.Incident != incident) {
 		a.began(s, f, now)
