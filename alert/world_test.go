@@ -15,7 +15,7 @@ import (
 // world runs an Alerter as the program does: it reads findings, commits changes with their offset, and delivers. It can
 // be killed at any step: then only what was committed is left.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	options Options
 	alerter *Alerter
 	now     time.Time
@@ -34,7 +34,7 @@ type world struct {
 
 var epoch = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T, o Options) *world {
+func newWorld(t testing.TB, o Options) *world {
 	t.Helper()
 	return &world{t: t, options: o, alerter: New(o), now: epoch, kept: map[string][]byte{},
 		answer: func(*Notification) (Outcome, bool, error) { return Outcome{}, true, nil }}
