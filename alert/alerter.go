@@ -221,6 +221,7 @@ func (a *Alerter) Tick(now time.Time) {
 	for len(a.timers) > 0 && !a.timers[0].wake.After(now) {
 		a.advance(a.timers[0], now)
 	}
+	a.metrics.groups.Set(float64(len(a.groups)))
 	a.prune(now)
 }
 

@@ -167,6 +167,7 @@ func (a *Alerter) resumeAlert(s *state, byIncident map[incident]*state) {
 // resumeMutes finds out what mutes whom now.
 func (a *Alerter) resumeMutes(now time.Time) {
 	a.silences.refresh(now)
+	a.countSilences(now)
 	for _, s := range a.alerts {
 		if s.fires() {
 			a.inhibitor.add(s, s.Firing.Labels)
@@ -174,8 +175,7 @@ func (a *Alerter) resumeMutes(now time.Time) {
 	}
 	for _, s := range a.alerts {
 		if s.fires() {
-			s.silencedBy = a.silences.of(s.Firing.Labels)
-			s.inhibitedBy = a.inhibitor.of(s.Fingerprint, s.Firing.Labels)
+			a.suppress(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels))
 		}
 	}
 	for _, r := range a.timed {

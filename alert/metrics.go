@@ -23,6 +23,9 @@ type metrics struct {
 	commands      *prometheus.CounterVec
 	decisions     *prometheus.CounterVec
 	refused       prometheus.Counter
+	silences      *prometheus.GaugeVec
+	suppressed    *prometheus.GaugeVec
+	groups        prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics {
@@ -56,7 +59,17 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 	m.refused = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "freshet_alert_refused_silences_total", Help: "Silences that were not taken because there are too many.",
 	})
+	m.silences = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "freshet_alert_silences", Help: "Silences by state: active, pending or expired within the last days.",
+	}, []string{"state"})
+	m.suppressed = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "freshet_alert_suppressed_alerts", Help: "Alerts that fire and that a silence or another alert mutes now.",
+	}, []string{"reason"})
+	m.groups = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "freshet_alert_groups", Help: "Groups of alerts of which something is or may be to be told.",
+	})
 	if reg != nil {
+		reg.MustRegister(m.silences, m.suppressed, m.groups)
 		reg.MustRegister(m.findings, m.deduplicated, m.alerts, m.notifications, m.delay, m.commands, m.decisions, m.refused)
 	}
 	// What has been counted once before it is scraped for the first time would not show as an increase.
@@ -67,6 +80,12 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 	m.findings.WithLabelValues(string(finding.Resolved))
 	for _, v := range []verdict{repeated, stale} {
 		m.deduplicated.WithLabelValues(string(v))
+	}
+	for _, s := range []string{silenceActive, silencePending, silenceExpired} {
+		m.silences.WithLabelValues(s)
+	}
+	for _, v := range []Verdict{Silenced, Inhibited} {
+		m.suppressed.WithLabelValues(string(v))
 	}
 	for _, i := range integrations {
 		for _, status := range []string{notifyDelivered, notifyFailed, notifyAbandoned} {

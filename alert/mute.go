@@ -23,7 +23,7 @@ func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) 
 		affected = append(affected, a.inhibitor.add(s, s.Firing.Labels)...)
 		a.mute(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels), now)
 	} else {
-		s.silencedBy, s.inhibitedBy = nil, nil
+		a.suppress(s, nil, nil)
 	}
 	for _, other := range affected {
 		if other != s && other.fires() {
@@ -39,7 +39,7 @@ func (a *Alerter) mute(s *state, silences []string, inhibitions []inhibition, no
 	if !silenced && !inhibited {
 		return
 	}
-	s.silencedBy, s.inhibitedBy = silences, inhibitions
+	a.suppress(s, silences, inhibitions)
 	switch {
 	case silenced && len(silences) > 0:
 		a.decided(now, s, Decision{Verdict: Silenced, Reason: a.silenceText(silences)})
@@ -51,6 +51,18 @@ func (a *Alerter) mute(s *state, silences []string, inhibitions []inhibition, no
 	for _, g := range s.groups {
 		a.touch(g)
 	}
+}
+
+// suppress notes what mutes an alert, and counts it.
+func (a *Alerter) suppress(s *state, silences []string, inhibitions []inhibition) {
+	count := func(v Verdict, was, is int) {
+		if (was > 0) != (is > 0) {
+			a.metrics.suppressed.WithLabelValues(string(v)).Add(float64(2*int(b2i(is > 0)) - 1))
+		}
+	}
+	count(Silenced, len(s.silencedBy), len(silences))
+	count(Inhibited, len(s.inhibitedBy), len(inhibitions))
+	s.silencedBy, s.inhibitedBy = silences, inhibitions
 }
 
 // muted says whether a silence or another alert mutes the alert, whatever the route.

@@ -19,6 +19,13 @@ const (
 	maxSilences = 10_000
 )
 
+// The states of a silence.
+const (
+	silenceActive  = "active"
+	silencePending = "pending"
+	silenceExpired = "expired"
+)
+
 // silences are those that are held, and when one of them next begins or ends to mute.
 type silences struct {
 	byID map[string]*Silence
@@ -80,11 +87,11 @@ func (s *silences) expired(now time.Time) (ids []string) {
 func (s *Silence) state(now time.Time) string {
 	switch {
 	case !now.Before(s.EndsAt):
-		return "expired"
+		return silenceExpired
 	case s.Active(now):
-		return "active"
+		return silenceActive
 	default:
-		return "pending"
+		return silencePending
 	}
 }
 
@@ -116,6 +123,7 @@ func (a *Alerter) expireSilence(id string, now time.Time) {
 // refreshSilences has the alerts follow the silences that begin or end to mute.
 func (a *Alerter) refreshSilences(now time.Time) {
 	changed := a.silences.refresh(now)
+	a.countSilences(now)
 	if len(changed) == 0 {
 		return
 	}
@@ -130,11 +138,22 @@ func (a *Alerter) refreshSilences(now time.Time) {
 	}
 }
 
+func (a *Alerter) countSilences(now time.Time) {
+	counts := map[string]float64{silenceActive: 0, silencePending: 0, silenceExpired: 0}
+	for _, s := range a.silences.byID {
+		counts[s.state(now)]++
+	}
+	for state, n := range counts {
+		a.metrics.silences.WithLabelValues(state).Set(n)
+	}
+}
+
 func (a *Alerter) pruneSilences(now time.Time) {
 	for _, id := range a.silences.expired(now) {
 		delete(a.silences.byID, id)
 		a.write(silencePrefix+id, func() ([]byte, error) { return nil, nil })
 	}
+	a.countSilences(now)
 }
 
 func (a *Alerter) writeSilence(s *Silence) {
