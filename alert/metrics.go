@@ -84,6 +84,9 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 	for _, s := range []string{silenceActive, silencePending, silenceExpired} {
 		m.silences.WithLabelValues(s)
 	}
+	for _, k := range []Kind{AddSilence, ExpireSilence, SilenceSubject, Acknowledge, Unacknowledge, MarkNoise} {
+		m.commands.WithLabelValues(string(k))
+	}
 	for _, v := range []Verdict{Silenced, Inhibited} {
 		m.suppressed.WithLabelValues(string(v))
 	}
