@@ -77,7 +77,8 @@ func (p *pipeline) fill(now time.Time) {
 			if service == "checkout" && now.Sub(at) < time.Minute {
 				value = 400
 			}
-			p.charts.Observe("ErrorSpike", service, label.New("service_name", service), at, value, 100, true, "", value > 100)
+			p.charts.Observe(web.Measure{Rule: "ErrorSpike", Group: service, Labels: label.New("service_name", service), Above: true,
+				Point: web.Point{Time: at, Value: value, Threshold: 100, Firing: value > 100}})
 		}
 	}
 }
