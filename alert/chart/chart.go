@@ -87,6 +87,9 @@ func newSeries(c *finding.Chart) (*series, error) {
 	if last(s.values) < 0 {
 		return nil, ErrEmpty
 	}
+	for _, list := range [][]float64{s.values, s.thresholds, s.lower, s.upper} {
+		bridge(list)
+	}
 	if unit == "1" && s.ratio() {
 		s.unit = ratio
 	}
@@ -107,6 +110,24 @@ func numbers(points []*float64, from, to int, scale float64) []float64 {
 		out = append(out, x)
 	}
 	return out
+}
+
+// bridge closes the gaps of one or two points, as the charts of the page do: a newest point that is ahead of the others, since
+// the alert fired early, belongs to the line.
+func bridge(numbers []float64) {
+	const most = 2
+	before := -1
+	for i, x := range numbers {
+		if math.IsNaN(x) {
+			continue
+		}
+		if gap := i - before; before >= 0 && gap <= most+1 {
+			for k := 1; k < gap; k++ {
+				numbers[before+k] = numbers[before] + (x-numbers[before])*float64(k)/float64(gap)
+			}
+		}
+		before = i
+	}
 }
 
 // Beyond largest a difference may overflow, and below least a quotient vanish.

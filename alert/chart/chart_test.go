@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,16 @@ func render(t testing.TB, s sample) []byte {
 		t.Fatalf("%s: %v", s.name, err)
 	}
 	return b
+}
+
+func sampleOf(t testing.TB, name string) sample {
+	t.Helper()
+	all := samples()
+	i := slices.IndexFunc(all, func(s sample) bool { return s.name == name })
+	if i < 0 {
+		t.Fatalf("there is no sample %q", name)
+	}
+	return all[i]
 }
 
 func decode(t testing.TB, b []byte) image.Image {
@@ -104,7 +115,7 @@ func isBlue(r, g, b uint32) bool  { return r < 60 && g > 80 && g < 140 && b > 15
 
 // What lies beyond the threshold is accented, and nothing else: left of the first such point the measure is blue only.
 func TestOnlyWhatIsBeyondIsAccented(t *testing.T) {
-	s := samples()[0]
+	s := sampleOf(t, "errorspike")
 	picture := decode(t, render(t, s))
 	d := drawingOf(t, s)
 	crossing := 0
@@ -123,19 +134,36 @@ func TestOnlyWhatIsBeyondIsAccented(t *testing.T) {
 }
 
 func TestNothingIsAccentedWhereNothingIsBeyond(t *testing.T) {
-	s := samples()[4]
+	s := sampleOf(t, "gaps")
 	if _, _, n := coloured(decode(t, render(t, s)), isAlarm, 0, Height); n > 0 {
 		t.Errorf("%d pixels have the colour of what is wrong, in a chart that stays below its threshold and does not fire", n)
 	}
 }
 
 func TestGapsStayOpen(t *testing.T) {
-	s := samples()[4]
+	s := sampleOf(t, "gaps")
 	picture, d := decode(t, render(t, s)), drawingOf(t, s)
 	for x := int(d.x(20)) + 6; x < int(d.x(32))-6; x++ {
 		for y := int(dataTop); y < int(plotBottom); y++ {
 			if r, g, b, _ := picture.At(x, y).RGBA(); isBlue(r>>8, g>>8, b>>8) {
 				t.Fatalf("a line crosses the gap at column %d", x)
+			}
+		}
+	}
+}
+
+func TestShortGapsAreClosed(t *testing.T) {
+	for _, test := range []struct{ in, want []float64 }{
+		{[]float64{1, math.NaN(), 3}, []float64{1, 2, 3}},
+		{[]float64{math.NaN(), 1, math.NaN(), math.NaN(), 7}, []float64{math.NaN(), 1, 3, 5, 7}},
+		{[]float64{1, math.NaN(), math.NaN(), math.NaN(), 7, math.NaN()}, []float64{1, math.NaN(), math.NaN(), math.NaN(), 7, math.NaN()}},
+	} {
+		got := slices.Clone(test.in)
+		bridge(got)
+		for i, want := range test.want {
+			if got[i] != want && !(math.IsNaN(got[i]) && math.IsNaN(want)) {
+				t.Errorf("%v becomes %v, expected %v", test.in, got, test.want)
+				break
 			}
 		}
 	}
@@ -272,7 +300,7 @@ func TestPicturesAreTheSameHoweverOften(t *testing.T) {
 }
 
 func BenchmarkPNG(b *testing.B) {
-	s := samples()[1]
+	s := sampleOf(b, "latency")
 	for b.Loop() {
 		render(b, s)
 	}

@@ -83,6 +83,14 @@ func samples() []sample {
 			options: Options{Title: "CPUUnusual", Group: "host_name=web-17", FiringFrom: at(104)},
 		},
 		{
+			name: "anomaly", // as of a rule that judges by .anomaly("1d") > 4: the threshold is four deviations away, the band three
+			chart: finding.Chart{Start: noon, Step: 15, Above: true, Unit: "s",
+				Lower: points(120, func(i int) float64 { return p99(i) - 0.09 }), Upper: points(120, func(i int) float64 { return p99(i) + 0.09 }),
+				Thresholds: points(120, func(i int) float64 { return p99(i) + 0.12 }),
+				Values:     points(120, func(i int) float64 { return p99(i) + 0.024*n(i) + bump(i, 111, 5, 130, 1)*0.55 })},
+			options: Options{Title: "LatencyUnusual", Group: "service_name=search, cluster=eu-west-1", FiringFrom: at(28.25)},
+		},
+		{
 			name: "falling",
 			chart: finding.Chart{Start: noon, Step: 60, Thresholds: points(60, func(i int) float64 { return 2100 + 6*float64(i) }),
 				Values: points(60, func(i int) float64 { return 3300 + 9*float64(i) + 120*n(i) - bump(i, 42, 8, 70, 1)*2900 })},
