@@ -1,6 +1,9 @@
 package chart
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // beyond returns the pieces of the measure that lie beyond the threshold, or outside of what was expected where there is
 // none.
@@ -80,9 +83,7 @@ func (p *pieces) end() {
 }
 
 func (p piece) outline() []point {
-	out := append([]point(nil), p.line...)
-	for i := len(p.edge) - 1; i >= 0; i-- {
-		out = append(out, p.edge[i])
-	}
-	return out
+	edge := slices.Clone(p.edge)
+	slices.Reverse(edge)
+	return slices.Concat(p.line, edge)
 }

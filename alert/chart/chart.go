@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image/png"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
@@ -138,8 +139,8 @@ const (
 
 // last returns the place of the last number, -1 when there is none.
 func last(numbers []float64) int {
-	for i := len(numbers) - 1; i >= 0; i-- {
-		if !math.IsNaN(numbers[i]) {
+	for i, x := range slices.Backward(numbers) {
+		if !math.IsNaN(x) {
 			return i
 		}
 	}

@@ -63,7 +63,7 @@ func newDrawing(s *series, o Options, p *paper) *drawing {
 
 // setFiring finds where it fires. What just began is made wide enough to be seen.
 func (d *drawing) setFiring() {
-	if d.o.FiringFrom.IsZero() || d.s.peak() < 0 {
+	if d.o.FiringFrom.IsZero() {
 		return
 	}
 	from, to := float64(d.o.FiringFrom.UnixMilli())/1e3, d.end()

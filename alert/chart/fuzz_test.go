@@ -3,6 +3,7 @@ package chart
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,9 +68,7 @@ func FuzzPNG(f *testing.F) {
 
 // turned returns points in the opposite order, which begins with the end.
 func turned(points []*float64) []*float64 {
-	out := make([]*float64, 0, len(points))
-	for i := len(points) - 1; i >= 0; i-- {
-		out = append(out, points[i])
-	}
+	out := slices.Clone(points)
+	slices.Reverse(out)
 	return out
 }

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 )
 
 // scale puts values between two heights, low below high. An even one is linear; one that is not grows like a logarithm to
@@ -168,8 +169,6 @@ func powers(sc *scale) []float64 {
 		ticks = append(ticks, 0)
 	}
 	up := side(sc.high)
-	for i := len(up) - 1; i >= 0; i-- {
-		ticks = append(ticks, up[i])
-	}
-	return ticks
+	slices.Reverse(up)
+	return append(ticks, up...)
 }
