@@ -83,7 +83,13 @@ type Measure struct {
 	Labels           label.Set
 	Time             int64 // end of the window, Unix nanoseconds
 	Value, Threshold float64
-	Firing           bool
+	// Subject is what a chart shows, and Limit its threshold. They are Value and Threshold, but where a rule judges how
+	// unusual a measure is (anomaly, zscore, outlier): there they are that measure, and the one at which Value is Threshold.
+	Subject, Limit float64
+	// Expected is what the rule's model expects of Subject, Lower and Upper are where the band about it ends; NaN where
+	// nothing is expected.
+	Expected, Lower, Upper float64
+	Firing                 bool
 }
 
 // Recorded is the value of a rule that records, for one group at one step.

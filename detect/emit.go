@@ -101,6 +101,9 @@ func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.St
 	if when.Threshold != nil {
 		f.Threshold = finite(when.Threshold(frame))
 	}
+	if when.Expects != nil {
+		f.Expected = r.expects(g, step, when).band(when.Expects.Unit)
+	}
 	for _, l := range r.rule.When.Lets {
 		if x := finite(l.Value(frame)); x != nil {
 			if f.Values == nil {
@@ -238,6 +241,7 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 	if when.Threshold != nil {
 		m.Threshold = when.Threshold(&r.scratch.frame)
 	}
+	m.draw(r.expects(g, step, when), when.Expects)
 	e.result.Measures = append(e.result.Measures, m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
@@ -57,7 +58,10 @@ func (g *oracleGroup) ask(i int, m expr.Model, step int64, crowd []float64) {
 	last := len(past) - 1
 	switch m.Kind {
 	case expr.ZScore:
-		*out = oracleScore(past[:last], past[last], int(g.steps(m.History)))
+		history := int(g.steps(m.History))
+		*out = oracleScore(past[:last], past[last], history)
+		center, spread := oracleSpread(numbersOf(past[max(0, last-history):last]))
+		g.around[i] = [2]float64{center, spread}
 	case expr.Forecast:
 		*out = g.oracleForecast(past, m, step)
 	case expr.Changed:
@@ -73,17 +77,44 @@ func (g *oracleGroup) ask(i int, m expr.Model, step int64, crowd []float64) {
 		}
 	case expr.Band:
 		g.frame.Models[i], g.frame.Models[i+1] = g.oracleBand(i, m, step)
+		g.around[i] = [2]float64{g.frame.Models[i], g.frame.Models[i+1]}
 	case expr.BandDeviation: // set with the band
 	case expr.Outlier:
 		*out = math.NaN()
 		x := past[last]
 		if center, spread := oracleSpread(crowd); len(crowd) >= 3 && !math.IsNaN(x) {
 			*out = (x - center) / max(spread, math.Abs(center)/100)
+			g.around[i] = [2]float64{center, max(spread, math.Abs(center)/100)}
 			if x == center {
 				*out = 0
 			}
 		}
 	}
+}
+
+// expected is what the model of a condition expects, three deviations to both sides.
+func (g *oracleGroup) expected(x *expr.Expectation, f *expr.Frame) *finding.Band {
+	if x == nil || math.IsNaN(f.Models[x.Model]) {
+		return nil
+	}
+	center, spread := g.around[x.Model][0], g.around[x.Model][1]
+	b := &finding.Band{Value: number64(center), Lower: number64(center - 3*spread), Upper: number64(center + 3*spread)}
+	if x.Subject != nil {
+		b.Subject = number64(x.Subject(f))
+	}
+	if b.Subject != nil {
+		b.Unit = x.Unit
+	}
+	return b
+}
+
+func numbersOf(xs []float64) (out []float64) {
+	for _, x := range xs {
+		if !math.IsNaN(x) && !math.IsInf(x, 0) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // oracleSpread is the median and the robust deviation of numbers.

@@ -211,6 +211,7 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 	if when.Threshold != nil {
 		out.Threshold = number64(when.Threshold(f))
 	}
+	out.Expected = g.expected(when.Expects, f)
 	for _, s := range g.samples {
 		if g.pane(s) >= start {
 			out.Samples = append(out.Samples, finding.Sample{
@@ -291,6 +292,16 @@ func number64(x float64) *float64 {
 func findingText(f *finding.Finding) string {
 	c := *f
 	c.ID, c.Birth, c.Episode, c.Transition = "x", 0, 0, 0
+	if c.Expected != nil { // the last digits of a model may differ
+		e := *c.Expected
+		for _, x := range []**float64{&e.Value, &e.Lower, &e.Upper, &e.Subject} {
+			if *x != nil {
+				near := rounded(**x)
+				*x = &near
+			}
+		}
+		c.Expected = &e
+	}
 	b, err := finding.Encode(&c)
 	if err != nil {
 		return err.Error()

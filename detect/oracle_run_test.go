@@ -78,6 +78,7 @@ func (g *oracleGroup) enter(step int64) bool {
 			g.lifeFrom, g.samples = step, nil
 			g.inputs = make([][]float64, len(g.rule.When.Models))
 			g.distances = make([][]float64, len(g.rule.When.Models))
+			g.around = make([][2]float64, len(g.rule.When.Models))
 		}
 		g.newest = step - 1
 		g.takeSamples(step)

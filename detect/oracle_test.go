@@ -182,8 +182,10 @@ type oracleGroup struct {
 	inputs   [][]float64 // per model, its inputs since the life began
 	// distances are those of a band's inputs from the seasonal numbers.
 	distances [][]float64
-	samples   []seen
-	out       []string
+	// around is, by model, what it expects at the step in hand and the deviation from it.
+	around  [][2]float64
+	samples []seen
+	out     []string
 	// explainer is nil where findings are of no interest.
 	explainer *oracleExplainer
 	memo      map[memoKey]memoValue

@@ -25,8 +25,8 @@ const TooManyGroups = "FreshetTooManyGroups"
 // be one for each partition of freshet.panes, which the label pane_partition tells apart.
 const OverflowGroup = "__overflow__"
 
-// labelPartition names a partition of freshet.panes.
-const labelPartition = "pane_partition"
+// LabelPartition is the label that names the partition of freshet.panes of an overflow group.
+const LabelPartition = "pane_partition"
 
 // overflowMark begins the key of an overflow group, and the partition follows. No record has such a key: it would begin
 // with a text that is longer than any.
@@ -95,7 +95,7 @@ func (e *Evaluator) overflowEnds(r *ruleState, step int64) {
 func (o *overflow) finding(partition int32, state finding.State, step int64) *finding.Finding {
 	at := func(step int64) time.Time { return time.Unix(0, step*o.interval).UTC() }
 	own := label.New(label.AlertName, TooManyGroups, "rule", o.names[0], "rule_group", o.names[1],
-		labelPartition, strconv.Itoa(int(partition)))
+		LabelPartition, strconv.Itoa(int(partition)))
 	limit := float64(o.share)
 	f := &finding.Finding{
 		Rule: TooManyGroups, Group: o.names[1], State: state, Settled: true, Birth: o.birth, Episode: 1, Transition: 1,
@@ -161,7 +161,7 @@ func (e *Evaluator) restoreOrphanRule(key, value []byte) error {
 
 // overflowLabels are the labels of the overflow group of a partition.
 func overflowLabels(by []rules.Key, partition string) label.Set {
-	m := map[string]string{labelPartition: partition}
+	m := map[string]string{LabelPartition: partition}
 	for i := range by {
 		m[by[i].Label] = OverflowGroup
 	}

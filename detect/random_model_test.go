@@ -53,7 +53,7 @@ func modelled(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		p.Models = append(p.Models, expr.Model{Kind: expr.ZScore, History: 5 * interval, Input: score})
 		p.Conditions = []expr.Condition{{
 			Source: "anomaly", Holds: func(f *expr.Frame) bool { return score(f) > limit }, Above: true,
-			Value: score, Threshold: constant(limit),
+			Value: score, Threshold: constant(limit), Expects: &expr.Expectation{Model: 1, Subject: plusOne, Unit: "s"},
 		}}
 		return p
 	default:
@@ -69,8 +69,13 @@ func modelled(rnd *rand.Rand, interval, long time.Duration) *expr.Program {
 		limit /= 4
 	}
 	value := modelAt(judged)
+	var expects *expr.Expectation
+	if kind := p.Models[judged].Kind; kind == expr.ZScore || kind == expr.Outlier {
+		expects = &expr.Expectation{Model: judged, Subject: p.Models[judged].Input}
+	}
 	p.Conditions = []expr.Condition{{
 		Source: "model", Holds: func(f *expr.Frame) bool { return value(f) > limit }, Above: true, Value: value, Threshold: constant(limit),
+		Expects: expects,
 	}}
 	return p
 }

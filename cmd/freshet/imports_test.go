@@ -72,6 +72,8 @@ var confined = []struct {
 	{"cel.dev/cel-go", []string{"rules/expr"}},
 	{"github.com/google/cel-go", []string{"rules/expr"}},
 	{"github.com/slack-go/slack", []string{"alert/slack"}},
+	{"git.sr.ht/~sbinet/gg", []string{"alert/chart"}},
+	{"codeberg.org/go-fonts/liberation", []string{"alert/chart"}},
 	{"github.com/chromedp", []string{"dashboards/web/browsertest"}},
 	{"github.com/prometheus/prometheus", nil}, // in the tests of rules/promequal
 }

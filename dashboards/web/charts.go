@@ -10,9 +10,14 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-// ChartsOptions bound what Charts holds: about 32 bytes for each of Total x Retention / Resolution points.
+// leastPoints is how many measures of a group are held, even if they reach back farther than the retention.
+const leastPoints = 120
+
+// ChartsOptions bound what Charts holds: about 32 bytes for each of Total x Retention / Resolution points, 48 where a model
+// expects something.
 type ChartsOptions struct {
-	// Retention is how far back points are held, by default 30 minutes.
+	// Retention is how far back points are held, by default 30 minutes. Of a rule that is judged so rarely that this would be
+	// few, the last 120 are.
 	Retention time.Duration
 	// Resolution is the time between two points of a group, by default 5 seconds and at least one.
 	Resolution time.Duration
@@ -42,24 +47,6 @@ type ruleChart struct {
 	refused int64
 }
 
-// line is the measure of one group.
-type line struct {
-	labels label.Set
-	unit   string
-	above  bool
-	points []bucket // in the order of at
-	// peak is the highest nearness of the points, peakAt the bucket that has it.
-	peak   float64
-	peakAt int64
-}
-
-// bucket is one point, Resolution wide.
-type bucket struct {
-	at               int64 // Unix time divided by the resolution
-	value, threshold float64
-	firing           bool
-}
-
 // NewCharts returns an empty store.
 func NewCharts(o ChartsOptions) *Charts {
 	if o.Retention <= 0 {
@@ -77,24 +64,37 @@ func NewCharts(o ChartsOptions) *Charts {
 	return &Charts{options: o, rules: make(map[string]*ruleChart)}
 }
 
-// Observe adds the measure of a rule for a group at a time; NaN is a measure or threshold that is missing. Of several
-// within the resolution the one nearest to firing is held, so that no excursion is lost. Times may come out of order;
-// those before the retention are dropped.
-func (c *Charts) Observe(rule, group string, labels label.Set, t time.Time, value, threshold float64, above bool, unit string, firing bool) {
-	at := t.UnixNano() / int64(c.options.Resolution)
+// Measure is the measure of a rule for a group at one time.
+type Measure struct {
+	// Rule, Group, Labels, Unit and Above are those of a Series.
+	Rule, Group string
+	Labels      label.Set
+	Unit        string
+	Above       bool
+	// Interval is the time between two measures of the rule, 0 when it is not known.
+	Interval time.Duration
+	Point
+}
+
+// Observe adds a measure. Of several within the resolution the one nearest to firing is held, so that no excursion is lost.
+// Times may come out of order; those before what is held are dropped.
+func (c *Charts) Observe(m Measure) {
+	at := m.Time.UnixNano() / int64(c.options.Resolution)
+	reach := max(c.options.Retention, leastPoints*m.Interval) / c.options.Resolution
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.newest = max(c.newest, at)
-	if at < c.oldest() {
+	oldest := c.newest - int64(reach) + 1
+	if at < oldest {
 		return
 	}
-	b := bucket{at, value, threshold, firing}
-	l := c.line(rule, group, b, above)
+	b := bucket{at, m.Value, m.Threshold, m.Firing}
+	l := c.line(m.Rule, m.Group, b, m.Above)
 	if l == nil {
 		return
 	}
-	l.labels, l.unit, l.above = labels, unit, above
-	l.add(b, c.oldest())
+	l.labels, l.unit, l.above, l.interval, l.reach = m.Labels, m.Unit, m.Above, m.Interval, int64(reach)
+	l.add(b, m.Band, oldest)
 }
 
 // oldest is the first bucket within the retention.
@@ -185,17 +185,16 @@ func (c *Charts) Clear() {
 	c.rules, c.total = make(map[string]*ruleChart), 0
 }
 
-// forget removes all lines whose last point is older than the retention, and rules without lines. It looks once in a
+// forget removes all lines whose last point is older than what is held, and rules without lines. It looks once in a
 // bucket, since nothing grows old within one.
 func (c *Charts) forget() {
 	if c.swept == c.newest {
 		return
 	}
 	c.swept = c.newest
-	oldest := c.oldest()
 	for name, r := range c.rules {
 		for group, l := range r.lines {
-			if l.points[len(l.points)-1].at < oldest {
+			if l.last() <= c.newest-l.reach {
 				delete(r.lines, group)
 				c.total--
 			}
@@ -204,64 +203,6 @@ func (c *Charts) forget() {
 			delete(c.rules, name)
 		}
 	}
-}
-
-// add puts a point in its place and drops the points before oldest.
-func (l *line) add(b bucket, oldest int64) {
-	i, found := slices.BinarySearchFunc(l.points, b.at, func(p bucket, at int64) int { return cmp.Compare(p.at, at) })
-	if found {
-		p := &l.points[i]
-		firing := p.firing || b.firing
-		if math.IsNaN(p.value) || l.above && b.value > p.value || !l.above && b.value < p.value {
-			*p = b
-		}
-		p.firing = firing
-	} else {
-		l.points = slices.Insert(l.points, i, b)
-	}
-	if stale := l.before(oldest); stale > 0 && stale < len(l.points) {
-		l.points = slices.Delete(l.points, 0, stale)
-	}
-	if l.peakAt < oldest || len(l.points) == 1 {
-		l.peak = math.Inf(-1)
-		for _, p := range l.points {
-			l.rise(p)
-		}
-		return
-	}
-	i, _ = slices.BinarySearchFunc(l.points, b.at, func(p bucket, at int64) int { return cmp.Compare(p.at, at) })
-	l.rise(l.points[i])
-}
-
-// rise takes a point into the peak.
-func (l *line) rise(p bucket) {
-	if n := nearness(p, l.above); n >= l.peak {
-		l.peak, l.peakAt = n, p.at
-	}
-}
-
-// before returns the number of points before a bucket.
-func (l *line) before(at int64) int {
-	i, _ := slices.BinarySearchFunc(l.points, at, func(p bucket, at int64) int { return cmp.Compare(p.at, at) })
-	return i
-}
-
-// nearness orders points by how near they are to firing: a firing one is nearer than any other, a missing one farther.
-func nearness(b bucket, above bool) float64 {
-	distance := b.value
-	if !math.IsNaN(b.threshold) && !math.IsInf(b.threshold, 0) {
-		distance = (b.value - b.threshold) / max(math.Abs(b.threshold), 1e-9)
-	}
-	switch {
-	case math.IsNaN(b.value):
-		distance = -math.MaxFloat64
-	case !above:
-		distance = -distance
-	}
-	if b.firing {
-		distance = max(distance, 0) + math.MaxFloat32
-	}
-	return distance
 }
 
 // Series gives the charts as the page shows them: by rule, and for each the groups that came nearest to firing within
@@ -285,9 +226,8 @@ func (c *Charts) Series(since time.Time) []Series {
 				More:   r.refused >= c.oldest(),
 				Points: []Point{},
 			}
-			for _, b := range l.points[l.before(from):] {
-				t := time.Unix(0, b.at*int64(c.options.Resolution))
-				s.Points = append(s.Points, Point{t, b.value, b.threshold, b.firing})
+			for i := l.before(from); i < len(l.points); i++ {
+				s.Points = append(s.Points, c.point(l, i))
 			}
 			out = append(out, s)
 		}
@@ -298,11 +238,23 @@ func (c *Charts) Series(since time.Time) []Series {
 	return out
 }
 
-// mostTelling returns the groups of a rule to show.
+// point returns a point of a line as it is shown.
+func (c *Charts) point(l *line, i int) Point {
+	b := l.points[i]
+	p := Point{Time: time.Unix(0, b.at*int64(c.options.Resolution)), Value: b.value, Threshold: b.threshold, Firing: b.firing}
+	if l.bands != nil && !l.bands[i].unknown() {
+		p.Band = new(l.bands[i])
+	}
+	return p
+}
+
+// mostTelling returns the groups of a rule to show: of those with a point within the retention.
 func (c *Charts) mostTelling(r *ruleChart) []string {
 	groups := make([]string, 0, len(r.lines))
-	for group := range r.lines {
-		groups = append(groups, group)
+	for group, l := range r.lines {
+		if l.last() >= c.oldest() {
+			groups = append(groups, group)
+		}
 	}
 	if len(groups) <= c.options.Shown {
 		return groups

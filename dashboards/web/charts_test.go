@@ -18,7 +18,8 @@ var start = time.Unix(1_800_000_000, 0)
 
 // observe adds a measure that fires above 100.
 func observe(c *Charts, rule, group string, t time.Time, value float64) {
-	c.Observe(rule, group, label.New("group", group), t, value, 100, true, "", value > 100)
+	c.Observe(Measure{Rule: rule, Group: group, Labels: label.New("group", group), Above: true,
+		Point: Point{Time: t, Value: value, Threshold: 100, Firing: value > 100}})
 }
 
 func groups(series []Series) []string {
@@ -57,7 +58,7 @@ func TestChartsAgreeWithATable(t *testing.T) {
 		var want []Point
 		for bucket := newest - 23; bucket <= newest; bucket++ {
 			if c, known := table[bucket]; known {
-				want = append(want, Point{time.Unix(bucket*5, 0), c.value, 100, c.firing})
+				want = append(want, Point{Time: time.Unix(bucket*5, 0), Value: c.value, Threshold: 100, Firing: c.firing})
 			}
 		}
 		got := charts.Series(time.Time{})
@@ -103,7 +104,7 @@ func TestChartsKeepTheValueNearestToFiring(t *testing.T) {
 	} {
 		charts := NewCharts(ChartsOptions{})
 		for _, v := range test.values {
-			charts.Observe("r", "g", nil, start, v, 7, test.above, "", false)
+			charts.Observe(Measure{Rule: "r", Group: "g", Above: test.above, Point: Point{Time: start, Value: v, Threshold: 7}})
 		}
 		points := charts.Series(time.Time{})[0].Points
 		if len(points) != 1 || points[0].Value != test.want {

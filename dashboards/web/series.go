@@ -31,10 +31,15 @@ type Point struct {
 	Time             time.Time
 	Value, Threshold float64
 	Firing           bool
+	// Band is what was expected, nil where nothing was.
+	Band *Band
 }
 
-// MarshalJSON writes the point as [seconds since 1970, value, threshold, firing as 0 or 1], with null for what is
-// missing: a page may hold a hundred thousand of them.
+// Band is between which values one was expected. An end that is not known is NaN.
+type Band struct{ Lower, Upper float64 }
+
+// MarshalJSON writes the point as [seconds since 1970, value, threshold, firing as 0 or 1, lower, upper], with null for what
+// is missing and without the last two where nothing was expected: a page may hold a hundred thousand of them.
 func (p Point) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 48)
 	b = append(b, '[')
@@ -44,9 +49,15 @@ func (p Point) MarshalJSON() ([]byte, error) {
 	b = append(b, ',')
 	b = appendNumber(b, p.Threshold)
 	if p.Firing {
-		return append(b, ",1]"...), nil
+		b = append(b, ",1"...)
+	} else {
+		b = append(b, ",0"...)
 	}
-	return append(b, ",0]"...), nil
+	if p.Band != nil {
+		b = appendNumber(append(b, ','), p.Band.Lower)
+		b = appendNumber(append(b, ','), p.Band.Upper)
+	}
+	return append(b, ']'), nil
 }
 
 // appendNumber appends six significant digits, which is more than a chart shows.

@@ -194,9 +194,11 @@ func TestAlertsAreInTheOrderOfThePage(t *testing.T) {
 
 func TestJSONOfNumbersThatJSONLacks(t *testing.T) {
 	for point, want := range map[Point]string{
-		{time.Unix(1700000000, 5e8), 12.5, 100, true}:               `[1700000000,12.5,100,1]`,
-		{time.Unix(1700000000, 0), math.NaN(), math.Inf(1), false}:  `[1700000000,null,null,0]`,
-		{time.Unix(1700000000, 0), 1234567890, -0.000001234, false}: `[1700000000,1.23457e+09,-1.234e-06,0]`,
+		{time.Unix(1700000000, 5e8), 12.5, 100, true, nil}:                     `[1700000000,12.5,100,1]`,
+		{time.Unix(1700000000, 0), math.NaN(), math.Inf(1), false, nil}:        `[1700000000,null,null,0]`,
+		{time.Unix(1700000000, 0), 1234567890, -0.000001234, false, nil}:       `[1700000000,1.23457e+09,-1.234e-06,0]`,
+		{time.Unix(1700000000, 0), 1, 2, true, &Band{Lower: 0.5, Upper: 1.25}}: `[1700000000,1,2,1,0.5,1.25]`,
+		{time.Unix(1700000000, 0), 1, 2, false, &Band{0, math.NaN()}}:          `[1700000000,1,2,0,0,null]`,
 	} {
 		got, err := json.Marshal(point)
 		if err != nil || string(got) != want {

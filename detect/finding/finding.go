@@ -88,10 +88,14 @@ type Band struct {
 	Value *float64 `json:"value,omitempty"`
 	Lower *float64 `json:"lower,omitempty"`
 	Upper *float64 `json:"upper,omitempty"`
+	// Subject is the measure that is expected to be so, and Unit its unit, where the finding's Value is only how unusual it
+	// is; else Subject is nil, and the band is about Value.
+	Subject *float64 `json:"subject,omitempty"`
+	Unit    string   `json:"unit,omitempty"`
 }
 
 // Chart holds points of a measure, Step seconds apart from Start on; nil is a point that is missing. Thresholds, Lower and
-// Upper have as many points as Values or none.
+// Upper have as many points as Values or none. Where a rule judges how unusual a measure is, the chart is of the measure.
 type Chart struct {
 	Start      time.Time  `json:"start"`
 	Step       float64    `json:"step"`
@@ -101,6 +105,8 @@ type Chart struct {
 	Upper      []*float64 `json:"upper,omitempty"`
 	// Above says that a value beyond the threshold is above it.
 	Above bool `json:"above,omitempty"`
+	// Unit is how to show the numbers: "s", "By", "1", or "" when unknown.
+	Unit string `json:"unit,omitempty"`
 }
 
 // Sample is one matching record.

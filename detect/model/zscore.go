@@ -33,7 +33,11 @@ type ZScore struct {
 	next   int
 	sorted []float64 // the numbers among them
 	stale  bool      // sorted is not up to date
+	past   Crowd     // how the history lay before the last step
 }
+
+// Past returns how the history lay when the last step was judged, NaN where its number had no score.
+func (z *ZScore) Past() Crowd { return z.past }
 
 // NewZScore returns a model with a history of that many steps, at least 1 and at most MaxPoints.
 func NewZScore(length int) *ZScore {
@@ -42,7 +46,7 @@ func NewZScore(length int) *ZScore {
 
 // Observe returns the score of the number of the next step, NaN when it has none, and remembers the number.
 func (z *ZScore) Observe(x float64) (score float64) {
-	score = z.Score(x)
+	score, z.past = z.judge(x)
 	if math.IsInf(x, 0) {
 		x = math.NaN()
 	}
@@ -71,25 +75,26 @@ func (z *ZScore) push(x float64) (old float64, full bool) {
 
 // Score returns the score of a number against the history, without remembering it.
 func (z *ZScore) Score(x float64) float64 {
+	score, _ := z.judge(x)
+	return score
+}
+
+func (z *ZScore) judge(x float64) (score float64, past Crowd) {
 	if z.stale {
 		z.refresh()
 	}
 	if math.IsNaN(x) || math.IsInf(x, 0) || len(z.sorted) < min(MinPoints, z.length) {
-		return math.NaN()
+		return math.NaN(), Crowd{math.NaN(), math.NaN()}
 	}
-	median := middle(z.sorted)
-	scale := madToDeviation * medianDistance(z.sorted, median)
-	if scale == 0 {
-		scale = meanToDeviation * meanDistance(z.sorted, median)
-	}
-	score := (x - median) / scale
+	past = spread(z.sorted)
+	score = (x - past.Median) / past.Deviation
 	switch {
-	case x == median:
-		return 0
+	case x == past.Median:
+		return 0, past
 	case math.IsInf(score, 0):
-		return math.NaN()
+		return math.NaN(), Crowd{math.NaN(), math.NaN()}
 	}
-	return score
+	return score, past
 }
 
 // middle returns the median of sorted numbers.

@@ -69,7 +69,7 @@ func (c *Condition) choose(choices []choice) {
 		best = choices[i]
 	}
 	c.Value, c.Threshold = best.value.asNumber(), best.threshold.asNumber()
-	c.Above, c.Unit, c.text = best.above, best.value.unit, best.text
+	c.Above, c.Unit, c.text, c.scored = best.above, best.value.unit, best.text, best.value.scored
 }
 
 // compared notes a comparison of a measure.

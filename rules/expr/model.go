@@ -15,9 +15,10 @@ const (
 	defaultHistory = time.Hour
 	// defaultMemory is how long changed remembers a value.
 	defaultMemory = 24 * time.Hour
-	// bandWidth is how many deviations the band reaches to both sides of what is expected.
-	bandWidth = 3
 )
+
+// BandWidth is how many deviations a band reaches to both sides of what is expected.
+const BandWidth = 3
 
 // Model is a function of a measure's own past, or of those of all groups, such as zscore: it sees one number per step and
 // group and gives another.
@@ -33,6 +34,8 @@ type Model struct {
 	// BandDeviation, which is fed what its Band is.
 	Input func(*Frame) float64
 	Text  string // canonical source: equal texts mean equal models
+
+	of string // canonical source of the measure that it is about, "" where that is of another window
 }
 
 // ModelKind is the kind of a Model.
@@ -154,6 +157,9 @@ func (c *conditionCompiler) model(e ast.Expr, name string) operand[Frame] {
 		c.fault(offset, length, "as in "+c.language.functions[name].example, "`%s` acts on a measure, and there is none before it", ownName(name))
 	}
 	m.Input = input.asNumber()
+	if c.view == (view{}) {
+		m.of = c.canonical(target)
+	}
 	m.Text = strings.Join(slices.DeleteFunc([]string{c.canonical(target), m.Text, c.viewText()}, func(s string) bool { return s == "" }), ", ")
 	return c.asked(m, name, input, target)
 }
@@ -170,13 +176,16 @@ func (c *conditionCompiler) asked(m Model, name string, input operand[Frame], ta
 		return operand[Frame]{kind: truth, measured: true, truth: func(f *Frame) bool { return f.Models[i] == 1 }}
 	case "forecast", "expected":
 		o.unit = input.unit
+	case "zscore", "outlier":
+		o.scored = &scored[Frame]{i, input.asNumber(), input.unit}
 	case upperBand:
-		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] + bandWidth*f.Models[i+1] }, input.unit
+		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] + BandWidth*f.Models[i+1] }, input.unit
 	case lowerBand:
-		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] - bandWidth*f.Models[i+1] }, input.unit
+		o.num, o.unit = func(f *Frame) float64 { return f.Models[i] - BandWidth*f.Models[i+1] }, input.unit
 	case "anomaly":
 		of := input.asNumber()
 		o.num = func(f *Frame) float64 { return score(of(f), f.Models[i], f.Models[i+1]) }
+		o.scored = &scored[Frame]{i, of, input.unit}
 	}
 	return o
 }

@@ -44,8 +44,17 @@ type operand[T any] struct {
 	// bounds are what a truth requires; see Bound.
 	bounds []bound[T]
 	// folded is set by lower() and upper(): the text before, and how to compare it with a text in that case.
-	folded     *operand[T]
+	folded *operand[T]
+	// scored is set by what says how unusual a measure is: anomaly, zscore and outlier.
+	scored     *scored[T]
 	equalFolds func(s, want string) bool
+}
+
+// scored is the measure that is so unusual, and the model that says so.
+type scored[T any] struct {
+	model   int
+	subject func(*T) float64
+	unit    string
 }
 
 // bound says that a truth holds for no T but those whose value is one of some texts.

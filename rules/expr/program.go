@@ -171,8 +171,22 @@ type Condition struct {
 	Above bool
 	// Unit of Value when it can be told: "s" for durations, "" otherwise.
 	Unit string
+	// Expects is what a model expects of Value, or of the measure of which Value says how unusual it is; nil where no model
+	// does.
+	Expects *Expectation
 
-	text string // canonical source of Value
+	text   string         // canonical source of Value
+	scored *scored[Frame] // of Value
+}
+
+// Expectation says of which measure a model expects something.
+type Expectation struct {
+	// Model is the model as index into Program.Models: a Band, a ZScore or an Outlier.
+	Model int
+	// Subject is the measure where the condition's Value is its distance from what is expected, in deviations, and Unit the
+	// measure's; nil where the measure is Value.
+	Subject func(*Frame) float64
+	Unit    string
 }
 
 // Let is a named measure.

@@ -223,10 +223,11 @@ func (b *builder) compile(i int, part Part) Faults {
 
 // report makes a measure the value of the condition. A threshold stays only beside what is compared with it.
 func (c *Condition) report(value operand[Frame], text string) {
-	c.Value, c.Unit = value.asNumber(), value.unit
+	c.Value, c.Unit, c.scored = value.asNumber(), value.unit, value.scored
 	if c.text != text {
 		c.Threshold = nil
 	}
+	c.text = text
 }
 
 // name checks the name of a part.
@@ -265,6 +266,20 @@ func (b *builder) name(part Part) *Fault {
 	return nil
 }
 
+// expect finds the model that knows what a condition's value should be.
+func (p *Program) expect(c *Condition) {
+	if s := c.scored; s != nil {
+		c.Expects = &Expectation{Model: s.model, Subject: s.subject, Unit: s.unit}
+		return
+	}
+	i := slices.IndexFunc(p.Models, func(m Model) bool {
+		return (m.Kind == Band || m.Kind == ZScore || m.Kind == Outlier) && m.of != "" && m.of == c.text
+	})
+	if i >= 0 {
+		c.Expects = &Expectation{Model: i}
+	}
+}
+
 // finish puts the conditions in order and says what holds for all of them.
 func (b *builder) finish() *Program {
 	p := b.program
@@ -276,6 +291,9 @@ func (b *builder) finish() *Program {
 	slices.SortStableFunc(p.Conditions, func(x, y Condition) int {
 		return label.SeverityRank(x.Severity) - label.SeverityRank(y.Severity)
 	})
+	for i := range p.Conditions {
+		p.expect(&p.Conditions[i])
+	}
 	slices.Sort(b.texts) // a plain when is one text
 	p.Text = strings.Join(b.texts, "\n")
 	p.Monotone = b.trend == rising

@@ -21,10 +21,11 @@ func transition(f *finding.Finding) string {
 	return strings.Join([]string{f.Rule, f.Labels.String(), string(f.State), f.WindowEnd.UTC().Format(time.TimeOnly)}, " ")
 }
 
-// content is all of a finding but its birth, which is an offset of a run's own, and the id that holds it.
+// content is all of a finding but its birth, which is an offset of a run's own, and the id that holds it, and but its chart,
+// which shows what the detector that wrote it has seen.
 func content(f *finding.Finding) string {
 	g := *f
-	g.ID, g.Birth = "", 0
+	g.ID, g.Birth, g.Chart = "", 0, nil
 	b, err := json.Marshal(g)
 	if err != nil {
 		return err.Error()

@@ -102,13 +102,14 @@ func (t *evaluate) Process(m *kafka.Message) error {
 	for _, w := range res.Warnings {
 		t.p.log.Warn("evaluating rules", slog.Any("warning", w))
 	}
+	t.p.observe(t.loaded, res.Measures)
 	for _, f := range res.Findings {
 		t.sayOverflow(f)
+		t.p.illustrate(t.loaded, f)
 		if err := t.send(f); err != nil {
 			return err
 		}
 	}
-	t.p.observe(t.loaded, res.Measures)
 	t.recorded = append(t.recorded, res.Recorded...)
 	t.p.recorded.observe(t.partition, res.Recorded, time.Now())
 	if m.Time.After(t.read) {

@@ -21,7 +21,7 @@ type loaded struct {
 func newLoaded(cfg *config.Config, set *rules.Set, at time.Time) *loaded {
 	l := &loaded{rules: set, inputs: newInputs(cfg, set), shapes: map[string]shape{}, at: at}
 	for _, r := range set.Rules {
-		l.shapes[r.Name] = shape{above: r.When.Conditions[0].Above, unit: r.When.Conditions[0].Unit}
+		l.shapes[r.Name] = shapeOf(r)
 	}
 	return l
 }

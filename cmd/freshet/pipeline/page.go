@@ -3,12 +3,14 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/dashboards/web"
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/finding"
+	"github.com/freshet-dev/freshet/rules"
 )
 
 const (
@@ -29,14 +31,53 @@ func (p *Pipeline) observe(l *loaded, measures []detect.Measure) {
 	for i := range measures {
 		m := &measures[i]
 		shape := l.shapes[m.Rule]
-		p.charts.Observe(m.Rule, m.Labels.String(), m.Labels, time.Unix(0, m.Time), m.Value, m.Threshold, shape.above, shape.unit, m.Firing)
+		at := web.Point{Time: time.Unix(0, m.Time), Value: m.Subject, Threshold: m.Limit, Firing: m.Firing}
+		if !math.IsNaN(m.Expected) {
+			at.Band = &web.Band{Lower: m.Lower, Upper: m.Upper}
+		}
+		p.charts.Observe(web.Measure{
+			Rule: m.Rule, Group: m.Labels.String(), Labels: m.Labels, Unit: shape.unit, Above: shape.above, Interval: shape.interval, Point: at,
+		})
 	}
+}
+
+// illustrate gives a finding that people are told of the chart of its measure, if one is held. What was measured up to then
+// has been observed.
+func (p *Pipeline) illustrate(l *loaded, f *finding.Finding) {
+	shape, known := l.shapes[f.Rule]
+	if !known || f.State == finding.Pending || p.thrift.uncharted.Load() {
+		return
+	}
+	newest := web.Point{Time: f.WindowEnd, Value: math.NaN(), Threshold: math.NaN()}
+	if !shape.distance && f.Value != nil { // an early finding is ahead of what was observed
+		newest.Value = *f.Value
+		if f.Threshold != nil {
+			newest.Threshold = *f.Threshold
+		}
+	}
+	f.Chart = p.charts.Recent(f.Rule, f.Labels.Only(shape.by...).String(), newest)
 }
 
 // shape is how a rule's measure is drawn.
 type shape struct {
-	above bool
-	unit  string
+	above    bool
+	unit     string
+	interval time.Duration
+	// by names the labels of a group. distance: the rule's value is how far what is drawn lies from what is expected.
+	by       []string
+	distance bool
+}
+
+func shapeOf(r *rules.Rule) shape {
+	when := &r.When.Conditions[0]
+	s := shape{above: when.Above, unit: when.Unit, interval: r.Interval, by: []string{detect.LabelPartition}}
+	if x := when.Expects; x != nil && x.Subject != nil {
+		s.unit, s.distance = x.Unit, true
+	}
+	for _, k := range r.By {
+		s.by = append(s.by, k.Label)
+	}
+	return s
 }
 
 // pageAlerts gives the alerts of this process's alerter; a process that stands by, or runs another role, has none.

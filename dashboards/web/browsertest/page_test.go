@@ -77,7 +77,8 @@ func (p *pipeline) fill(now time.Time) {
 			if service == "checkout" && now.Sub(at) < time.Minute {
 				value = 400
 			}
-			p.charts.Observe("ErrorSpike", service, label.New("service_name", service), at, value, 100, true, "", value > 100)
+			p.charts.Observe(web.Measure{Rule: "ErrorSpike", Group: service, Labels: label.New("service_name", service), Above: true,
+				Point: web.Point{Time: at, Value: value, Threshold: 100, Firing: value > 100}})
 		}
 	}
 }
@@ -291,6 +292,52 @@ func TestPageShowsAlertsAndCharts(t *testing.T) {
 		if !strings.HasPrefix(url, server.URL+"/") {
 			t.Errorf("the page asked %s", url)
 		}
+	}
+}
+
+// What is expected of a measure is an area behind its line, broken where nothing is.
+func TestPageShowsWhatIsExpected(t *testing.T) {
+	b := start(t, 800, 700)
+	if b == nil {
+		return
+	}
+	p := newPipeline()
+	now := time.Now()
+	const steps = 50
+	for i := range steps {
+		usual := 10 + 3*math.Sin(float64(i)/9)
+		m := web.Measure{Rule: "OrdersUnusual", Group: "shop", Labels: label.New("service_name", "shop"), Above: true, Point: web.Point{
+			Time: now.Add(time.Duration(i+1-steps) * 5 * time.Second), Value: usual + math.Sin(float64(7*i)), Threshold: usual + 4,
+			Band: &web.Band{Lower: usual - 3, Upper: usual + 3},
+		}}
+		switch {
+		case i > 40:
+			m.Value, m.Firing = 22, true
+		case i > 19 && i < 27:
+			m.Band = nil
+		}
+		p.charts.Observe(m)
+	}
+	page := p.page()
+	server := httptest.NewServer(page)
+	defer server.Close()
+	defer page.Close()
+	b.do(chromedp.Navigate(server.URL))
+	b.wait(text(".chart .rule"), "OrdersUnusual")
+	b.wait("document.querySelectorAll('.chart .band').length", "2")
+	b.wait("document.querySelectorAll('.chart .trace').length", "1")
+	inside := `(() => {
+		const plot = document.querySelector('.plot').getBoundingClientRect();
+		return [...document.querySelectorAll('.band')].every(e => {
+			const r = e.getBoundingClientRect();
+			return r.width > 50 && r.height > 10 && r.top >= plot.top && r.bottom <= plot.bottom && r.left >= plot.left - 20 && r.right <= plot.right;
+		});
+	})()`
+	b.wait(inside, "true")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.faults) > 0 {
+		t.Errorf("the browser reports: %s", strings.Join(b.faults, "\n"))
 	}
 }
 

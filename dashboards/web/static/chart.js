@@ -1,11 +1,12 @@
-// A chart of one rule: a line for each group, the threshold, and the time in which it fired shaded.
+// A chart of one rule: a line for each group, the threshold, what was expected of the first group, and the time in which it
+// fired shaded.
 
 import {clock, group, minute, value} from './format.js';
 import {draw, make, setChildren, setText} from './dom.js';
 import {timeTicks, valueScale} from './scale.js';
 
 const height = 172, top = 15, bottom = 22, left = 2, right = 2;
-const T = 0, V = 1, TH = 2, FIRING = 3; // what stands where in a point
+const T = 0, V = 1, TH = 2, FIRING = 3, LOW = 4, UP = 5; // what stands where in a point
 const colours = 8;
 
 // Chart draws the series of one rule. board is what all charts share: {now, span, cursor, setCursor}.
@@ -113,6 +114,7 @@ export class Chart {
       }
     }
     if (low > high) low = high = 0;
+    if (lead) [low, high] = includeBand(shown[0].points, low, high);
     const threshold = lead && lead.last ? lead.last[TH] : null;
     const scale = valueScale(low, high, threshold);
     const x = t => left + (t - from) / span * (width - left - right);
@@ -121,6 +123,7 @@ export class Chart {
 
     const parts = [
       ...shading(shown, now, x),
+      ...band(lead && shown[0].points, x, v => clamp(y(v), top, height - bottom)),
       ...this.axes(scale, unit, from, now, width, x, y),
       ...thresholdLine(lead && shown[0].points, scale, lead && lead.series, x, y, width),
       ...shown.toReversed().map(l => trace(l, x, y)),
@@ -261,6 +264,39 @@ function shading(shown, now, x) {
   return merged.map(([start, end]) => draw('rect', {
     class: 'fired', x: Math.max(0, x(start)), y: top, width: Math.max(2, x(end) - Math.max(0, x(start))), height: height - top - bottom,
   }));
+}
+
+// includeBand widens a range to what was expected, as far as that leaves the values a third of the height.
+function includeBand(points, low, high) {
+  const room = Math.max(high - low, Math.abs(high) * 0.05);
+  let least = low, most = high;
+  for (const p of points) {
+    if (Number.isFinite(p[LOW])) least = Math.min(least, Math.max(p[LOW], low - room));
+    if (Number.isFinite(p[UP])) most = Math.max(most, Math.min(p[UP], high + room));
+  }
+  return [least, most];
+}
+
+// band fills what was expected of the leading group, as the threshold is its own.
+function band(points, x, y) {
+  if (!points) return [];
+  const gap = gapOf(points);
+  const parts = [];
+  let upper = '', lower = '', before = null;
+  const close = () => {
+    if (upper) parts.push(draw('path', {class: 'band', d: `M${upper}L${lower}Z`}));
+    upper = lower = '';
+  };
+  for (const p of points) {
+    if (p.length <= UP || p[LOW] === null && p[UP] === null || before && p[T] - before[T] > gap) close();
+    before = p;
+    if (p.length <= UP || p[LOW] === null && p[UP] === null) continue;
+    const at = fix(x(p[T]));
+    upper += `${upper && 'L'}${at} ${fix(y(p[UP] ?? Number.MAX_VALUE))}`;
+    lower = `${at} ${fix(y(p[LOW] ?? -Number.MAX_VALUE))}${lower && 'L'}${lower}`;
+  }
+  close();
+  return parts;
 }
 
 // trace draws one group's line, broken where points are missing.
