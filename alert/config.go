@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
@@ -24,14 +25,27 @@ type Config struct {
 	Deadman *DeadmanConfig `yaml:"dead_mans_switch"`
 	// DryRun decides and records everything, and sends nothing.
 	DryRun bool `yaml:"dry_run"`
+	// Tracing and EventRecorder are about Alertmanager's process.
+	Tracing       Unused `yaml:"tracing"`
+	EventRecorder Unused `yaml:"event_recorder"`
 }
 
 // FlappingConfig says when an alert flaps: it began to fire Count times within Window. It then counts as firing until it
-// has been calm for Calm.
+// has been calm for Calm. Without a Count there is no such thing.
 type FlappingConfig struct {
 	Count  int           `yaml:"count"`
 	Window time.Duration `yaml:"window"`
 	Calm   time.Duration `yaml:"calm"`
+}
+
+// FlappingOr returns when an alert flaps; what the configuration leaves out is as in d.
+func (c *Config) FlappingOr(d FlappingConfig) FlappingConfig {
+	if c.Flapping == nil {
+		return d
+	}
+	f := *c.Flapping
+	f.Window, f.Calm = cmp.Or(f.Window, d.Window), cmp.Or(f.Calm, d.Calm)
+	return f
 }
 
 // DeadmanConfig names who is told every Interval that freshet works.
@@ -86,6 +100,7 @@ type Global struct {
 	HTTPConfig *HTTPConfig `yaml:"http_config"`
 	// ResolveTimeout is when an alert that somebody posts without an end counts as over, by default 5m.
 	ResolveTimeout time.Duration `yaml:"resolve_timeout"`
+	GlobalOfOthers `yaml:",inline"`
 }
 
 // RouteConfig is one node of the route tree as written. A nil field means "as the parent has it".
@@ -113,10 +128,15 @@ type Receiver struct {
 	Name           string          `yaml:"name"`
 	SlackConfigs   []SlackConfig   `yaml:"slack_configs"`
 	WebhookConfigs []WebhookConfig `yaml:"webhook_configs"`
+	// Labels are for filters of Alertmanager's API.
+	Labels            Unused `yaml:"labels"`
+	ReceiversOfOthers `yaml:",inline"`
 }
 
 // SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
 type SlackConfig struct {
+	SlackOfAlertmanager `yaml:",inline"`
+
 	SendResolved *bool `yaml:"send_resolved"`
 	// APIURL is an incoming webhook. It needs no token and can only post.
 	APIURL     Secret `yaml:"api_url"`
@@ -241,6 +261,7 @@ func (c *Config) Integrations(d Defaults) []Integration {
 				SendResolved: orDefault(s.SendResolved, d.SlackSendResolved), Edits: s.hasToken()})
 		}
 		for i, w := range r.WebhookConfigs {
+			w.HTTPConfig = cmp.Or(w.HTTPConfig, c.Global.HTTPConfig)
 			out = append(out, Integration{Receiver: r.Name, Kind: "webhook", Index: i, Webhook: &w,
 				Remediation: w.Remediation, SendResolved: orDefault(w.SendResolved, true)})
 		}
@@ -253,32 +274,4 @@ func orDefault(b *bool, d bool) bool {
 		return *b
 	}
 	return d
-}
-
-// BotToken returns the token and the file that holds it, under either of its names.
-func (s *SlackConfig) BotToken() (Secret, string) {
-	if s.Token != "" || s.TokenFile != "" {
-		return s.Token, s.TokenFile
-	}
-	return s.AppToken, s.AppTokenFile
-}
-
-func (s *SlackConfig) hasToken() bool {
-	token, file := s.BotToken()
-	return token != "" || file != ""
-}
-
-func (s *SlackConfig) hasWebhook() bool { return s.APIURL != "" || s.APIURLFile != "" }
-
-func (s SlackConfig) withGlobal(g *Global) SlackConfig {
-	if !s.hasToken() && !s.hasWebhook() {
-		s.APIURL, s.APIURLFile = g.SlackAPIURL, g.SlackAPIURLFile
-		if !s.hasWebhook() {
-			s.AppToken, s.AppTokenFile = g.SlackAppToken, g.SlackAppTokenFile
-		}
-	}
-	if s.AppURL == "" {
-		s.AppURL = g.SlackAppURL
-	}
-	return s
 }

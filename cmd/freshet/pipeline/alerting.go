@@ -28,10 +28,7 @@ type alerting struct {
 }
 
 func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error)) (*alerting, error) {
-	defaults := alert.InlineDefaults()
-	if cfg.Alert.ConfigFile != "" {
-		defaults = alert.AlertmanagerDefaults()
-	}
+	defaults := cfg.Alert.Defaults()
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
 	for _, i := range cfg.Alert.Integrations(defaults) {
 		n, err := newNotifier(i)
