@@ -191,6 +191,17 @@ func Load(path string) (*Config, []Fault, error) {
 	return cfg, cfg.Alert.parseFile(content, os.LookupEnv), nil
 }
 
+// LoadAlertmanager reads a file of Alertmanager's as if alert.config_file of an otherwise empty file named it.
+func LoadAlertmanager(path string) (*Config, []Fault, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	cfg := Default()
+	cfg.Alert.ConfigFile, cfg.Alert.main = path, newStrict("", nil, os.LookupEnv)
+	return cfg, cfg.Alert.parseFile(content, os.LookupEnv), nil
+}
+
 // Parse decodes and checks the content of a file.
 func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (*Config, []Fault) {
 	cfg := Default()
