@@ -90,8 +90,8 @@ type Global struct {
 	SlackAppToken     Secret `yaml:"slack_app_token"`
 	SlackAppTokenFile string `yaml:"slack_app_token_file"`
 	SlackAppURL       string `yaml:"slack_app_url"`
-	// SlackAppLevelToken (xapp-…) opens the connection by which Slack tells of buttons and commands; SlackSigningSecret is
-	// what requests of Slack to freshet are signed with where that connection is not used.
+	// SlackAppLevelToken (xapp-…, scope connections:write) lets the buttons of messages work by Socket Mode;
+	// SlackSigningSecret lets them work by a request URL, which Slack must be able to reach.
 	SlackAppLevelToken     Secret `yaml:"slack_app_level_token"`
 	SlackAppLevelTokenFile string `yaml:"slack_app_level_token_file"`
 	SlackSigningSecret     Secret `yaml:"slack_signing_secret"`
@@ -135,8 +135,6 @@ type Receiver struct {
 
 // SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
 type SlackConfig struct {
-	SlackOfAlertmanager `yaml:",inline"`
-
 	SendResolved *bool `yaml:"send_resolved"`
 	// APIURL is an incoming webhook. It needs no token and can only post.
 	APIURL     Secret `yaml:"api_url"`

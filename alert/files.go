@@ -44,7 +44,6 @@ func (c *Config) Unreadable() []Fault {
 func (c *Config) files() []named {
 	out := []named{{"global.slack_api_url_file", &c.Global.SlackAPIURLFile}, {"global.slack_app_token_file", &c.Global.SlackAppTokenFile},
 		{"global.slack_app_level_token_file", &c.Global.SlackAppLevelTokenFile}, {"global.slack_signing_secret_file", &c.Global.SlackSigningSecretFile}}
-	out = append(out, c.Global.HTTPConfig.files("global.http_config.")...)
 	for i := range c.Receivers {
 		r := &c.Receivers[i]
 		for j := range r.SlackConfigs {
@@ -58,6 +57,7 @@ func (c *Config) files() []named {
 			out = append(out, w.HTTPConfig.files(at+"http_config.")...)
 		}
 	}
+	out = append(out, c.Global.HTTPConfig.files("global.http_config.")...)
 	return out
 }
 

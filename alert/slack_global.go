@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// postMessage is the method of Slack's API that sends a message. As an api_url, with the bot token in http_config, it is
+// postMethod is the method of Slack's API that sends a message. As an api_url, with the bot token in http_config, it is
 // how Alertmanager used bots before it had app_token.
-const postMessage = "/chat.postMessage"
+const postMethod = "/chat.postMethod"
 
 // BotToken returns the token and the file that holds it, under either of its names.
 func (s *SlackConfig) BotToken() (Secret, string) {
@@ -52,6 +52,6 @@ func (s SlackConfig) withGlobal(g *Global) SlackConfig {
 // postsByMethod says whether the address is the method of Slack's API and the bot token stands in http_config.
 func (s *SlackConfig) postsByMethod() bool {
 	h := s.HTTPConfig
-	return strings.HasSuffix(string(s.APIURL), postMessage) && h != nil &&
+	return strings.HasSuffix(string(s.APIURL), postMethod) && h != nil &&
 		(h.Authorization != nil || h.BearerToken != "" || h.BearerTokenFile != "")
 }

@@ -55,25 +55,6 @@ type GlobalOfOthers struct {
 	MattermostWebhookURLFile Unused `yaml:"mattermost_webhook_url_file"`
 }
 
-// SlackOfAlertmanager are the keys of slack_configs that shape a message of Alertmanager's. Messages of freshet have a shape
-// of their own, with title and text where those are given.
-type SlackOfAlertmanager struct {
-	TitleLink     Unused `yaml:"title_link"`
-	Pretext       Unused `yaml:"pretext"`
-	MessageText   Unused `yaml:"message_text"`
-	Fields        Unused `yaml:"fields"`
-	ShortFields   Unused `yaml:"short_fields"`
-	Footer        Unused `yaml:"footer"`
-	Fallback      Unused `yaml:"fallback"`
-	CallbackID    Unused `yaml:"callback_id"`
-	ImageURL      Unused `yaml:"image_url"`
-	ThumbURL      Unused `yaml:"thumb_url"`
-	LinkNames     Unused `yaml:"link_names"`
-	MrkdwnIn      Unused `yaml:"mrkdwn_in"`
-	Actions       Unused `yaml:"actions"`
-	UpdateMessage Unused `yaml:"update_message"`
-}
-
 // ReceiversOfOthers are the kinds of receivers that freshet does not have. Other than a key without effect, one of them
 // is a fault: whoever it names would not be told.
 type ReceiversOfOthers struct {
@@ -146,15 +127,6 @@ func (c *Config) Notes() []Fault {
 	for i := range c.Receivers {
 		for _, field := range given(&c.Receivers[i]) {
 			fs.add(fmt.Sprintf("receivers[%d].%s", i, key(field)), "has no effect", "")
-		}
-		for j := range c.Receivers[i].SlackConfigs {
-			for _, field := range given(&c.Receivers[i].SlackConfigs[j].SlackOfAlertmanager) {
-				hint := "title and text shape a message"
-				if key(field) == "update_message" {
-					hint = "with a bot token freshet always edits the message of a group"
-				}
-				fs.add(fmt.Sprintf("receivers[%d].slack_configs[%d].%s", i, j, key(field)), "has no effect", hint)
-			}
 		}
 	}
 	return fs

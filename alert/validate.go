@@ -33,6 +33,7 @@ type faults []Fault
 func (fs *faults) unknown(path, message, word string, known []string) {
 	known = slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" })
 	slices.Sort(known)
+	known = slices.Compact(known)
 	*fs = append(*fs, Fault{Path: path, Message: message, Hint: "known: " + strings.Join(known, ", "), Unknown: word, Known: known})
 }
 
@@ -54,11 +55,11 @@ func (c *Config) Validate() []Fault {
 
 func (c *Config) receiverFaults(fs *faults) []string {
 	exclusive(fs, "global", "slack_api_url", c.Global.SlackAPIURL != "", "slack_api_url_file", c.Global.SlackAPIURLFile != "")
+	exclusive(fs, "global", "slack_app_token", c.Global.SlackAppToken != "", "slack_app_token_file", c.Global.SlackAppTokenFile != "")
 	exclusive(fs, "global", "slack_app_level_token", c.Global.SlackAppLevelToken != "", "slack_app_level_token_file", c.Global.SlackAppLevelTokenFile != "")
 	exclusive(fs, "global", "slack_signing_secret", c.Global.SlackSigningSecret != "", "slack_signing_secret_file", c.Global.SlackSigningSecretFile != "")
-	exclusive(fs, "global", "slack_app_token", c.Global.SlackAppToken != "", "slack_app_token_file", c.Global.SlackAppTokenFile != "")
 	if g := &c.Global; (g.SlackAppToken != "" || g.SlackAppTokenFile != "") && (g.SlackAPIURL != "" || g.SlackAPIURLFile != "") &&
-		!strings.HasSuffix(string(g.SlackAPIURL), postMessage) {
+		!strings.HasSuffix(string(g.SlackAPIURL), postMethod) {
 		fs.add("global", "slack_api_url and slack_app_token are both given", "keep the one that receivers without their own shall use")
 	}
 	urlFault(fs, "global.slack_api_url", string(c.Global.SlackAPIURL))
@@ -98,7 +99,7 @@ func (s *SlackConfig) faults(fs *faults, path string, global *Global) {
 	case !merged.hasWebhook() && s.Channel == "":
 		fs.add(path, "a bot token needs a channel", "add channel: with a name such as #alerts or an ID such as C0123456789")
 	}
-	if merged := s.withGlobal(global); strings.HasSuffix(string(merged.APIURL), postMessage) {
+	if strings.HasSuffix(string(s.APIURL), "/chat.postMethod") {
 		fs.add(path+".api_url", "this is a method of Slack's API, not an incoming webhook", "give the bot token as token: and a channel:")
 	}
 	urlFault(fs, path+".api_url", string(s.APIURL))
@@ -121,7 +122,6 @@ func (w *WebhookConfig) faults(fs *faults, path string) {
 	}
 	timeoutFault(fs, path+".timeout", w.Timeout)
 	w.HTTPConfig.faults(fs, path+".http_config")
-	w.Remediation.faults(fs, path+".remediation")
 }
 
 func (h *HTTPConfig) authenticates() bool {

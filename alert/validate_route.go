@@ -196,21 +196,6 @@ func (c *Config) additionFaults(fs *faults, receivers []string) {
 	durationFault(fs, "global.resolve_timeout", &c.Global.ResolveTimeout, true)
 }
 
-func (r *RemediationConfig) faults(fs *faults, path string) {
-	if r == nil {
-		return
-	}
-	if r.Cooldown < 0 || r.Cooldown > 7*24*time.Hour {
-		fs.add(path+".cooldown", "expected a duration up to 7d", "")
-	}
-	if r.MaxPerHour < 0 || r.MaxPerHour > 10_000 {
-		fs.add(path+".max_per_hour", "expected 0 (no bound) or a number up to 10000", "")
-	}
-	if r.MaxConcurrent < 0 || r.MaxConcurrent > 1000 {
-		fs.add(path+".max_concurrent", "expected 0 (no bound) or a number up to 1000", "")
-	}
-}
-
 func between(fs *faults, path string, d, least, most time.Duration) {
 	if d < least || d > most {
 		fs.add(path, fmt.Sprintf("expected a duration from %s to %s, found %s", shown(least), shown(most), shown(d)), "")

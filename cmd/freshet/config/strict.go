@@ -224,7 +224,7 @@ func (s *strict) dictionary(n *yaml.Node, v reflect.Value, path string) {
 	for _, p := range s.pairs(n, path) {
 		key := p.key.Value
 		at := join(path, key)
-		if p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" {
+		if v.Type().Elem().Kind() == reflect.String && p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" {
 			s.fault(at, p.key, "the value is missing", `write "" for an empty text`)
 			continue
 		}
