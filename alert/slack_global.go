@@ -7,7 +7,7 @@ import (
 
 // postMethod is the method of Slack's API that sends a message. As an api_url, with the bot token in http_config, it is
 // how Alertmanager used bots before it had app_token.
-const postMethod = "/chat.postMethod"
+const postMethod = "/chat.postMessage"
 
 // BotToken returns the token and the file that holds it, under either of its names.
 func (s *SlackConfig) BotToken() (Secret, string) {

@@ -99,7 +99,7 @@ func (s *SlackConfig) faults(fs *faults, path string, global *Global) {
 	case !merged.hasWebhook() && s.Channel == "":
 		fs.add(path, "a bot token needs a channel", "add channel: with a name such as #alerts or an ID such as C0123456789")
 	}
-	if strings.HasSuffix(string(s.APIURL), "/chat.postMethod") {
+	if strings.HasSuffix(string(s.APIURL), "/chat.postMessage") {
 		fs.add(path+".api_url", "this is a method of Slack's API, not an incoming webhook", "give the bot token as token: and a channel:")
 	}
 	urlFault(fs, path+".api_url", string(s.APIURL))
