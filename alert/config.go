@@ -155,6 +155,7 @@ type SlackConfig struct {
 	Username  string `yaml:"username"`
 	IconEmoji string `yaml:"icon_emoji"`
 	IconURL   string `yaml:"icon_url"`
+	ImageURL  string `yaml:"image_url"`
 	// Timeout bounds one attempt, 0 for the default of 10 s.
 	Timeout    time.Duration `yaml:"timeout"`
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
