@@ -35,14 +35,17 @@ func (c *Config) Lint(yields []Yield) []Fault {
 			l.add(fmt.Sprintf("receivers[%d].name", i), fmt.Sprintf("no route leads to the receiver %q", r.Name), "")
 		}
 	}
-	for key, list := range map[string][]TimeIntervalConfig{"time_intervals": c.TimeIntervals, "mute_time_intervals": c.MuteTimeIntervals} {
-		for i, interval := range list {
-			if !l.used["interval "+interval.Name] {
-				l.add(fmt.Sprintf("%s[%d].name", key, i), fmt.Sprintf("no route names the time interval %q", interval.Name), "")
-			}
+	l.intervals("time_intervals", c.TimeIntervals)
+	l.intervals("mute_time_intervals", c.MuteTimeIntervals)
+	return l.faults
+}
+
+func (l *linter) intervals(key string, list []TimeIntervalConfig) {
+	for i, interval := range list {
+		if !l.used["interval "+interval.Name] {
+			l.add(fmt.Sprintf("%s[%d].name", key, i), fmt.Sprintf("no route names the time interval %q", interval.Name), "")
 		}
 	}
-	return l.faults
 }
 
 type linter struct {

@@ -43,6 +43,15 @@ func (c *Config) routeFaults(fs *faults, receivers, intervals []string) {
 // namesOf are the names that a route may use.
 type namesOf struct{ receivers, intervals []string }
 
+// faults checks the names of time intervals.
+func (n namesOf) faults(fs *faults, path string, intervals []string) {
+	for i, name := range intervals {
+		if !slices.Contains(n.intervals, name) {
+			fs.unknown(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("no time interval is named %q", name), name, n.intervals)
+		}
+	}
+}
+
 // rhythm is what a route has from its parents.
 type rhythm struct{ repeat, most time.Duration }
 
@@ -69,13 +78,8 @@ func (r *RouteConfig) faults(fs *faults, path string, known namesOf, inherited r
 		fs.add(at, fmt.Sprintf("repeat_interval_max is %s, shorter than repeat_interval, which is %s", shown(inherited.most), shown(inherited.repeat)),
 			"reminders become rarer up to repeat_interval_max; 0 keeps them as they are")
 	}
-	for list, names := range map[string][]string{"mute_time_intervals": r.MuteTimeIntervals, "active_time_intervals": r.ActiveTimeIntervals} {
-		for i, name := range names {
-			if !slices.Contains(known.intervals, name) {
-				fs.unknown(fmt.Sprintf("%s.%s[%d]", path, list, i), fmt.Sprintf("no time interval is named %q", name), name, known.intervals)
-			}
-		}
-	}
+	known.faults(fs, path+".mute_time_intervals", r.MuteTimeIntervals)
+	known.faults(fs, path+".active_time_intervals", r.ActiveTimeIntervals)
 	for _, name := range sortedKeys(r.Labels) {
 		at := path + ".labels." + name
 		if !isLabelName(name) {
@@ -117,7 +121,8 @@ func (m match) faults(fs *faults, path, texts, equal, like string) {
 				`write name="value", or !=, =~, !~: `+err.Error())
 		}
 	}
-	for key, pairs := range map[string]map[string]string{equal: m.equal, like: m.like} {
+	for i, pairs := range []map[string]string{m.equal, m.like} {
+		key := []string{equal, like}[i]
 		for _, name := range sortedKeys(pairs) {
 			if !model.LegacyValidation.IsValidLabelName(name) {
 				fs.add(path+"."+key+"."+name, fmt.Sprintf("%q is no name of a label: here it has letters, digits and _", name),

@@ -19,7 +19,7 @@ type pair struct {
 func (s *strict) pairs(n *yaml.Node, path string) []pair {
 	var out []pair
 	var merges []*yaml.Node
-	has := map[string]bool{}
+	has, seen := map[string]bool{}, map[*yaml.Node]bool{n: true}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Tag == "!!merge" {
 			merges = append(merges, n.Content[i+1])
@@ -31,12 +31,13 @@ func (s *strict) pairs(n *yaml.Node, path string) []pair {
 	for len(merges) > 0 {
 		from := merges[0]
 		merges = merges[1:]
-		if s.values++; s.values >= maxValues {
-			return out // value says so
-		}
 		if from.Kind == yaml.AliasNode {
 			from = from.Alias
 		}
+		if seen[from] {
+			continue // all its keys are there; it may hold itself
+		}
+		seen[from] = true
 		switch from.Kind {
 		case yaml.SequenceNode:
 			merges = append(append([]*yaml.Node{}, from.Content...), merges...)
