@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/format"
 )
@@ -20,7 +22,8 @@ const leastMemory = 64 << 20
 var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func newStrict(file string, content []byte, lookupEnv func(string) (string, bool)) *strict {
-	return &strict{file: file, lines: strings.Split(string(content), "\n"), lookupEnv: lookupEnv, positions: map[string]position{}}
+	return &strict{file: file, lines: strings.Split(string(content), "\n"), lookupEnv: lookupEnv,
+		positions: map[string]position{}, hidden: map[int][]*yaml.Node{}}
 }
 
 // check adds faults found after decoding.
@@ -71,7 +74,7 @@ func (s *strict) inOrder(faults []Fault) []Fault {
 		f := &faults[i]
 		f.File = s.file
 		if f.Line > 0 && f.Line <= len(s.lines) {
-			f.Source = strings.TrimRight(s.lines[f.Line-1], "\r")
+			f.Source = s.shown(f.Line)
 		}
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })

@@ -4,6 +4,19 @@ import "strings"
 
 // didYouMean is the hint for a word that is not known: the nearest of those that are, else all of them, which are sorted.
 func didYouMean(word string, known []string) string {
+	best := nearest(word, known)
+	switch {
+	case best != "":
+		return "did you mean " + best + "?"
+	case len(known) > 0:
+		return "known here: " + strings.Join(known, ", ")
+	default:
+		return ""
+	}
+}
+
+// nearest returns the word of a sorted list that is most likely meant, "" when none is close.
+func nearest(word string, known []string) string {
 	best, bestDistance := "", 3
 	for _, name := range known {
 		d := distance(word, name)
@@ -14,14 +27,7 @@ func didYouMean(word string, known []string) string {
 			best, bestDistance = name, d
 		}
 	}
-	switch {
-	case best != "":
-		return "did you mean " + best + "?"
-	case len(known) > 0:
-		return "known here: " + strings.Join(known, ", ")
-	default:
-		return ""
-	}
+	return best
 }
 
 // distance is the Levenshtein distance.

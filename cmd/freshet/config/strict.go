@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/freshet-dev/freshet/alert"
 )
 
 // Fault is one thing that is wrong in a configuration file.
@@ -43,6 +45,8 @@ type strict struct {
 	values    int // decoded so far
 	// undecoded are the paths whose values are not known.
 	undecoded []string
+	// hidden are the nodes that may hold secrets, by their lines.
+	hidden map[int][]*yaml.Node
 	// plainDollars leaves $$ as it is, but before a brace: where the file is not freshet's own, no text changes unseen.
 	plainDollars bool
 	// filled are pairs: a value from the environment as a message quotes it, and what stands in the file instead.
@@ -78,6 +82,9 @@ func (s *strict) syntax(err error) {
 		f.Line, _ = strconv.Atoi(m[1]) // digits, by the pattern
 		f.Column = 1
 		f.Message = "not valid YAML: " + err.Error()[len(m[0]):]
+		if f.Line > 0 && f.Line <= len(s.lines) && sensitive.MatchString(s.lines[f.Line-1]) {
+			s.lines[f.Line-1] = "" // nobody knows where a secret is in it
+		}
 	}
 	s.faults = append(s.faults, f)
 }
@@ -101,6 +108,9 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		n = n.Alias
 	}
 	s.positions[path] = position{n.Line, n.Column}
+	if holdsSecret(v.Type()) {
+		s.hide(n)
+	}
 	if n.Style&yaml.TaggedStyle != 0 {
 		s.fault(path, n, "the YAML tag "+n.Tag+" has no meaning here", "put the value in quotes: \""+n.Tag+" …\"")
 		return
@@ -182,17 +192,32 @@ func (s *strict) mapping(n *yaml.Node, v reflect.Value, path string) {
 		at := join(path, key)
 		field, known := fields[key]
 		switch {
-		case !known && p.merged:
-			s.fault(at, p.key, fmt.Sprintf("unknown key %q, merged in by <<", key), didYouMean(key, slices.Sorted(maps.Keys(fields))))
 		case !known:
-			s.fault(at, p.key, fmt.Sprintf("unknown key %q", key), didYouMean(key, slices.Sorted(maps.Keys(fields))))
+			s.unknown(p, at, fields)
 		case seen[key]:
+			if holdsSecret(field.Type()) {
+				s.hide(p.value)
+			}
 			s.fault(at, p.key, fmt.Sprintf("key %q stands twice", key), "")
 		default:
 			s.value(p.value, field, at)
 		}
 		seen[key] = true
 	}
+}
+
+// unknown reports a key that no field has. Its value may be meant for a key that holds a secret.
+func (s *strict) unknown(p pair, path string, fields map[string]reflect.Value) {
+	key, message := p.key.Value, fmt.Sprintf("unknown key %q", p.key.Value)
+	if p.merged {
+		message += ", merged in by <<"
+	}
+	all := slices.Sorted(maps.Keys(fields))
+	if field, ok := fields[nearest(key, all)]; ok && holdsSecret(field.Type()) || sensitive.MatchString(key+":") {
+		s.hide(p.value)
+	}
+	useful := slices.DeleteFunc(all, func(name string) bool { return fields[name].Type() == reflect.TypeFor[alert.Unused]() })
+	s.fault(path, p.key, message, didYouMean(key, useful))
 }
 
 // expect reports a node of another kind.
