@@ -31,11 +31,14 @@ type Config struct {
 }
 
 // FlappingConfig says when an alert flaps: it began to fire Count times within Window. It then counts as firing until it
-// has been calm for Calm. Without a Count there is no such thing.
+// has been calm for Calm.
 type FlappingConfig struct {
-	Count  int           `yaml:"count"`
+	// Count is how often it begins to fire within Window; 0 turns it off.
+	Count int `yaml:"count"`
+	// Window is the time within which that happens.
 	Window time.Duration `yaml:"window"`
-	Calm   time.Duration `yaml:"calm"`
+	// Calm is how long it must then stay calm for its end to count.
+	Calm time.Duration `yaml:"calm"`
 }
 
 // FlappingOr returns when an alert flaps; what the configuration leaves out is as in d.
@@ -50,7 +53,9 @@ func (c *Config) FlappingOr(d FlappingConfig) FlappingConfig {
 
 // DeadmanConfig names who is told every Interval that freshet works.
 type DeadmanConfig struct {
-	Receiver string        `yaml:"receiver"`
+	// Receiver is the name of who is told.
+	Receiver string `yaml:"receiver"`
+	// Interval is the time between two messages, from 10s to 1d.
 	Interval time.Duration `yaml:"interval"`
 }
 
@@ -114,7 +119,7 @@ type RouteConfig struct {
 	GroupWait      *time.Duration    `yaml:"group_wait"`
 	GroupInterval  *time.Duration    `yaml:"group_interval"`
 	RepeatInterval *time.Duration    `yaml:"repeat_interval"`
-	// RepeatMax makes repeat_interval double with each reminder up to so long, 0 for the same all the time.
+	// RepeatMax makes RepeatInterval double with each reminder up to so long, 0 for the same all the time.
 	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
 	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
 	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`

@@ -78,7 +78,7 @@ type ReceiversOfOthers struct {
 
 // presets are the files of deploy/receivers that reach a kind of receiver by a webhook.
 func presets() map[string]string {
-	return map[string]string{"PagerDuty": "pagerduty"}
+	return map[string]string{"PagerDuty": "pagerduty", "Microsoft Teams": "teams", "Discord": "discord"}
 }
 
 // faults says which kinds of receivers are given that freshet does not have, and what to do instead.
