@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,16 +89,13 @@ func readStruct(s *ast.StructType) goType {
 // keysOf returns the keys of a struct, in order, with the names of their fields; unused are those without effect.
 func keysOf(of reflect.Type) (keys, unused []string, names map[string]string) {
 	names = map[string]string{}
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case options == "inline":
 			inner, more, innerNames := keysOf(f.Type)
 			keys, unused = append(keys, inner...), append(unused, more...)
-			for field, key := range innerNames {
-				names[field] = key
-			}
+			maps.Copy(names, innerNames)
 		case name == "" || name == "-":
 		case f.Type == reflect.TypeFor[Unused]():
 			unused = append(unused, name)
@@ -142,10 +140,7 @@ func TestKeysOfREADME(t *testing.T) {
 	for _, s := range sections() {
 		of := reflect.TypeOf(s.of)
 		keys, unused, names := keysOf(of)
-		comments := map[string]string{}
-		for name, text := range here[of.Name()].comments {
-			comments[name] = text
-		}
+		comments := here[of.Name()].comments
 		var rows strings.Builder
 		var same []string
 		for _, key := range keys {

@@ -81,8 +81,8 @@ func presets() map[string]string {
 	return map[string]string{"PagerDuty": "pagerduty", "Microsoft Teams": "teams", "Discord": "discord"}
 }
 
-// faults says which kinds of receivers are given that freshet does not have, and what to do instead.
-func (o *ReceiversOfOthers) faults(fs *faults, path string) {
+// otherFaults says which kinds of receivers are given that freshet does not have, and what to do instead.
+func (o *ReceiversOfOthers) otherFaults(fs *faults, path string) {
 	for _, field := range given(o) {
 		kind := field.Tag.Get("kind")
 		hint := "call its API with webhook_configs and a body: of your own, or have a small program forward the webhook"

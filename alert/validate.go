@@ -82,7 +82,7 @@ func (c *Config) receiverFaults(fs *faults) []string {
 		for j := range r.WebhookConfigs {
 			r.WebhookConfigs[j].faults(fs, fmt.Sprintf("%s.webhook_configs[%d]", path, j))
 		}
-		r.ReceiversOfOthers.faults(fs, path)
+		r.otherFaults(fs, path)
 	}
 	return names
 }
