@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
@@ -28,19 +29,38 @@ type Config struct {
 	TraceURL     string `yaml:"trace_url"`
 	// DryRun decides and records everything, and sends nothing.
 	DryRun bool `yaml:"dry_run"`
+	// Tracing and EventRecorder are about Alertmanager's process.
+	Tracing       Unused `yaml:"tracing"`
+	EventRecorder Unused `yaml:"event_recorder"`
 }
 
 // FlappingConfig says when an alert flaps: it began to fire Count times within Window. It then counts as firing until it
 // has been calm for Calm.
 type FlappingConfig struct {
-	Count  int           `yaml:"count"`
+	// Count is how often it begins to fire within Window; 0 turns it off.
+	Count int `yaml:"count"`
+	// Window is the time within which that happens.
 	Window time.Duration `yaml:"window"`
-	Calm   time.Duration `yaml:"calm"`
+	// Calm is how long it must then stay calm for its end to count.
+	Calm time.Duration `yaml:"calm"`
+}
+
+// FlappingOr returns when an alert flaps; what the configuration leaves out is as in d.
+func (c *Config) FlappingOr(d FlappingConfig) FlappingConfig {
+	if c.Flapping == nil {
+		return d
+	}
+	f := *c.Flapping
+	standard := DefaultFlapping()
+	f.Window, f.Calm = cmp.Or(f.Window, standard.Window), cmp.Or(f.Calm, standard.Calm)
+	return f
 }
 
 // DeadmanConfig names who is told every Interval that freshet works.
 type DeadmanConfig struct {
-	Receiver string        `yaml:"receiver"`
+	// Receiver is the name of who is told.
+	Receiver string `yaml:"receiver"`
+	// Interval is the time between two messages, from 10s to 1d.
 	Interval time.Duration `yaml:"interval"`
 }
 
@@ -80,8 +100,8 @@ type Global struct {
 	SlackAppToken     Secret `yaml:"slack_app_token"`
 	SlackAppTokenFile string `yaml:"slack_app_token_file"`
 	SlackAppURL       string `yaml:"slack_app_url"`
-	// SlackAppLevelToken (xapp-…) opens the connection by which Slack tells of buttons and commands; SlackSigningSecret is
-	// what requests of Slack to freshet are signed with where that connection is not used.
+	// SlackAppLevelToken (xapp-…, scope connections:write) lets the buttons of messages work by Socket Mode;
+	// SlackSigningSecret lets them work by a request URL, which Slack must be able to reach.
 	SlackAppLevelToken     Secret `yaml:"slack_app_level_token"`
 	SlackAppLevelTokenFile string `yaml:"slack_app_level_token_file"`
 	SlackSigningSecret     Secret `yaml:"slack_signing_secret"`
@@ -90,6 +110,7 @@ type Global struct {
 	HTTPConfig *HTTPConfig `yaml:"http_config"`
 	// ResolveTimeout is when an alert that somebody posts without an end counts as over, by default 5m.
 	ResolveTimeout time.Duration `yaml:"resolve_timeout"`
+	GlobalOfOthers `yaml:",inline"`
 }
 
 // RouteConfig is one node of the route tree as written. A nil field means "as the parent has it".
@@ -103,7 +124,7 @@ type RouteConfig struct {
 	GroupWait      *time.Duration    `yaml:"group_wait"`
 	GroupInterval  *time.Duration    `yaml:"group_interval"`
 	RepeatInterval *time.Duration    `yaml:"repeat_interval"`
-	// RepeatMax makes repeat_interval double with each reminder up to so long, 0 for the same all the time.
+	// RepeatMax makes RepeatInterval double with each reminder up to so long, 0 for the same all the time.
 	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
 	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
 	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`
@@ -117,6 +138,9 @@ type Receiver struct {
 	Name           string          `yaml:"name"`
 	SlackConfigs   []SlackConfig   `yaml:"slack_configs"`
 	WebhookConfigs []WebhookConfig `yaml:"webhook_configs"`
+	// Labels are for filters of Alertmanager's API.
+	Labels            Unused `yaml:"labels"`
+	ReceiversOfOthers `yaml:",inline"`
 }
 
 // SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
@@ -141,6 +165,7 @@ type SlackConfig struct {
 	Username  string `yaml:"username"`
 	IconEmoji string `yaml:"icon_emoji"`
 	IconURL   string `yaml:"icon_url"`
+	ImageURL  string `yaml:"image_url"`
 	// Timeout bounds one attempt, 0 for the default of 10 s.
 	Timeout    time.Duration `yaml:"timeout"`
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
@@ -247,6 +272,7 @@ func (c *Config) Integrations(d Defaults) []Integration {
 				SendResolved: orDefault(s.SendResolved, d.SlackSendResolved), Edits: s.hasToken()})
 		}
 		for i, w := range r.WebhookConfigs {
+			w.HTTPConfig = cmp.Or(w.HTTPConfig, c.Global.HTTPConfig)
 			out = append(out, Integration{Receiver: r.Name, Kind: "webhook", Index: i, Webhook: &w,
 				Remediation: w.Remediation, SendResolved: orDefault(w.SendResolved, true)})
 		}
@@ -259,32 +285,4 @@ func orDefault(b *bool, d bool) bool {
 		return *b
 	}
 	return d
-}
-
-// BotToken returns the token and the file that holds it, under either of its names.
-func (s *SlackConfig) BotToken() (Secret, string) {
-	if s.Token != "" || s.TokenFile != "" {
-		return s.Token, s.TokenFile
-	}
-	return s.AppToken, s.AppTokenFile
-}
-
-func (s *SlackConfig) hasToken() bool {
-	token, file := s.BotToken()
-	return token != "" || file != ""
-}
-
-func (s *SlackConfig) hasWebhook() bool { return s.APIURL != "" || s.APIURLFile != "" }
-
-func (s SlackConfig) withGlobal(g *Global) SlackConfig {
-	if !s.hasToken() && !s.hasWebhook() {
-		s.APIURL, s.APIURLFile = g.SlackAPIURL, g.SlackAPIURLFile
-		if !s.hasWebhook() {
-			s.AppToken, s.AppTokenFile = g.SlackAppToken, g.SlackAppTokenFile
-		}
-	}
-	if s.AppURL == "" {
-		s.AppURL = g.SlackAppURL
-	}
-	return s
 }

@@ -42,7 +42,8 @@ func (c *Config) Unreadable() []Fault {
 
 // files returns the paths of files with secrets and certificates.
 func (c *Config) files() []named {
-	out := []named{{"global.slack_api_url_file", &c.Global.SlackAPIURLFile}, {"global.slack_app_token_file", &c.Global.SlackAppTokenFile}}
+	out := []named{{"global.slack_api_url_file", &c.Global.SlackAPIURLFile}, {"global.slack_app_token_file", &c.Global.SlackAppTokenFile},
+		{"global.slack_app_level_token_file", &c.Global.SlackAppLevelTokenFile}, {"global.slack_signing_secret_file", &c.Global.SlackSigningSecretFile}}
 	for i := range c.Receivers {
 		r := &c.Receivers[i]
 		for j := range r.SlackConfigs {
@@ -56,6 +57,7 @@ func (c *Config) files() []named {
 			out = append(out, w.HTTPConfig.files(at+"http_config.")...)
 		}
 	}
+	out = append(out, c.Global.HTTPConfig.files("global.http_config.")...)
 	return out
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/robfig/cron/v3"
 
@@ -38,7 +37,7 @@ type Silence struct {
 func (s *Silence) Validate() error {
 	s.matchers = nil
 	for _, text := range s.Matchers {
-		ms, err := compat.Matchers(text, "silence")
+		ms, err := ParseMatchers(text)
 		if err != nil {
 			return fmt.Errorf("%q is no matcher: write name=\"value\", or !=, =~, !~: %w", text, err)
 		}

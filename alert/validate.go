@@ -3,12 +3,9 @@ package alert
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/prometheus/common/model"
 )
 
 // Fault is one thing that is wrong in a configuration.
@@ -17,6 +14,9 @@ type Fault struct {
 	Path string
 	// Message says what is wrong, Hint what to do, "" when the message says it.
 	Message, Hint string
+	// Unknown is a word that stands where one of Known is expected, so that whoever shows the fault can say which is meant.
+	Unknown string
+	Known   []string
 }
 
 // Error returns path, message and hint in one line.
@@ -30,6 +30,13 @@ func (f Fault) Error() string {
 
 type faults []Fault
 
+func (fs *faults) unknown(path, message, word string, known []string) {
+	known = slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" })
+	slices.Sort(known)
+	known = slices.Compact(known)
+	*fs = append(*fs, Fault{Path: path, Message: message, Hint: "known: " + strings.Join(known, ", "), Unknown: word, Known: known})
+}
+
 func (fs *faults) add(path, message, hint string) {
 	*fs = append(*fs, Fault{Path: path, Message: message, Hint: hint})
 }
@@ -37,24 +44,11 @@ func (fs *faults) add(path, message, hint string) {
 // Validate returns all that is wrong with the configuration, nil when nothing is. No fault shows a secret.
 func (c *Config) Validate() []Fault {
 	var fs faults
-	names := c.receiverFaults(&fs)
-	switch {
-	case c.Route != nil:
-		if c.Route.Receiver == "" {
-			fs.add("route", "receiver is missing: the first route must say who gets what no other route takes",
-				"add receiver: and a name from receivers")
-		}
-		if len(c.Route.Matchers)+len(c.Route.Match)+len(c.Route.MatchRE) > 0 {
-			fs.add("route", "the first route takes every alert, so it can have no matchers", "put them on a route under routes:")
-		}
-		if c.Route.Continue {
-			fs.add("route.continue", "the first route has no siblings to continue with", "remove it")
-		}
-		c.Route.faults(&fs, "route", names)
-	case len(c.Receivers) > 1:
-		fs.add("receivers", fmt.Sprintf("there are %d receivers and no route, so nobody knows which gets what", len(c.Receivers)),
-			"add route: with a receiver")
-	}
+	receivers := c.receiverFaults(&fs)
+	intervals := c.intervalFaults(&fs)
+	c.routeFaults(&fs, receivers, intervals)
+	c.inhibitFaults(&fs)
+	c.additionFaults(&fs, receivers)
 	c.templateFaults(&fs)
 	return fs
 }
@@ -62,8 +56,15 @@ func (c *Config) Validate() []Fault {
 func (c *Config) receiverFaults(fs *faults) []string {
 	exclusive(fs, "global", "slack_api_url", c.Global.SlackAPIURL != "", "slack_api_url_file", c.Global.SlackAPIURLFile != "")
 	exclusive(fs, "global", "slack_app_token", c.Global.SlackAppToken != "", "slack_app_token_file", c.Global.SlackAppTokenFile != "")
+	exclusive(fs, "global", "slack_app_level_token", c.Global.SlackAppLevelToken != "", "slack_app_level_token_file", c.Global.SlackAppLevelTokenFile != "")
+	exclusive(fs, "global", "slack_signing_secret", c.Global.SlackSigningSecret != "", "slack_signing_secret_file", c.Global.SlackSigningSecretFile != "")
+	if g := &c.Global; (g.SlackAppToken != "" || g.SlackAppTokenFile != "") && (g.SlackAPIURL != "" || g.SlackAPIURLFile != "") &&
+		!strings.HasSuffix(string(g.SlackAPIURL), postMethod) {
+		fs.add("global", "slack_api_url and slack_app_token are both given", "keep the one that receivers without their own shall use")
+	}
 	urlFault(fs, "global.slack_api_url", string(c.Global.SlackAPIURL))
 	urlFault(fs, "global.slack_app_url", c.Global.SlackAppURL)
+	c.Global.HTTPConfig.faults(fs, "global.http_config")
 	names := make([]string, 0, len(c.Receivers))
 	for i := range c.Receivers {
 		r := &c.Receivers[i]
@@ -81,45 +82,9 @@ func (c *Config) receiverFaults(fs *faults) []string {
 		for j := range r.WebhookConfigs {
 			r.WebhookConfigs[j].faults(fs, fmt.Sprintf("%s.webhook_configs[%d]", path, j))
 		}
+		r.otherFaults(fs, path)
 	}
 	return names
-}
-
-func (r *RouteConfig) faults(fs *faults, path string, receivers []string) {
-	if r.Receiver != "" && !slices.Contains(receivers, r.Receiver) {
-		known := slices.DeleteFunc(slices.Clone(receivers), func(s string) bool { return s == "" })
-		fs.add(path+".receiver", fmt.Sprintf("no receiver is named %q", r.Receiver), "known: "+strings.Join(known, ", "))
-	}
-	seen := map[string]bool{}
-	for i, name := range r.GroupBy {
-		at := fmt.Sprintf("%s.group_by[%d]", path, i)
-		switch {
-		case seen[name]:
-			fs.add(at, fmt.Sprintf("label %q stands twice", name), "")
-		case name == "..." && len(r.GroupBy) > 1:
-			fs.add(at, "... means all labels and stands alone", "")
-		case name != "..." && !model.LegacyValidation.IsValidLabelName(name):
-			fs.add(at, fmt.Sprintf("%q is no label name", name), "labels have letters, digits and _: a dot in an attribute's name becomes _")
-		}
-		seen[name] = true
-	}
-	for i, text := range r.Matchers {
-		if _, err := ParseMatchers(text); err != nil {
-			fs.add(fmt.Sprintf("%s.matchers[%d]", path, i), fmt.Sprintf("%q is no matcher", text),
-				`write name="value", or !=, =~, !~: `+err.Error())
-		}
-	}
-	for _, name := range sortedKeys(r.MatchRE) {
-		if _, err := regexp.Compile(r.MatchRE[name]); err != nil {
-			fs.add(path+".match_re."+name, err.Error(), "")
-		}
-	}
-	durationFault(fs, path+".group_wait", r.GroupWait, true)
-	durationFault(fs, path+".group_interval", r.GroupInterval, false)
-	durationFault(fs, path+".repeat_interval", r.RepeatInterval, false)
-	for i := range r.Routes {
-		r.Routes[i].faults(fs, fmt.Sprintf("%s.routes[%d]", path, i), receivers)
-	}
 }
 
 func (s *SlackConfig) faults(fs *faults, path string, global *Global) {
@@ -236,13 +201,4 @@ func timeoutFault(fs *faults, path string, d time.Duration) {
 	if d < 0 || d > 5*time.Minute {
 		fs.add(path, "expected a duration up to 5m", "the default is 10s")
 	}
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

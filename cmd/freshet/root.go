@@ -106,7 +106,12 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 	if path == "" {
 		return config.Default(), nil
 	}
-	cfg, faults, err := config.Load(path)
+	return loadBy(cmd, config.Load, path)
+}
+
+// loadBy is loadConfig with a way to load.
+func loadBy(cmd *cobra.Command, load func(string) (*config.Config, []config.Fault, error), path string) (*config.Config, error) {
+	cfg, faults, err := load(path)
 	if missing, ok := errors.AsType[*fs.PathError](err); ok && missing.Path == path {
 		return nil, fmt.Errorf("%w; --config names another file", err)
 	}

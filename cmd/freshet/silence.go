@@ -183,12 +183,12 @@ func printSilences(out io.Writer, silences models.GettableSilences) error {
 		if text := apiv2.RecurrenceText(s.Annotations); text != "" {
 			ends += " (" + text + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", *s.ID, *s.Status.State, ends, *s.CreatedBy, matchersText(s.Matchers), *s.Comment)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", *s.ID, *s.Status.State, ends, *s.CreatedBy, silenceMatchers(s.Matchers), *s.Comment)
 	}
 	return w.Flush() //nolint:wrapcheck // standard output
 }
 
-func matchersText(ms models.Matchers) string {
+func silenceMatchers(ms models.Matchers) string {
 	texts := make([]string, 0, len(ms))
 	for _, m := range ms {
 		op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{

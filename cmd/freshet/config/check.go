@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/freshet-dev/freshet/alert"
+	"go.yaml.in/yaml/v3"
+
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/format"
 )
@@ -20,14 +21,19 @@ const leastMemory = 64 << 20
 
 var namespacePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-func newStrict(lookupEnv func(string) (string, bool)) *strict {
-	return &strict{lookupEnv: lookupEnv, positions: map[string]position{}}
+func newStrict(file string, content []byte, lookupEnv func(string) (string, bool)) *strict {
+	return &strict{file: file, lines: strings.Split(string(content), "\n"), lookupEnv: lookupEnv,
+		positions: map[string]position{}, hidden: map[int][]*yaml.Node{}}
 }
 
-// check adds faults found after decoding, at the place of their path or of the nearest key above it. A value that could
-// not be decoded has its fault already: what seems missing there is not. A value from the environment may be a secret that
-// stands in the wrong place, so it is shown as the file has it.
-func (s *strict) check(faults []Fault) {
+// check adds faults found after decoding.
+func (s *strict) check(faults []Fault) { s.faults = append(s.faults, s.locate(faults)...) }
+
+// locate gives faults the place of their path or of the nearest key above it. A value that could not be decoded has its
+// fault already: what seems missing there is not. A value from the environment may be a secret that stands in the wrong
+// place, so it is shown as the file has it.
+func (s *strict) locate(faults []Fault) []Fault {
+	var out []Fault
 	asWritten := strings.NewReplacer(s.filled...)
 	for _, f := range faults {
 		f.Message = asWritten.Replace(f.Message)
@@ -37,8 +43,9 @@ func (s *strict) check(faults []Fault) {
 		if p := s.position(f.Path); f.Line == 0 {
 			f.Line, f.Column = p.line, p.column
 		}
-		s.faults = append(s.faults, f)
+		out = append(out, f)
 	}
+	return out
 }
 
 // given says whether a key stands in the file.
@@ -59,25 +66,19 @@ func (s *strict) position(path string) position {
 }
 
 // report returns all faults in the order of their places.
-func (s *strict) report(path string, content []byte) []Fault {
-	lines := strings.Split(string(content), "\n")
-	for i := range s.faults {
-		f := &s.faults[i]
-		f.File = path
-		if f.Line > 0 && f.Line <= len(lines) {
-			f.Source = strings.TrimRight(lines[f.Line-1], "\r")
+func (s *strict) report() []Fault { return s.inOrder(s.faults) }
+
+// inOrder adds the file and its lines to faults and sorts them by their places.
+func (s *strict) inOrder(faults []Fault) []Fault {
+	for i := range faults {
+		f := &faults[i]
+		f.File = s.file
+		if f.Line > 0 && f.Line <= len(s.lines) {
+			f.Source = s.shown(f.Line)
 		}
 	}
-	slices.SortStableFunc(s.faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
-	return s.faults
-}
-
-func alertFaults(prefix string, faults []alert.Fault) []Fault {
-	var out []Fault
-	for _, f := range faults {
-		out = append(out, Fault{Path: prefix + f.Path, Message: f.Message, Hint: f.Hint})
-	}
-	return out
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return faults
 }
 
 // faults returns what is wrong with the values.
@@ -125,7 +126,9 @@ func (c *Config) faults(s *strict) []Fault {
 	}
 	out = append(out, c.Ingest.faults(c.Kafka.Namespace)...)
 	out = append(out, c.Health.faults()...)
-	out = append(out, alertFaults("alert.", c.Alert.Validate())...)
+	if c.Alert.ConfigFile == "" {
+		out = append(out, alertFaults("alert.", c.Alert.Validate())...)
+	}
 	for _, f := range c.Agent.Validate() {
 		out = append(out, Fault{Path: "agent." + f.Path, Message: f.Message, Hint: f.Hint})
 	}
@@ -138,8 +141,12 @@ func (c *Config) faults(s *strict) []Fault {
 	if c.Detect.StateInterval <= 0 {
 		bad("detect.state_interval", "expected a duration above 0", "the default is 1s")
 	}
-	if c.Alert.ConfigFile != "" && (c.Alert.Route != nil || len(c.Alert.Receivers) > 0) {
-		bad("alert.config_file", "the file and keys beside it are both given", "keep one: the file, or route and receivers here")
+	if c.Alert.ConfigFile != "" {
+		for _, key := range []string{"global", "route", "receivers", "inhibit_rules", "time_intervals", "mute_time_intervals", "templates"} {
+			if s.given("alert." + key) {
+				bad("alert."+key, "the key and config_file are both given", "keep one: the file, or its keys here")
+			}
+		}
 	}
 	return out
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/agent"
 	"github.com/freshet-dev/freshet/ingest/format"
@@ -154,12 +153,6 @@ type Rules struct {
 	Watch bool `yaml:"watch"`
 }
 
-// Alert is either a file in Alertmanager's format or the same keys inline.
-type Alert struct {
-	ConfigFile   string `yaml:"config_file"`
-	alert.Config `yaml:",inline"`
-}
-
 // Default returns the configuration of an empty file.
 func Default() *Config {
 	return &Config{
@@ -198,18 +191,25 @@ func Load(path string) (*Config, []Fault, error) {
 	if content, err = os.ReadFile(cfg.Alert.ConfigFile); err != nil {
 		return nil, nil, fmt.Errorf("reading alert.config_file: %w", err)
 	}
-	s := newStrict(os.LookupEnv)
-	s.decode(content, &cfg.Alert.Config)
-	s.check(alertFaults("", cfg.Alert.Validate()))
-	cfg.Alert.SetDirectory(filepath.Dir(cfg.Alert.ConfigFile))
-	s.check(alertFaults("", cfg.Alert.Unreadable()))
-	return cfg, s.report(cfg.Alert.ConfigFile, content), nil
+	return cfg, cfg.Alert.parseFile(content, os.LookupEnv), nil
+}
+
+// LoadAlertmanager reads a file of Alertmanager's as if alert.config_file of an otherwise empty file named it.
+func LoadAlertmanager(path string) (*Config, []Fault, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	cfg := Default()
+	cfg.Alert.ConfigFile, cfg.Alert.main = path, newStrict("", nil, os.LookupEnv)
+	return cfg, cfg.Alert.parseFile(content, os.LookupEnv), nil
 }
 
 // Parse decodes and checks the content of a file.
 func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (*Config, []Fault) {
 	cfg := Default()
-	s := newStrict(lookupEnv)
+	s := newStrict(path, content, lookupEnv)
+	cfg.Alert.main = s
 	s.decode(content, cfg)
 	s.check(cfg.faults(s))
 	cfg.relativeTo(filepath.Dir(path))
@@ -217,7 +217,7 @@ func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (
 		s.check(cfg.readSecrets())
 		s.check(alertFaults("alert.", cfg.Alert.Unreadable()))
 	}
-	return cfg, s.report(path, content)
+	return cfg, s.report()
 }
 
 // relativeTo makes the paths in the file relative to its folder.

@@ -147,10 +147,9 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	s := newStrict(func(string) (string, bool) { return "value", true })
+	s := newStrict(path, content, func(string) (string, bool) { return "value", true })
 	s.decode(content, Default())
-	if faults := s.report(filepath.Join(dir, "freshet.yaml"), content); len(faults) > 0 {
+	if faults := s.report(); len(faults) > 0 {
 		t.Errorf("%+v", faults)
 	}
 }

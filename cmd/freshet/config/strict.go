@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/freshet-dev/freshet/alert"
 )
 
 // Fault is one thing that is wrong in a configuration file.
@@ -35,12 +37,18 @@ type Fault struct {
 // strict decodes YAML into Go values and collects every fault rather than stopping at the first: unknown keys, wrong
 // types, unset environment variables. The library's own decoder stops at the first and knows no columns, hence the walk.
 type strict struct {
+	file      string
+	lines     []string
 	lookupEnv func(string) (string, bool)
 	positions map[string]position
 	faults    []Fault
 	values    int // decoded so far
 	// undecoded are the paths whose values are not known.
 	undecoded []string
+	// hidden are the nodes that may hold secrets, by their lines.
+	hidden map[int][]*yaml.Node
+	// plainDollars leaves $$ as it is, but before a brace: where the file is not freshet's own, no text changes unseen.
+	plainDollars bool
 	// filled are pairs: a value from the environment as a message quotes it, and what stands in the file instead.
 	filled []string
 }
@@ -74,6 +82,9 @@ func (s *strict) syntax(err error) {
 		f.Line, _ = strconv.Atoi(m[1]) // digits, by the pattern
 		f.Column = 1
 		f.Message = "not valid YAML: " + err.Error()[len(m[0]):]
+		if f.Line > 0 && f.Line <= len(s.lines) && sensitive.MatchString(s.lines[f.Line-1]) {
+			s.lines[f.Line-1] = "" // nobody knows where a secret is in it
+		}
 	}
 	s.faults = append(s.faults, f)
 }
@@ -97,6 +108,9 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		n = n.Alias
 	}
 	s.positions[path] = position{n.Line, n.Column}
+	if holdsSecret(v.Type()) {
+		s.hide(n)
+	}
 	if n.Style&yaml.TaggedStyle != 0 {
 		s.fault(path, n, "the YAML tag "+n.Tag+" has no meaning here", "put the value in quotes: \""+n.Tag+" …\"")
 		return
@@ -113,6 +127,10 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		s.scalar(n, path, "a "+noun(v.Type()), func(raw string) error { return text.UnmarshalText([]byte(raw)) })
+		return
+	}
+	if own, ok := reflect.TypeAssert[selfDecoding](v.Addr()); ok {
+		s.self(n, own, path)
 		return
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
@@ -169,20 +187,37 @@ func (s *strict) mapping(n *yaml.Node, v reflect.Value, path string) {
 	}
 	fields := fieldsOf(v)
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i].Value
+	for _, p := range s.pairs(n, path) {
+		key := p.key.Value
 		at := join(path, key)
 		field, known := fields[key]
 		switch {
 		case !known:
-			s.fault(at, n.Content[i], fmt.Sprintf("unknown key %q", key), nearestHint(key, fields))
+			s.unknown(p, at, fields)
 		case seen[key]:
-			s.fault(at, n.Content[i], fmt.Sprintf("key %q stands twice", key), "")
+			if holdsSecret(field.Type()) {
+				s.hide(p.value)
+			}
+			s.fault(at, p.key, fmt.Sprintf("key %q stands twice", key), "")
 		default:
-			s.value(n.Content[i+1], field, at)
+			s.value(p.value, field, at)
 		}
 		seen[key] = true
 	}
+}
+
+// unknown reports a key that no field has. Its value may be meant for a key that holds a secret.
+func (s *strict) unknown(p pair, path string, fields map[string]reflect.Value) {
+	key, message := p.key.Value, fmt.Sprintf("unknown key %q", p.key.Value)
+	if p.merged {
+		message += ", merged in by <<"
+	}
+	all := slices.Sorted(maps.Keys(fields))
+	if field, ok := fields[nearest(key, all)]; ok && holdsSecret(field.Type()) || sensitive.MatchString(key+":") {
+		s.hide(p.value)
+	}
+	useful := slices.DeleteFunc(all, func(name string) bool { return fields[name].Type() == reflect.TypeFor[alert.Unused]() })
+	s.fault(path, p.key, message, didYouMean(key, useful))
 }
 
 // expect reports a node of another kind.
@@ -211,10 +246,15 @@ func (s *strict) dictionary(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	out := reflect.MakeMap(v.Type())
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i].Value
+	for _, p := range s.pairs(n, path) {
+		key := p.key.Value
+		at := join(path, key)
+		if v.Type().Elem().Kind() == reflect.String && p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" {
+			s.fault(at, p.key, "the value is missing", `write "" for an empty text`)
+			continue
+		}
 		val := reflect.New(v.Type().Elem()).Elem()
-		s.value(n.Content[i+1], val, join(path, key))
+		s.value(p.value, val, at)
 		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), val)
 	}
 	v.Set(out)
@@ -226,7 +266,7 @@ func (s *strict) scalar(n *yaml.Node, path, expected string, set func(string) er
 		return
 	}
 	raw := n.Value
-	expanded, missing := expand(raw, s.lookupEnv)
+	expanded, missing := s.expand(raw)
 	for _, name := range missing {
 		s.undecoded = append(s.undecoded, path)
 		s.fault(path, n, "environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
@@ -253,40 +293,6 @@ func detail(err error, expanded, raw string) string {
 	return err.Error()
 }
 
-// expand fills in ${NAME} and ${NAME:-default}; $$ stands for one dollar.
-func expand(raw string, lookup func(string) (string, bool)) (out string, missing []string) {
-	var b strings.Builder
-	for i := 0; i < len(raw); i++ {
-		switch {
-		case raw[i] != '$' || i+1 == len(raw):
-			b.WriteByte(raw[i])
-		case raw[i+1] == '$':
-			b.WriteByte('$')
-			i++
-		case raw[i+1] == '{':
-			end := strings.IndexByte(raw[i:], '}')
-			if end < 0 {
-				b.WriteString(raw[i:])
-				return b.String(), missing
-			}
-			name, fallback, hasFallback := strings.Cut(raw[i+2:i+end], ":-")
-			val, ok := lookup(name)
-			switch {
-			case ok:
-				b.WriteString(val)
-			case hasFallback:
-				b.WriteString(fallback)
-			default:
-				missing = append(missing, name)
-			}
-			i += end
-		default:
-			b.WriteByte('$')
-		}
-	}
-	return b.String(), missing
-}
-
 // fieldsOf maps the yaml names of a struct's fields, inlined structs included, to the fields.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	out := map[string]reflect.Value{}
@@ -310,46 +316,6 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 		}
 	}
 	return out
-}
-
-func nearestHint(key string, fields map[string]reflect.Value) string {
-	best, bestDistance := "", 3
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-		d := distance(key, name)
-		if strings.HasPrefix(name, key) || strings.HasPrefix(key, name) {
-			d = min(d, 2) // a word that is cut short or goes on
-		}
-		if d < bestDistance || d == bestDistance && name < best {
-			best, bestDistance = name, d
-		}
-	}
-	if best != "" {
-		return "did you mean " + best + "?"
-	}
-	slices.Sort(names)
-	return "known here: " + strings.Join(names, ", ")
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 func kindOf(n *yaml.Node) string {

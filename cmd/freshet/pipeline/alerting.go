@@ -35,16 +35,10 @@ type alerting struct {
 }
 
 func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error), log *slog.Logger) (*alerting, error) {
-	defaults := alert.InlineDefaults()
-	if cfg.Alert.ConfigFile != "" {
-		defaults = alert.AlertmanagerDefaults()
-	}
+	defaults := cfg.Alert.Defaults()
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt, defaults: defaults}
-	a.rest = alert.Options{Inhibitions: cfg.Alert.Inhibitions(), Intervals: cfg.Alert.Intervals(), Flapping: defaults.Flapping,
+	a.rest = alert.Options{Inhibitions: cfg.Alert.Inhibitions(), Intervals: cfg.Alert.Intervals(), Flapping: cfg.Alert.FlappingOr(defaults.Flapping),
 		DashboardURL: cfg.Alert.DashboardURL, TraceURL: cfg.Alert.TraceURL}
-	if f := cfg.Alert.Flapping; f != nil {
-		a.rest.Flapping = *f
-	}
 	if d := cfg.Alert.Deadman; d != nil {
 		a.rest.Deadman = *d
 	}
