@@ -24,7 +24,9 @@ type state struct {
 	// Pending is shown on the page and told to nobody; nil when the alert is not pending.
 	Pending *finding.Finding `json:"pending,omitempty"`
 	// Firing is the newest finding of the newest incident, and Resolved the one that ended it, nil while it fires.
-	Firing   *finding.Finding `json:"firing,omitempty"`
+	Firing *finding.Finding `json:"firing,omitempty"`
+	// Now is how it stands while it fires, nil when nothing newer than Firing is known.
+	Now      *finding.Finding `json:"now,omitempty"`
 	Resolved *finding.Finding `json:"resolved,omitempty"`
 	Incident incident         `json:"incident,omitempty"`
 	// Earlier are incidents before it whose end somebody has not been told yet.
@@ -105,7 +107,7 @@ func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time
 		} else {
 			s.begin(f, flapping, now)
 		}
-		s.Firing, s.Resolved = f, nil
+		s.Firing, s.Resolved, s.Now = f, nil, nil
 		s.climb(f)
 	case finding.Resolved:
 		s.Pending = nil
@@ -147,7 +149,7 @@ func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time)
 
 // end ends the incident.
 func (s *state) end(f *finding.Finding, now time.Time) {
-	s.Resolved, s.Ended, s.Held, s.Calm = f, now, nil, time.Time{}
+	s.Resolved, s.Now, s.Ended, s.Held, s.Calm = f, nil, now, nil, time.Time{}
 	s.climb(f)
 }
 
@@ -229,6 +231,15 @@ func b2i(b bool) byte {
 	return 0
 }
 
+// standsAt is a hash of the measure that a message would show now.
+func (s *state) standsAt() uint64 {
+	if s.Now == nil {
+		return 0
+	}
+	value, _ := FormatMeasure(s.Now.Value, s.Now.Threshold, s.Firing.Unit)
+	return xxhash.Sum64String(value)
+}
+
 // message returns the alert as a message shows it, as firing or as resolved.
 func (a *Alerter) message(s *state, resolved bool) Alert {
 	f := s.Firing
@@ -241,6 +252,12 @@ func (a *Alerter) message(s *state, resolved bool) Alert {
 	}
 	if m.Annotations == nil {
 		m.Annotations = KV{}
+	}
+	if n := s.Now; n != nil {
+		m.Value, m.Threshold, m.Expected = n.Value, n.Threshold, n.Expected
+		if n.Chart != nil {
+			m.Chart = n.Chart
+		}
 	}
 	if s.flaps(a.options.Flapping) {
 		m.Flapping = len(s.Begins)
@@ -274,6 +291,9 @@ func (s *state) view() (v View, ok bool) {
 	}
 	if f == s.Pending {
 		return v, true
+	}
+	if s.Now != nil {
+		v.Value, v.Threshold = s.Now.Value, s.Now.Threshold
 	}
 	v.Received, v.Notified, v.Peak, v.Acknowledged, v.Noise = s.Received, s.Notified, s.Peak, s.Acknowledged, s.Noise
 	v.SilencedBy, v.Updated = s.silencedBy, s.Updated

@@ -122,17 +122,34 @@ func New(o Options) *Alerter {
 func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 	a.resume(now)
 	a.now = now
-	a.metrics.findings.WithLabelValues(string(f.State)).Inc()
 	f = writable(f)
 	s := a.alerts[f.Fingerprint]
+	if f.Update {
+		a.update(s, f, now)
+		return
+	}
 	if s == nil {
 		s = &state{Fingerprint: f.Fingerprint}
 	}
 	a.take(s, f, now)
 }
 
+// update takes how an alert that fires stands now.
+func (a *Alerter) update(s *state, f *finding.Finding, now time.Time) {
+	if s == nil || !s.fires() || s.Held != nil {
+		return
+	}
+	s.Now, s.Updated = f, now
+	s.climb(f)
+	a.writeAlert(s)
+	for _, g := range s.groups {
+		a.touch(g)
+	}
+}
+
 // take takes a finding about an alert.
 func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
+	a.metrics.findings.WithLabelValues(string(f.State)).Inc()
 	incident, fired := s.Incident, s.fires()
 	var labels label.Set
 	if fired {

@@ -117,7 +117,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
 	shown := s.shown(e)
 	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(s.firing), Resolved: incidentsOf(s.ended),
-		Content: contentOf(shown), Notes: e.Notes, phase: drafted}
+		Content: contentOf(shown), Stands: standsAt(shown), Notes: e.Notes, phase: drafted}
 	if known := s.known(e); e.to.Edits {
 		maps.Copy(i.Firing, known)
 	} else if len(known) > 0 {
@@ -223,7 +223,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		a.writeAlert(m)
 	}
 	delete(a.intents, id)
-	e.At, e.Firing, e.Content, e.Intent, e.lastError = now, i.Firing, i.Content, nil, ""
+	e.At, e.Firing, e.Content, e.Stands, e.Intent, e.lastError = now, i.Firing, i.Content, i.Stands, nil, ""
 	maps.Copy(e.Firing, i.Kept)
 	switch {
 	case len(e.Firing) == 0:

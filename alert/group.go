@@ -16,6 +16,8 @@ const (
 	editSpacing = time.Second
 	endSpacing  = 10 * time.Second
 	endWait     = time.Second
+	// measureSpacing is the least time between edits that show a newer value only.
+	measureSpacing = 30 * time.Second
 )
 
 // group is a set of alerts that are told of together: those that one route takes and whose group_by labels agree. It
@@ -130,6 +132,8 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 {
 		if shown := s.shown(e); len(shown) > 0 && !g.left && contentOf(shown) != e.Content {
 			consider(ContentChanged, ends(editSpacing))
+		} else if len(shown) > 0 && !g.left && standsAt(shown) != e.Stands {
+			consider(ContentChanged, e.At.Add(measureSpacing))
 		}
 		if len(e.Notes) > 0 {
 			consider(NoteAdded, ends(editSpacing))
@@ -174,6 +178,15 @@ func contentOf(alerts []*state) uint64 {
 		sum += a.content() // each is hashed, so a sum is as good as a sorted list
 	}
 	return xxhash.Sum64String(itoa(len(alerts))) ^ sum
+}
+
+// standsAt is a hash of the measures that a message would show of the alerts.
+func standsAt(alerts []*state) uint64 {
+	var sum uint64
+	for _, a := range alerts {
+		sum += a.standsAt()
+	}
+	return sum
 }
 
 // sorted orders alerts for a message: those that fire first, then by labels.

@@ -80,6 +80,8 @@ type entry struct {
 	Content uint64  `json:"content,omitempty"`
 	Ref     string  `json:"ref,omitempty"`
 	Intent  *intent `json:"intent,omitempty"`
+	// Stands is a hash of the measures that the message shows.
+	Stands uint64 `json:"stands,omitempty"`
 	// Repeats counts the reminders since anything new was told, Notes wait to be told in the message's thread.
 	Repeats int    `json:"repeats,omitempty"`
 	Notes   []Note `json:"notes,omitempty"`
@@ -108,6 +110,7 @@ type intent struct {
 	Resolved incidents `json:"resolved,omitempty"`
 	Kept     incidents `json:"kept,omitempty"`
 	Content  uint64    `json:"content,omitempty"`
+	Stands   uint64    `json:"stands,omitempty"`
 	Notes    []Note    `json:"notes,omitempty"`
 
 	phase    phase

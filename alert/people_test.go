@@ -334,3 +334,46 @@ func TestConcurrentRemediations(t *testing.T) {
 		t.Errorf("%d calls, expected 5", n)
 	}
 }
+
+// TestUpdates: a message that can be edited shows how the alert stands, now and then, and the highest value.
+func TestUpdates(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations[0].Edits = true
+	w := newWorld(t, o)
+	w.answer = func(*Notification) (Outcome, bool, error) { return Outcome{Ref: "C/1"}, true, nil }
+	a := &subject{name: "a"}
+	f := a.fire(w.now)
+	w.produce(f)
+	w.run()
+	w.got = nil
+	stand := func(value float64) {
+		u := *f
+		u.ID, u.Update, u.Value = "update", true, &value
+		w.produce(&u)
+		w.run()
+	}
+	var shown []string
+	for i := range 6 {
+		w.advance(10 * time.Second)
+		stand([]float64{180, 230, 170, 170, 170, 160}[i])
+		for _, n := range w.got {
+			shown = append(shown, fmt.Sprintf("%s %s: %s, peak %g", w.now.Sub(epoch), n.Reason, n.Data.Alerts[0].ShownValue(), *n.Data.Alerts[0].Peak))
+		}
+		w.got = nil
+		if i == 3 {
+			w.restart()
+		}
+	}
+	if got := strings.Join(shown, "; "); got != "30s content changed: 170, peak 230; 1m0s content changed: 160, peak 230" {
+		t.Errorf("the message showed %s", got)
+	}
+	w.produce(a.resolve(w.now))
+	w.run()
+	if n := w.got[len(w.got)-1]; n.Reason != AllResolved || *n.Data.Alerts[0].Peak != 230 {
+		t.Errorf("at its end the peak is %+v", n.Data.Alerts[0])
+	}
+	w.got = nil
+	stand(500) // comes late
+	w.advance(time.Minute)
+	w.expect()
+}

@@ -11,7 +11,7 @@ import (
 // Its time is that of its Kafka record. They see the settled ones that say that an alert fires or is over, but for those of
 // rules that read findings themselves, so that none leads to itself; ok is false for all others.
 func AddFinding(b *ingest.Batch, f *finding.Finding) (ok bool) {
-	if !f.Settled || f.Derived || f.State == finding.Pending {
+	if !f.Settled || f.Derived || f.Update || f.State == finding.Pending {
 		return false
 	}
 	r := b.Add()

@@ -90,6 +90,8 @@ type Measure struct {
 	// nothing is expected.
 	Expected, Lower, Upper float64
 	Firing                 bool
+	// Fingerprint is that of the group's alert while it fires, else 0.
+	Fingerprint label.Fingerprint
 }
 
 // Recorded is the value of a rule that records, for one group at one step.

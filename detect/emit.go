@@ -241,6 +241,9 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 	if when.Threshold != nil {
 		m.Threshold = when.Threshold(&r.scratch.frame)
 	}
+	if m.Firing {
+		m.Fingerprint = g.alert.labels.Fingerprint()
+	}
 	m.draw(r.expects(g, step, when), when.Expects)
 	e.result.Measures = append(e.result.Measures, m)
 }

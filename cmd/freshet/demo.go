@@ -252,7 +252,7 @@ func (s *story) Notify(context.Context, *alert.Notification) (alert.Outcome, err
 // tailed takes a finding from its topic, as any consumer could.
 func (s *story) tailed(m *kafka.Message) error {
 	f, err := finding.Decode(m.Value)
-	if err != nil {
+	if err != nil || f.Update {
 		return err
 	}
 	s.found(f)

@@ -48,6 +48,9 @@ type Finding struct {
 	Values map[string]float64 `json:"values,omitempty"`
 	// Unit is how to show Value: "s", "By", "1", or "" when unknown.
 	Unit string `json:"unit,omitempty"`
+	// Update: it is no transition, but says how an alert that fires stands now: Value, Threshold, Expected, Peak and Chart
+	// are newer. Detectors write such records now and then for people; they are no part of what was found.
+	Update bool `json:"update,omitempty"`
 	// Quiet: the alert is to be shown, and nobody notified.
 	Quiet bool `json:"quiet,omitempty"`
 	// Derived: the rule reads findings itself. Such findings are not read by rules, so that none leads to itself.

@@ -180,7 +180,7 @@ func watch(tb testing.TB, client *kafka.Client, namespace string) *watcher {
 		done <- client.Tail(ctx, namespace+".findings", kafka.Oldest(), func(m *kafka.Message) error {
 			at := time.Now()
 			f, err := finding.Decode(m.Value)
-			if err != nil {
+			if err != nil || f.Update {
 				return err
 			}
 			w.mu.Lock()

@@ -90,7 +90,9 @@ func findings(t testing.TB, client *kafka.Client, namespace string) []*finding.F
 	var out []*finding.Finding
 	err := client.ReadPartition(t.Context(), namespace+".findings", 0, func(m *kafka.Message) error {
 		f, err := finding.Decode(m.Value)
-		out = append(out, f)
+		if f != nil && !f.Update {
+			out = append(out, f)
+		}
 		return err
 	})
 	if err != nil {

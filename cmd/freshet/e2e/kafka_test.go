@@ -113,7 +113,7 @@ func (k *cluster) findings(t testing.TB, rule string) []*finding.Finding {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Rule == rule {
+		if f.Rule == rule && !f.Update {
 			out = append(out, f)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/detect/health"
 	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // evaluate is stage 2 at Kafka: it feeds the records of one partition of freshet.panes to the pure Evaluator, produces
@@ -35,6 +36,7 @@ type evaluate struct {
 
 	shed     int64             // see thrift
 	recorded []detect.Recorded // for the next Take
+	updates  map[label.Fingerprint]*update
 }
 
 // evaluateStage describes stage 2 to the Kafka loop.
@@ -103,6 +105,9 @@ func (t *evaluate) Process(m *kafka.Message) error {
 		t.p.log.Warn("evaluating rules", slog.Any("warning", w))
 	}
 	t.p.observe(t.loaded, res.Measures)
+	if err := t.tellUpdates(res.Measures); err != nil {
+		return err
+	}
 	for _, f := range res.Findings {
 		t.sayOverflow(f)
 		t.p.illustrate(t.loaded, f)
@@ -119,11 +124,15 @@ func (t *evaluate) Process(m *kafka.Message) error {
 }
 
 func (t *evaluate) send(f *finding.Finding) error {
+	t.p.metrics.found(f, time.Now())
+	return t.produce(f)
+}
+
+func (t *evaluate) produce(f *finding.Finding) error {
 	value, err := finding.Encode(f)
 	if err != nil {
 		return err
 	}
-	t.p.metrics.found(f, time.Now())
 	t.sent.Add(1)
 	t.p.client.ProduceAsync(kafka.Message{Topic: t.p.names.Findings, Partition: 0, Key: f.Key(), Value: value}, func(err error) {
 		defer t.sent.Done()

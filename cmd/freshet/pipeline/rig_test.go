@@ -70,7 +70,7 @@ func (r *rig) follow() {
 		defer close(done)
 		err := r.client.Tail(ctx, r.prefix+".findings", kafka.Oldest(), func(m *kafka.Message) error {
 			f, err := finding.Decode(m.Value)
-			if err != nil {
+			if err != nil || f.Update {
 				return err
 			}
 			r.mu.Lock()
