@@ -364,7 +364,7 @@ func TestUpdates(t *testing.T) {
 			w.restart()
 		}
 	}
-	if got := strings.Join(shown, "; "); got != "30s content changed: 170, peak 230; 1m0s content changed: 160, peak 230" {
+	if got := strings.Join(shown, "; "); got != "30s content changed: 230, peak 230; 1m0s content changed: 170, peak 230" {
 		t.Errorf("the message showed %s", got)
 	}
 	w.produce(a.resolve(w.now))
