@@ -57,7 +57,7 @@ type alertmanagerMessage struct {
 // The body is Alertmanager's but for one key of each alert: read with Alertmanager's types and written again, it is the
 // same without that key.
 func TestBodyIsAlertmanagers(t *testing.T) {
-	body, err := Body(notification(), 0)
+	body, err := defaultBody(notification(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestBodyIsAlertmanagers(t *testing.T) {
 }
 
 func TestMaxAlerts(t *testing.T) {
-	body, err := Body(notification(), 1)
+	body, err := defaultBody(notification(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
