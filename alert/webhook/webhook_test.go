@@ -46,6 +46,11 @@ func notification() *alert.Notification {
 	return &alert.Notification{ID: "0123456789abcdef", GroupKey: `{}:{alertname="Slow"}`, Reason: alert.NewAlerts, Data: d}
 }
 
+// defaultBody is the body without templates.
+func defaultBody(n *alert.Notification, maxAlerts int64) ([]byte, error) {
+	return json.Marshal(newMessage(n, maxAlerts))
+}
+
 // alertmanagerMessage is the body as Alertmanager's own types read it.
 type alertmanagerMessage struct {
 	*template.Data
