@@ -82,9 +82,6 @@ func (o *OAuth2) faults(fs *faults, path string) {
 	exclusive(fs, path, "client_certificate_key", o.ClientCertificateKey != "", "client_certificate_key_file", o.ClientCertificateKeyFile != "")
 	switch o.GrantType {
 	case "", "client_credentials":
-		if o.ClientCertificateKey != "" || o.ClientCertificateKeyFile != "" {
-			fs.add(path, "client_certificate_key is for the grant type "+jwtBearer, "set grant_type, or use client_secret")
-		}
 	case jwtBearer:
 		if o.ClientCertificateKey == "" && o.ClientCertificateKeyFile == "" {
 			fs.add(path, "client_certificate_key is missing: this grant type signs with it", "")

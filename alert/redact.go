@@ -50,17 +50,16 @@ func hideAddresses(text string) string {
 	})
 }
 
-// RedactSecrets replaces every occurrence of the secrets in a text, as they are and as JSON, a URL or a basic
-// Authorization header have them.
+// RedactSecrets replaces every occurrence of the secrets in a text, as they are and as JSON, JSON within JSON, a URL or a
+// basic Authorization header have them.
 func RedactSecrets(text string, secrets ...string) string {
 	var all []string
 	for _, s := range secrets {
 		if len(s) < 4 { // shorter ones, "/" among them, are in any text
 			continue
 		}
-		quoted, _ := json.Marshal(s) // of a string: cannot fail
-		all = append(all, s, string(quoted[1:len(quoted)-1]), url.QueryEscape(s), url.PathEscape(s),
-			base64.StdEncoding.EncodeToString([]byte(s)))
+		quoted := quote(s)
+		all = append(all, s, quoted, quote(quoted), url.QueryEscape(s), url.PathEscape(s), base64.StdEncoding.EncodeToString([]byte(s)))
 	}
 	// The longest first, so that none leaves the rest of one that it begins.
 	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
@@ -68,6 +67,12 @@ func RedactSecrets(text string, secrets ...string) string {
 		text = strings.ReplaceAll(text, s, "<secret>")
 	}
 	return text
+}
+
+// quote returns a text as it stands in JSON, without the quotes around it.
+func quote(text string) string {
+	quoted, _ := json.Marshal(text) // of a string: cannot fail
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // hideSecrets takes addresses and secrets out of an error. The secrets are asked for only then.
