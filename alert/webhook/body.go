@@ -59,7 +59,7 @@ func (d *data) Secret(name string) (string, error) {
 	return "", fmt.Errorf("no secret is named %q; secrets and secret_files have: %s", name, cmp.Or(known, "none"))
 }
 
-// body renders the body and returns it with its content type.
+// body renders the body and returns it with its content type, together with an error when it is not JSON and should be.
 func (n *Notifier) body(d *data) (body []byte, contentType string, err error) {
 	switch {
 	case n.config.Payload != nil:
@@ -80,7 +80,7 @@ func (n *Notifier) body(d *data) (body []byte, contentType string, err error) {
 		contentType = cmp.Or(n.config.ContentType, typeJSON)
 		if isJSON(contentType) {
 			if err := checkJSON([]byte(text)); err != nil {
-				return nil, "", fmt.Errorf("body: what the template makes is not JSON: %w", err)
+				return []byte(text), contentType, fmt.Errorf("body: what the template makes is not JSON: %w", err)
 			}
 		}
 		return []byte(text), contentType, nil

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 // secretHeader tells the headers whose values are secrets.
 var secretHeader = regexp.MustCompile(`(?i)auth|token|key|secret|cookie|password|signature`)
 
-// render makes the request of an attempt. No error shows a secret.
+// render makes the request of an attempt. No error shows a secret. With an error the request holds what could be rendered.
 func (n *Notifier) render(notification *alert.Notification, now time.Time) (alert.Request, error) {
 	s, err := n.secrets()
 	if err != nil {
@@ -33,7 +34,7 @@ func (n *Notifier) render(notification *alert.Notification, now time.Time) (aler
 	r := alert.Request{Method: n.config.Method, Header: http.Header{}, Secrets: slices.Collect(maps.Values(s.named)),
 		Once: n.config.Remediation != nil}
 	if err := n.fill(&r, d, s, now); err != nil {
-		return alert.Request{}, fmt.Errorf("%s", alert.RedactSecrets(err.Error(), append(r.Secrets, s.address)...))
+		return r, errors.New(alert.RedactSecrets(err.Error(), append(r.Secrets, s.address)...))
 	}
 	return r, nil
 }
@@ -43,11 +44,6 @@ func (n *Notifier) fill(r *alert.Request, d *data, s secrets, now time.Time) (er
 	if r.URL, err = n.address(s.address, d); err != nil {
 		return err
 	}
-	body, contentType, err := n.body(d)
-	if err != nil {
-		return err
-	}
-	r.Body = body
 	for name, text := range n.config.Headers {
 		value, err := n.templates.Execute(string(text), d)
 		if err != nil {
@@ -64,10 +60,12 @@ func (n *Notifier) fill(r *alert.Request, d *data, s secrets, now time.Time) (er
 			}
 		}
 	}
+	body, contentType, err := n.body(d)
+	r.Body = body
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Idempotency-Key", d.ID)
 	sign(r.Header, d.ID, now, body, s.signing)
-	return nil
+	return err
 }
 
 // address renders the address.
@@ -80,7 +78,7 @@ func (n *Notifier) address(text string, d *data) (string, error) {
 		return "", fmt.Errorf("url: %w", err)
 	}
 	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("url: what the template makes is no address that begins with http:// or https:// and has a host")
+		return "", errors.New("url: what the template makes is no address that begins with http:// or https:// and has a host")
 	}
 	return address, nil
 }
@@ -108,11 +106,15 @@ func groupName(n *alert.Notification) string {
 	return shortHash(n.GroupKey)
 }
 
-// Preview returns the request that Notify would make, as a text for people: without secrets.
+// Preview returns the request that Notify would make, as a text for people: without secrets. It is returned also with the
+// error that the body is not JSON.
 func (n *Notifier) Preview(notification *alert.Notification) (string, error) {
 	r, err := n.render(notification, time.Now())
 	if err != nil {
-		return "", fmt.Errorf("webhook: %w", err)
+		err = fmt.Errorf("webhook: %w", err)
+	}
+	if err != nil && r.Body == nil {
+		return "", err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", method(r), host(r))
@@ -128,7 +130,7 @@ func (n *Notifier) Preview(notification *alert.Notification) (string, error) {
 		body = bytes.NewBuffer(r.Body)
 	}
 	fmt.Fprintf(&b, "\n%s\n", alert.RedactSecrets(body.String(), append(r.Secrets, r.URL)...))
-	return alert.Printable(b.String()), nil
+	return alert.Printable(b.String()), err
 }
 
 func method(r alert.Request) string {

@@ -29,7 +29,7 @@ Begin with:  freshet demo`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	return group(root, demoCommand(), runCommand(), rulesCommand(), configCommand(), topicsCommand(), tailCommand(), deadLetterCommand(),
+	return group(root, demoCommand(), runCommand(), rulesCommand(), configCommand(), receiversCommand(), topicsCommand(), tailCommand(), deadLetterCommand(),
 		versionCommand())
 }
 

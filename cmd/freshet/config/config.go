@@ -157,6 +157,14 @@ type Alert struct {
 	alert.Config `yaml:",inline"`
 }
 
+// Defaults are those of the alerter's keys, which differ between the two ways to write them.
+func (a *Alert) Defaults() alert.Defaults {
+	if a.ConfigFile != "" {
+		return alert.AlertmanagerDefaults()
+	}
+	return alert.InlineDefaults()
+}
+
 // Default returns the configuration of an empty file.
 func Default() *Config {
 	return &Config{

@@ -28,13 +28,10 @@ type alerting struct {
 }
 
 func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error)) (*alerting, error) {
-	defaults := alert.InlineDefaults()
-	if cfg.Alert.ConfigFile != "" {
-		defaults = alert.AlertmanagerDefaults()
-	}
+	defaults := cfg.Alert.Defaults()
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := newNotifier(i)
+		n, err := NewNotifier(i)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -71,7 +68,8 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 	return outcome, err //nolint:wrapcheck // passed on as it is
 }
 
-func newNotifier(i alert.Integration) (alert.Notifier, error) {
+// NewNotifier returns what delivers to an integration.
+func NewNotifier(i alert.Integration) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
 		return slack.New(*i.Slack)
