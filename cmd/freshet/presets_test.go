@@ -111,6 +111,31 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// The examples of the guide to webhooks are without fault, and it names each file of deploy/receivers.
+func TestWebhookGuide(t *testing.T) {
+	path := filepath.Join("..", "..", "alert", "webhook", "README.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range presets {
+		if !strings.Contains(string(text), "(../../deploy/receivers/"+name+".yaml)") {
+			t.Errorf("the guide does not name %s.yaml", name)
+		}
+	}
+	examples := strings.Split(string(text), "```yaml\n")[1:]
+	for _, example := range examples {
+		example, _, _ = strings.Cut(example, "```")
+		_, faults := config.Parse(path, []byte(example), func(string) (string, bool) { return "value", true })
+		if len(faults) > 0 {
+			t.Errorf("%v in\n%s", faults, example)
+		}
+	}
+	if len(examples) < 3 {
+		t.Errorf("%d examples", len(examples))
+	}
+}
+
 // presetNotifications are a plain alert, the test message, and a dozen alerts that break what can be broken; each firing
 // and resolved.
 func presetNotifications(i alert.Integration) []*alert.Notification {
