@@ -100,7 +100,7 @@ func secretsIn(address string) []string {
 	for _, values := range u.Query() {
 		out = append(out, values...)
 	}
-	for _, part := range strings.Split(u.Path, "/") {
+	for part := range strings.SplitSeq(u.Path, "/") {
 		if len(part) >= shortest {
 			out = append(out, part)
 		}
@@ -122,7 +122,7 @@ func (h *HTTPConfig) secrets() []string {
 		out = append(out, password, user+":"+password)
 	}
 	out = append(out, h.TLSConfig.secrets()...)
-	out = append(out, h.ProxyConfig.secrets()...)
+	out = append(out, h.proxySecrets()...)
 	if o := h.OAuth2; o != nil {
 		secret := string(o.ClientSecret) + fileText(o.ClientSecretFile)
 		out = append(out, secret, o.ClientID+":"+secret, string(o.ClientCertificateKey), fileText(o.ClientCertificateKeyFile))
@@ -131,7 +131,7 @@ func (h *HTTPConfig) secrets() []string {
 			out = append(out, v)
 		}
 		out = append(out, o.TLSConfig.secrets()...)
-		out = append(out, o.ProxyConfig.secrets()...)
+		out = append(out, o.proxySecrets()...)
 	}
 	for _, header := range h.HTTPHeaders {
 		for _, s := range header.Secrets {
@@ -151,7 +151,7 @@ func (t *TLSConfig) secrets() []string {
 	return []string{string(t.Key)}
 }
 
-func (p *ProxyConfig) secrets() []string {
+func (p *ProxyConfig) proxySecrets() []string {
 	var out []string
 	if p.ProxyURL != "" {
 		out = append(out, secretsIn(string(p.ProxyURL))...)

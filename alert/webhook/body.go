@@ -99,8 +99,8 @@ func isJSON(contentType string) bool {
 
 // checkJSON says where a text ceases to be JSON, without showing it: it may hold secrets.
 func checkJSON(text []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(text, &any)
+	var value json.RawMessage
+	err := json.Unmarshal(text, &value)
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
 		return err //nolint:wrapcheck // nil, as a raw message takes all that is valid

@@ -15,7 +15,7 @@ import (
 
 // mends is a webhook that mends.
 func mends() alert.WebhookConfig {
-	return alert.WebhookConfig{Remediation: &alert.RemediationConfig{}, Timeout: 300 * time.Millisecond}
+	return alert.WebhookConfig{Remediation: &alert.RemediationConfig{}, Timeout: 30 * time.Second}
 }
 
 func TestRemediationBody(t *testing.T) {
@@ -62,7 +62,11 @@ func TestRemediationOutcomes(t *testing.T) {
 			t.Parallel()
 			s := webhooktest.New(t)
 			s.Always(tc.fault)
-			o, err := deliver(t, s, mends(), notification())
+			c := mends()
+			if tc.fault.Hang || tc.fault.Slow > 0 {
+				c.Timeout = 2 * time.Second
+			}
+			o, err := deliver(t, s, c, notification())
 			bad := tc.unknown || tc.permanent || tc.rest > 0
 			if (err != nil) != bad || errors.Is(err, alert.ErrUnknownOutcome) != tc.unknown || o.Permanent != tc.permanent || o.RetryAfter != tc.rest {
 				t.Errorf("got %+v, %v", o, err)
@@ -83,7 +87,7 @@ func TestRemediationNotCalled(t *testing.T) {
 	closed.Close()
 	for name, address := range map[string]string{"refused": closed.URL + "/s3cret", "no host": "http://nowhere.invalid/s3cret"} {
 		c := mends()
-		c.URL, c.Timeout = alert.Secret(address), 5*time.Second
+		c.URL = alert.Secret(address)
 		o, err := deliver(t, nil, c, notification())
 		if err == nil || errors.Is(err, alert.ErrUnknownOutcome) || o.Permanent || !regexp.MustCompile(`^POST http://.*/… was not called: `).MatchString(o.Note) ||
 			regexp.MustCompile("s3cret").MatchString(o.Note+err.Error()) {

@@ -43,7 +43,9 @@ var presets = map[string]struct {
 		answer: http.StatusAccepted, check: checkTeams,
 	},
 	"discord": {
-		env:    func(a string) map[string]string { return map[string]string{"DISCORD_WEBHOOK_URL": a + "/api/webhooks/1/token"} },
+		env: func(a string) map[string]string {
+			return map[string]string{"DISCORD_WEBHOOK_URL": a + "/api/webhooks/1/token"}
+		},
 		answer: http.StatusNoContent, check: checkDiscord,
 	},
 	"alertmanager": {
