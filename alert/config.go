@@ -173,11 +173,27 @@ type SlackConfig struct {
 	TemplateFiles []string `yaml:"-"`
 }
 
-// WebhookConfig is one address that receives Alertmanager's JSON body, version 4.
+// WebhookConfig is one address that receives Alertmanager's JSON body, version 4, or a body of its own.
 type WebhookConfig struct {
-	SendResolved *bool  `yaml:"send_resolved"`
-	URL          Secret `yaml:"url"`
-	URLFile      string `yaml:"url_file"`
+	SendResolved *bool `yaml:"send_resolved"`
+	// URL may be a template.
+	URL     Secret `yaml:"url"`
+	URLFile string `yaml:"url_file"`
+	// Method is POST by default, or PUT.
+	Method string `yaml:"method"`
+	// Headers are templates.
+	Headers map[string]Secret `yaml:"headers"`
+	// Body is a template of the whole body, Payload Alertmanager's form: a structure whose texts are templates, which is
+	// sent as JSON. ContentType is that of Body, application/json by default.
+	Body        string `yaml:"body"`
+	Payload     any    `yaml:"payload"`
+	ContentType string `yaml:"content_type"`
+	// Secrets are what templates know as {{ .Secret "name" }}; what a file of SecretFiles holds is one too.
+	Secrets     map[string]Secret  `yaml:"secrets"`
+	SecretFiles map[string]*string `yaml:"secret_files"`
+	// SigningSecret signs each request as Standard Webhooks says: whsec_ and base64, during a rotation two of them.
+	SigningSecret     Secret `yaml:"signing_secret"`
+	SigningSecretFile string `yaml:"signing_secret_file"`
 	// MaxAlerts bounds the alerts in one body, 0 for no bound.
 	MaxAlerts int64 `yaml:"max_alerts"`
 	// Timeout bounds one attempt, 0 for the default of 10 s.
@@ -185,43 +201,8 @@ type WebhookConfig struct {
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
 	// Remediation makes the webhook one that mends: see RemediationConfig.
 	Remediation *RemediationConfig `yaml:"remediation"`
-}
-
-// HTTPConfig says how to reach and convince an HTTP server.
-type HTTPConfig struct {
-	Authorization   *Authorization `yaml:"authorization"`
-	BasicAuth       *BasicAuth     `yaml:"basic_auth"`
-	BearerToken     Secret         `yaml:"bearer_token"`
-	BearerTokenFile string         `yaml:"bearer_token_file"`
-	TLSConfig       *TLSConfig     `yaml:"tls_config"`
-	ProxyURL        Secret         `yaml:"proxy_url"`
-	// FollowRedirects is false by default: a redirected alert may end where nobody wants it.
-	FollowRedirects bool `yaml:"follow_redirects"`
-}
-
-// Authorization is an Authorization header.
-type Authorization struct {
-	// Type is Bearer by default.
-	Type            string `yaml:"type"`
-	Credentials     Secret `yaml:"credentials"`
-	CredentialsFile string `yaml:"credentials_file"`
-}
-
-// BasicAuth is a user and a password.
-type BasicAuth struct {
-	Username     string `yaml:"username"`
-	UsernameFile string `yaml:"username_file"`
-	Password     Secret `yaml:"password"`
-	PasswordFile string `yaml:"password_file"`
-}
-
-// TLSConfig says whom to trust and who freshet is.
-type TLSConfig struct {
-	CAFile             string `yaml:"ca_file"`
-	CertFile           string `yaml:"cert_file"`
-	KeyFile            string `yaml:"key_file"`
-	ServerName         string `yaml:"server_name"`
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+	// TemplateFiles are the configuration's templates, filled in by Integrations.
+	TemplateFiles []string `yaml:"-"`
 }
 
 // Defaults are the values of keys that a configuration leaves out.
@@ -234,6 +215,9 @@ type Defaults struct {
 	Prompt bool
 	// Flapping is when an alert flaps; a Count of 0 means never, as in Alertmanager.
 	Flapping FlappingConfig
+	// FollowRedirects is http_config's follow_redirects. Alertmanager follows them; a redirected alert may end where nobody
+	// wants it.
+	FollowRedirects bool
 }
 
 // InlineDefaults are those of the keys in freshet.yaml: a group is what one rule found, it is told of at once and of its
@@ -245,7 +229,8 @@ func InlineDefaults() Defaults {
 
 // AlertmanagerDefaults are those of a loaded alertmanager.yml, which keeps the meaning that it has in Alertmanager.
 func AlertmanagerDefaults() Defaults {
-	return Defaults{GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour}
+	return Defaults{GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour,
+		FollowRedirects: true}
 }
 
 // RouteTree returns the tree of routes. Without a route, all alerts go to the first receiver.
@@ -267,14 +252,14 @@ func (c *Config) Integrations(d Defaults) []Integration {
 	for _, r := range c.Receivers {
 		for i, s := range r.SlackConfigs {
 			s = s.withGlobal(&c.Global)
-			s.TemplateFiles = c.Templates
+			s.TemplateFiles, s.HTTPConfig = c.Templates, s.HTTPConfig.withDefaults(d)
 			out = append(out, Integration{Receiver: r.Name, Kind: "slack", Index: i, Slack: &s,
 				SendResolved: orDefault(s.SendResolved, d.SlackSendResolved), Edits: s.hasToken()})
 		}
 		for i, w := range r.WebhookConfigs {
-			w.HTTPConfig = cmp.Or(w.HTTPConfig, c.Global.HTTPConfig)
+			w.TemplateFiles, w.HTTPConfig = c.Templates, cmp.Or(w.HTTPConfig, c.Global.HTTPConfig).withDefaults(d)
 			out = append(out, Integration{Receiver: r.Name, Kind: "webhook", Index: i, Webhook: &w,
-				Remediation: w.Remediation, SendResolved: orDefault(w.SendResolved, true)})
+				Remediation: w.Remediation, SendResolved: orDefault(w.SendResolved, w.Remediation == nil)})
 		}
 	}
 	return out

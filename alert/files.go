@@ -2,8 +2,10 @@ package alert
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // named is a path that the configuration holds, and the key it is at.
@@ -53,27 +55,15 @@ func (c *Config) files() []named {
 		}
 		for j := range r.WebhookConfigs {
 			w, at := &r.WebhookConfigs[j], fmt.Sprintf("receivers[%d].webhook_configs[%d].", i, j)
-			out = append(out, named{at + "url_file", &w.URLFile})
+			out = append(out, named{at + "url_file", &w.URLFile}, named{at + "signing_secret_file", &w.SigningSecretFile})
+			for _, name := range slices.Sorted(maps.Keys(w.SecretFiles)) {
+				if file := w.SecretFiles[name]; file != nil {
+					out = append(out, named{at + "secret_files." + name, file})
+				}
+			}
 			out = append(out, w.HTTPConfig.files(at+"http_config.")...)
 		}
 	}
 	out = append(out, c.Global.HTTPConfig.files("global.http_config.")...)
-	return out
-}
-
-func (h *HTTPConfig) files(at string) []named {
-	if h == nil {
-		return nil
-	}
-	out := []named{{at + "bearer_token_file", &h.BearerTokenFile}}
-	if a := h.Authorization; a != nil {
-		out = append(out, named{at + "authorization.credentials_file", &a.CredentialsFile})
-	}
-	if b := h.BasicAuth; b != nil {
-		out = append(out, named{at + "basic_auth.username_file", &b.UsernameFile}, named{at + "basic_auth.password_file", &b.PasswordFile})
-	}
-	if t := h.TLSConfig; t != nil {
-		out = append(out, named{at + "tls_config.ca_file", &t.CAFile}, named{at + "tls_config.cert_file", &t.CertFile}, named{at + "tls_config.key_file", &t.KeyFile})
-	}
 	return out
 }

@@ -2,17 +2,18 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	"net/http/httptrace"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	commoncfg "github.com/prometheus/common/config"
 )
 
 // DefaultTimeout bounds one attempt to notify where the configuration says nothing.
@@ -21,90 +22,100 @@ const DefaultTimeout = 10 * time.Second
 // longestRest bounds what a receiver may ask for by Retry-After.
 const longestRest = time.Hour
 
-// Client returns the HTTP client that the configuration describes; a nil one gives the defaults. Files of secrets are
-// read when they are needed, so that exchanged ones are used.
-func (h *HTTPConfig) Client(name string) (*http.Client, error) {
-	c := commoncfg.HTTPClientConfig{EnableHTTP2: true}
-	if h != nil {
-		c.FollowRedirects = h.FollowRedirects
-		c.BearerToken, c.BearerTokenFile = commoncfg.Secret(h.BearerToken), h.BearerTokenFile
-		if a := h.Authorization; a != nil {
-			c.Authorization = &commoncfg.Authorization{Type: a.Type, Credentials: commoncfg.Secret(a.Credentials),
-				CredentialsFile: a.CredentialsFile}
-		}
-		if b := h.BasicAuth; b != nil {
-			c.BasicAuth = &commoncfg.BasicAuth{Username: b.Username, UsernameFile: b.UsernameFile,
-				Password: commoncfg.Secret(b.Password), PasswordFile: b.PasswordFile}
-		}
-		if t := h.TLSConfig; t != nil {
-			c.TLSConfig = commoncfg.TLSConfig{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile,
-				ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
-		}
-		if h.ProxyURL != "" {
-			u, err := url.Parse(string(h.ProxyURL))
-			if err != nil {
-				return nil, errors.New("proxy_url is no URL")
-			}
-			c.ProxyURL = commoncfg.URL{URL: u}
-		}
-	}
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("http_config: %w", err)
-	}
-	client, err := commoncfg.NewClientFromConfig(c, name, commoncfg.WithUserAgent("freshet"))
-	if err != nil {
-		return nil, fmt.Errorf("http_config: %w", err)
-	}
-	return client, nil
+// ErrUnknownOutcome says of a call that must happen once that it may or may not have happened: the request was written,
+// and no answer says what came of it. Repeating it is for a person to decide.
+var ErrUnknownOutcome = errors.New("it is not known whether the call was carried out")
+
+// Request is one attempt to tell an HTTP server something.
+type Request struct {
+	// Method is POST when empty.
+	Method string
+	// URL is the address, a secret.
+	URL    string
+	Header http.Header
+	Body   []byte
+	// Once says that the request must not reach the server twice: nothing sends it again by itself, and an error after it was
+	// written is ErrUnknownOutcome.
+	Once bool
+	// Secrets are texts that no error may show, beside those of the HTTPConfig and the URL.
+	Secrets []string
 }
 
-// secrets returns the texts that no error may show.
-func (h *HTTPConfig) secrets() []string {
-	if h == nil {
-		return nil
-	}
-	out := []string{string(h.BearerToken), string(h.ProxyURL)}
-	if h.Authorization != nil {
-		out = append(out, string(h.Authorization.Credentials))
-	}
-	if h.BasicAuth != nil {
-		out = append(out, string(h.BasicAuth.Password))
-	}
-	return out
+// Answer is what the server said, without the secrets of the request.
+type Answer struct {
+	// Code is the status, 0 when there was no answer; Status is it as a text.
+	Code   int
+	Status string
+	// Body is the beginning of the body.
+	Body string
 }
 
-// Post sends a JSON body to an address and judges the answer: an error is permanent when the receiver refuses the
-// request as such (4xx, or a redirect), else another attempt may succeed. No error shows more of the address than its
-// scheme and host, nor any secret of the configuration.
+// Line returns the answer in one line: the status and the first line of the body.
+func (a Answer) Line() string {
+	first, _, _ := strings.Cut(strings.TrimSpace(a.Body), "\n")
+	if first = Excerpt(oneLine(first), 200); first != "" {
+		return a.Status + ": " + first
+	}
+	return a.Status
+}
+
+// Post sends a JSON body to an address and judges the answer, as Do does.
 func Post(ctx context.Context, client *http.Client, h *HTTPConfig, address string, header http.Header, body []byte) (Outcome, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	header = header.Clone()
+	header.Set("Content-Type", "application/json")
+	_, outcome, err := Do(ctx, client, h, Request{URL: address, Header: header, Body: body})
+	return outcome, err
+}
+
+// Do makes one attempt and judges the answer: an error is permanent when the receiver refuses the request as such (4xx, or a
+// redirect), else another attempt may succeed. No error and no answer shows more of the address than its scheme and host,
+// nor any secret of the configuration.
+func Do(ctx context.Context, client *http.Client, h *HTTPConfig, r Request) (Answer, Outcome, error) {
+	var written atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
+	req, err := http.NewRequestWithContext(traced, cmp.Or(r.Method, http.MethodPost), r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return Outcome{Permanent: true}, errors.New("the address is no URL")
+		return Answer{}, Outcome{Permanent: true}, errors.New("the address is no URL")
 	}
-	req.Header = header.Clone()
-	req.Header.Set("Content-Type", "application/json")
+	req.Header = r.Header.Clone()
+	if r.Once {
+		req.GetBody = nil // else the transport repeats what has an Idempotency-Key on a connection that broke
+	}
+	secrets := func() []string { return slices.Concat(h.secrets(), r.Secrets, secretsIn(r.URL)) }
 	resp, err := client.Do(req)
 	if err != nil {
-		return Outcome{}, RedactURL(err)
+		err = hideSecrets(err, secrets)
+		if r.Once && written.Load() {
+			err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		}
+		return Answer{}, Outcome{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // a broken answer shows by its status
-	return judge(resp, RedactSecrets(string(answer), append(h.secrets(), address, req.URL.RequestURI())...))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // a broken answer shows by its status
+	answer := Answer{Code: resp.StatusCode, Status: Excerpt(RedactSecrets(resp.Status, secrets()...), 100),
+		Body: RedactSecrets(string(body), secrets()...)}
+	outcome, err := judge(resp, answer)
+	if r.Once && err != nil && ambiguous(answer.Code) && outcome.RetryAfter == 0 {
+		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	return answer, outcome, err
 }
 
-func judge(resp *http.Response, answer string) (Outcome, error) {
-	code := resp.StatusCode
-	if code/100 == 2 {
+// ambiguous says of a status that the server, or one behind it, may have begun.
+func ambiguous(code int) bool { return code/100 == 5 || code == http.StatusRequestTimeout }
+
+func judge(resp *http.Response, a Answer) (Outcome, error) {
+	if a.Code/100 == 2 {
 		return Outcome{}, nil
 	}
-	text := fmt.Sprintf("%s answered %s", resp.Request.URL.Host, resp.Status)
-	if answer = Excerpt(oneLine(answer), 200); answer != "" {
-		text += ": " + answer
+	text := fmt.Sprintf("%s answered %s", resp.Request.URL.Host, a.Status)
+	if body := Excerpt(oneLine(a.Body), 200); body != "" {
+		text += ": " + body
 	}
 	o := Outcome{RetryAfter: retryAfter(resp.Header, time.Now())}
 	switch {
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code/100 == 5:
-	case code/100 == 3:
+	case a.Code == http.StatusTooManyRequests, a.Code == http.StatusRequestTimeout, a.Code/100 == 5:
+	case a.Code/100 == 3:
 		o = Outcome{Permanent: true}
 		text += " (redirects are not followed: set the address that it leads to, or follow_redirects)"
 	default:
@@ -126,29 +137,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 func clampRest(d time.Duration) time.Duration { return max(0, min(d, longestRest)) }
-
-// RedactURL takes the address out of an HTTP client's error, except its host: paths and queries hold secrets.
-func RedactURL(err error) error {
-	var ue *url.Error
-	if !errors.As(err, &ue) {
-		return err
-	}
-	host := "the receiver"
-	if u, parseErr := url.Parse(ue.URL); parseErr == nil && u.Host != "" {
-		host = u.Host
-	}
-	return fmt.Errorf("%s %s: %w", strings.ToLower(ue.Op), host, ue.Err)
-}
-
-// RedactSecrets replaces every occurrence of the secrets in a text.
-func RedactSecrets(text string, secrets ...string) string {
-	for _, s := range secrets {
-		if len(s) > 3 { // shorter ones, "/" among them, are in any text
-			text = strings.ReplaceAll(text, s, "<secret>")
-		}
-	}
-	return text
-}
 
 // Excerpt returns the beginning of a text, at most max characters, printable.
 func Excerpt(text string, limit int) string {

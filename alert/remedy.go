@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// ErrUnknownOutcome says that it is not known whether a receiver got a notification: the request was on its way when it
-// failed. A remediation is then not called again.
-var ErrUnknownOutcome = errors.New("it is not known whether the receiver got the request")
-
 // calls are those of one remediation within the last hour.
 type calls struct {
 	At []time.Time `json:"at"`

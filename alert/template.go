@@ -226,9 +226,9 @@ func NewTemplates(globs ...string) (*Templates, error) {
 	return &Templates{t}, nil
 }
 
-// Execute renders a text with the data.
-func (t *Templates) Execute(text string, d *Data) (string, error) {
-	out, err := t.t.ExecuteTextString(text, d)
+// Execute renders a text with the data of a message: *Data, or what embeds it.
+func (t *Templates) Execute(text string, data any) (string, error) {
+	out, err := t.t.ExecuteTextString(text, data)
 	if err != nil {
 		return "", fmt.Errorf("rendering the template: %w", err)
 	}

@@ -116,47 +116,12 @@ func (w *WebhookConfig) faults(fs *faults, path string) {
 	if w.URL == "" && w.URLFile == "" {
 		fs.add(path, "url is missing", "set url, or url_file when the address is a secret")
 	}
-	urlFault(fs, path+".url", string(w.URL))
+	w.requestFaults(fs, path)
 	if w.MaxAlerts < 0 {
 		fs.add(path+".max_alerts", "expected 0 (no bound) or more", "")
 	}
 	timeoutFault(fs, path+".timeout", w.Timeout)
 	w.HTTPConfig.faults(fs, path+".http_config")
-}
-
-func (h *HTTPConfig) authenticates() bool {
-	return h != nil && (h.Authorization != nil || h.BasicAuth != nil || h.BearerToken != "" || h.BearerTokenFile != "")
-}
-
-func (h *HTTPConfig) faults(fs *faults, path string) {
-	if h == nil {
-		return
-	}
-	bearer := h.BearerToken != "" || h.BearerTokenFile != ""
-	exclusive(fs, path, "bearer_token", h.BearerToken != "", "bearer_token_file", h.BearerTokenFile != "")
-	exclusive(fs, path, "authorization", h.Authorization != nil, "basic_auth", h.BasicAuth != nil)
-	exclusive(fs, path, "authorization", h.Authorization != nil, "bearer_token", bearer)
-	exclusive(fs, path, "basic_auth", h.BasicAuth != nil, "bearer_token", bearer)
-	if a := h.Authorization; a != nil {
-		exclusive(fs, path+".authorization", "credentials", a.Credentials != "", "credentials_file", a.CredentialsFile != "")
-		if a.Credentials == "" && a.CredentialsFile == "" {
-			fs.add(path+".authorization", "credentials or credentials_file is missing", "")
-		}
-		if strings.EqualFold(a.Type, "basic") {
-			fs.add(path+".authorization.type", "basic credentials have a key of their own", "use basic_auth")
-		}
-	}
-	if b := h.BasicAuth; b != nil {
-		exclusive(fs, path+".basic_auth", "username", b.Username != "", "username_file", b.UsernameFile != "")
-		exclusive(fs, path+".basic_auth", "password", b.Password != "", "password_file", b.PasswordFile != "")
-		if b.Username == "" && b.UsernameFile == "" {
-			fs.add(path+".basic_auth", "username is missing", "")
-		}
-	}
-	if t := h.TLSConfig; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
-		fs.add(path+".tls_config", "cert_file and key_file belong together, one is missing", "")
-	}
-	urlFault(fs, path+".proxy_url", string(h.ProxyURL))
 }
 
 // templateFaults parses every template, so that a mistake shows now and not with the first alert.

@@ -29,8 +29,8 @@ Begin with:  freshet demo`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	return group(root, demoCommand(), runCommand(), rulesCommand(), configCommand(), topicsCommand(), tailCommand(), deadLetterCommand(), silenceCommand(), whyCommand(),
-		versionCommand())
+	return group(root, demoCommand(), runCommand(), rulesCommand(), configCommand(), receiversCommand(), topicsCommand(), tailCommand(),
+		deadLetterCommand(), silenceCommand(), whyCommand(), versionCommand())
 }
 
 // group gives parent its commands. Alone it shows its help; a command that is none of them fails, where the library would

@@ -52,3 +52,9 @@ func short(x float64) string {
 	}
 	return strconv.FormatFloat(x, 'f', 3, 64)
 }
+
+// quantile returns the value that a part q of the values does not exceed.
+func quantile(values []float64, q float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[min(int(q*float64(len(values))), len(values)-1)]
+}

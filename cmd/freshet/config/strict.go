@@ -150,6 +150,8 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		s.sequence(n, v, path)
 	case reflect.Map:
 		s.dictionary(n, v, path)
+	case reflect.Interface:
+		s.anything(n, v, path)
 	case reflect.String:
 		s.scalar(n, path, "text", func(raw string) error { v.SetString(raw); return nil })
 	case reflect.Bool:
@@ -258,6 +260,30 @@ func (s *strict) dictionary(n *yaml.Node, v reflect.Value, path string) {
 		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), val)
 	}
 	v.Set(out)
+}
+
+// anything decodes what a key of another system's making may hold. A text is one that stands in quotes or looks like no
+// other value, the environment filled in.
+func (s *strict) anything(n *yaml.Node, v reflect.Value, path string) {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		into := reflect.ValueOf(new(map[string]any)).Elem()
+		s.dictionary(n, into, path)
+		v.Set(into)
+	case n.Kind == yaml.SequenceNode:
+		into := reflect.ValueOf(new([]any)).Elem()
+		s.sequence(n, into, path)
+		v.Set(into)
+	case n.Tag == "!!str":
+		s.scalar(n, path, "text", func(raw string) error { v.Set(reflect.ValueOf(raw)); return nil })
+	default:
+		var value any
+		if err := n.Decode(&value); err != nil {
+			s.fault(path, n, "not a value: "+err.Error(), "")
+			return
+		}
+		v.Set(reflect.ValueOf(value))
+	}
 }
 
 // scalar hands the node's text, environment variables filled in, to set.

@@ -43,7 +43,7 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 		a.rest.Deadman = *d
 	}
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := newNotifier(i)
+		n, err := NewNotifier(i)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -107,7 +107,8 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 	return outcome, err //nolint:wrapcheck // passed on as it is
 }
 
-func newNotifier(i alert.Integration) (alert.Notifier, error) {
+// NewNotifier returns what delivers to an integration.
+func NewNotifier(i alert.Integration) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
 		return slack.New(*i.Slack)
