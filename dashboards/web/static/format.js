@@ -84,6 +84,25 @@ export function moment(ms, now) {
   return day === dayFormat.format(now) ? clock(ms) : `${day}, ${clock(ms)}`;
 }
 
+// at is moment without the seconds, for what people plan.
+export function at(ms, now) {
+  const day = dayFormat.format(ms);
+  return day === dayFormat.format(now) ? minute(ms) : `${day}, ${minute(ms)}`;
+}
+
+const units = {s: 1, min: 60, m: 60, h: 3600, d: 86400, w: 7 * 86400};
+
+// parseDuration reads what duration and Go write, as in "1 h 30 min", "90m" or "2d", as seconds; null when it is none.
+export function parseDuration(text) {
+  const parts = text.trim().toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*(min|s|m|h|d|w)\s*/gy);
+  let seconds = 0, length = 0;
+  for (const [part, n, unit] of parts) {
+    seconds += Number(n) * units[unit];
+    length += part.length;
+  }
+  return length > 0 && length === text.trim().length && seconds > 0 ? seconds : null;
+}
+
 // group names a group by the values of its labels, without those that every alert of the rule has.
 export function group(labels) {
   const values = Object.entries(labels || {}).filter(([name]) => name !== 'alertname' && name !== 'severity');
