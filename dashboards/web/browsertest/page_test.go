@@ -37,6 +37,8 @@ type pipeline struct {
 	mu     sync.Mutex
 	alerts []web.Alert
 	status web.Status
+
+	silences []web.Silence
 }
 
 func newPipeline() *pipeline {
@@ -52,6 +54,11 @@ func (p *pipeline) page() *web.Page {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return slices.Clone(p.alerts)
+		},
+		Silences: func() []web.Silence {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return slices.Clone(p.silences)
 		},
 		Series: p.charts.Series,
 		Status: func() web.Status {

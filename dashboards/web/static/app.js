@@ -159,7 +159,7 @@ function showFrom() {
   const from = byId('from');
   from.hidden = !status?.alerts_from;
   if (from.hidden) return;
-  const text = trouble ? `The active alerter cannot be asked: ${trouble} Its page is at ` : 'This process stands by. These are the alerts of the active one, at ';
+  const text = trouble ? `The active alerter cannot be asked (${trouble}). Its page is at ` : 'This process stands by. These are the alerts of the active one, at ';
   if (from.dataset.shown === text + status.alerts_from) return;
   from.dataset.shown = text + status.alerts_from;
   from.replaceChildren(text, safeLink(status.alerts_from) || status.alerts_from);

@@ -78,13 +78,12 @@ export const clock = ms => clockFormat.format(ms);
 export const minute = ms => minuteFormat.format(ms);
 export const full = ms => fullFormat.format(ms);
 
-// moment shows the time of day, with the day if it is not that of now.
+// moment shows the time of day, or of another day with that day and without the seconds.
 export function moment(ms, now) {
-  const day = dayFormat.format(ms);
-  return day === dayFormat.format(now) ? clock(ms) : `${day}, ${clock(ms)}`;
+  return dayFormat.format(ms) === dayFormat.format(now) ? clock(ms) : at(ms, now);
 }
 
-// at is moment without the seconds, for what people plan.
+// at is that without the seconds on any day, for what people plan.
 export function at(ms, now) {
   const day = dayFormat.format(ms);
   return day === dayFormat.format(now) ? minute(ms) : `${day}, ${minute(ms)}`;

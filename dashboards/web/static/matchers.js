@@ -13,6 +13,8 @@ export function matchersOf(labels) {
 
 const quote = text => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
 
+const matched = n => (n === 0 ? 'Matches no alert that fires now.' : `Matches ${plural(n, 'alert')} that ${n === 1 ? 'fires' : 'fire'} now.`);
+
 export class Matchers {
   constructor(texts) {
     this.rows = make('ul', 'matchers');
@@ -65,7 +67,7 @@ export class Matchers {
     if (texts.length === 0) return this.say('', false);
     try {
       const alerts = await get(`api/v2/alerts?${new URLSearchParams(texts.map(text => ['filter', text]))}`);
-      if (asked === this.asked) this.say(alerts.length === 0 ? 'No alert that fires now has these.' : `${plural(alerts.length, 'alert')} that ${alerts.length === 1 ? 'fires' : 'fire'} now.`, false);
+      if (asked === this.asked) this.say(matched(alerts.length), false);
     } catch (error) {
       if (asked === this.asked) this.say(error.message.startsWith('filter ') ? error.message.slice(7) : '', true);
     }

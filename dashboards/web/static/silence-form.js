@@ -68,7 +68,7 @@ export class SilenceForm {
     times.hidden = !this.recurs.checked;
     for (const input of [this.schedule, this.each]) input.disabled = times.hidden;
     return [make('div', 'pair', field('Starts', this.starts, 'empty is now'),
-      make('label', 'check', this.recurs, make('span', '', 'Only at times that recur'))), times];
+      make('label', 'check', this.recurs, make('span', '', 'Only at recurring times'))), times];
   }
 
   // offer shows the lengths to choose from; with an end, that is chosen.
