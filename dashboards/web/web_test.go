@@ -291,7 +291,7 @@ type event struct {
 	Silences     []struct{ ID string }
 	SilencesKept bool `json:"silences_kept"`
 
-	Series     []struct {
+	Series []struct {
 		Rule, Group string
 		Points      [][4]float64
 	}

@@ -18,7 +18,7 @@ import (
 
 // pressed is a button that is shown, by what it says, within a selector.
 func pressed(within, says string) string {
-	return fmt.Sprintf("[...document.querySelectorAll(%q)].find(b => b.textContent === %q && b.offsetParent)", within+" button", says)
+	return fmt.Sprintf("[...document.querySelectorAll(%q)].find(b => b.textContent === %q && b.checkVisibility())", within+" button", says)
 }
 
 // press focuses a button and presses it by the keyboard.

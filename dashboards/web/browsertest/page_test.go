@@ -412,6 +412,9 @@ func TestPageOpensTheAlertOfALink(t *testing.T) {
 	if open := b.eval("document.querySelectorAll('details[open]').length"); open != "0" {
 		t.Error("the alert opened again")
 	}
+	b.wait("document.querySelector('#missing').hidden", "true")
+	b.do(chromedp.Navigate(server.URL + "/?silence=00000000000000ff"))
+	b.wait("document.querySelector('#missing').hidden", "false")
 }
 
 // Where a stream is refused, as when too many pages are open, the page asks for its data instead.

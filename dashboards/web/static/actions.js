@@ -128,6 +128,8 @@ export class Actions {
 
   say(status, error = '') {
     setText(this.status, status);
+    clearTimeout(this.fading);
+    if (status) this.fading = setTimeout(() => setText(this.status, ''), 10000); // by then the alert shows it
     setText(this.error, error);
   }
 }

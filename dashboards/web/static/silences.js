@@ -61,6 +61,8 @@ export class Silences {
 
   say(text) {
     setText(byId('silences-status'), text);
+    clearTimeout(this.fading);
+    if (text) this.fading = setTimeout(() => this.say(''), 10000);
   }
 }
 
