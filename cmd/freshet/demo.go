@@ -251,6 +251,9 @@ func (s *story) Notify(context.Context, *alert.Notification) (alert.Outcome, err
 
 // tailed takes a finding from its topic, as any consumer could.
 func (s *story) tailed(m *kafka.Message) error {
+	if alert.IsCommand(m.Key) {
+		return nil // somebody tries the page
+	}
 	f, err := finding.Decode(m.Value)
 	if err != nil || f.Update {
 		return err

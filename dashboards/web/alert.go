@@ -33,13 +33,35 @@ type Alert struct {
 	EndsAt   time.Time `json:"ends_at,omitzero"`
 	// Reason says why an alert resolved when it was not its condition.
 	Reason string `json:"reason,omitempty"`
-	// Silenced says that nobody is notified of it.
-	Silenced bool `json:"silenced,omitempty"`
+	// Peak is the value furthest beyond the threshold since it fires, nil when not known.
+	Peak *float64 `json:"peak,omitempty"`
+	// SilencedBy are the IDs of the silences, InhibitedBy the alerts and MutedBy the time intervals that mute it now.
+	SilencedBy  []string            `json:"silenced_by,omitempty"`
+	InhibitedBy []label.Fingerprint `json:"inhibited_by,omitempty"`
+	MutedBy     []string            `json:"muted_by,omitempty"`
+	// Acknowledged is nil until somebody acknowledges it; Noise says that somebody called it that.
+	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
+	Noise        bool             `json:"noise,omitempty"`
+	// Flapping is how often it fired of late when it flaps, else 0; Calm is when its end counts, zero while it fires.
+	Flapping int       `json:"flapping,omitempty"`
+	Calm     time.Time `json:"calm,omitzero"`
+	// Receivers are the names of those that its routes lead to, Notified is when one was last told something new of it,
+	// and LastError why the newest attempt failed, "" when it did not.
+	Receivers []string  `json:"receivers,omitempty"`
+	Notified  time.Time `json:"notified,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
 	// Samples are some of the records that led to it.
 	Samples []finding.Sample `json:"samples,omitempty"`
 	// Offsets is where all of them lie, Explanation what sets them apart from records before, nil when nothing does.
 	Offsets     []finding.OffsetRange `json:"offsets,omitempty"`
 	Explanation *finding.Explanation  `json:"explanation,omitempty"`
+}
+
+// Acknowledgement says that somebody looks after an alert.
+type Acknowledgement struct {
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at"`
+	Comment string    `json:"comment,omitempty"`
 }
 
 // FromFinding returns the alert that a finding describes.
@@ -66,7 +88,8 @@ func FromFinding(f *finding.Finding) Alert {
 	}
 }
 
-// compareAlerts orders the page: firing, pending, resolved; the severest first; then the newest first.
+// compareAlerts orders the page: firing, pending, resolved; those that nobody looks after first; the severest first; then
+// the newest first.
 func compareAlerts(a, b Alert) int {
 	if c := cmp.Compare(stateRank(a.State), stateRank(b.State)); c != 0 {
 		return c
@@ -75,6 +98,9 @@ func compareAlerts(a, b Alert) int {
 		if c := b.EndsAt.Compare(a.EndsAt); c != 0 {
 			return c
 		}
+	}
+	if c := cmp.Compare(careRank(a), careRank(b)); c != 0 {
+		return c
 	}
 	if c := cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)); c != 0 {
 		return c
@@ -94,6 +120,13 @@ func stateRank(s finding.State) int {
 	default:
 		return 2
 	}
+}
+
+func careRank(a Alert) int {
+	if a.Acknowledged != nil {
+		return 1
+	}
+	return 0
 }
 
 func severityRank(severity string) int {

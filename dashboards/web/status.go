@@ -31,6 +31,11 @@ type Status struct {
 	// RulesProblemSince since when that is so. The rules from before go on.
 	RulesProblem      string
 	RulesProblemSince time.Time
+	// AlertsFrom is the address of the process whose alerts the page shows when that is another one, "" when it is this.
+	// The page asks for them below its own address, and expects this process to pass that on.
+	AlertsFrom string
+	// AlertsUnknown says in a sentence why no alerts are known here, "" when they are.
+	AlertsUnknown string
 	// Version is freshet's.
 	Version string
 	// Now is set by the page.
@@ -54,12 +59,14 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		Rules            int      `json:"rules"`
 		Groups           int      `json:"groups"`
 		RulesProblem     *problem `json:"rules_problem,omitempty"`
+		AlertsFrom       string   `json:"alerts_from,omitempty"`
+		AlertsUnknown    string   `json:"alerts_unknown,omitempty"`
 		Version          string   `json:"version,omitempty"`
 		Now              int64    `json:"now_ms"`
 	}{
 		State: s.State, Message: s.Message,
 		RecordsPerSecond: finite(s.RecordsPerSecond), BytesPerSecond: finite(s.BytesPerSecond),
-		Rules: s.Rules, Groups: s.Groups, Version: s.Version, Now: s.Now.UnixMilli(),
+		Rules: s.Rules, Groups: s.Groups, AlertsFrom: s.AlertsFrom, AlertsUnknown: s.AlertsUnknown, Version: s.Version, Now: s.Now.UnixMilli(),
 	}
 	if s.RulesProblem != "" {
 		out.RulesProblem = &problem{s.RulesProblem, s.RulesProblemSince.UnixMilli()}

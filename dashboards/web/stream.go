@@ -9,14 +9,16 @@ import (
 	"time"
 )
 
-// update is one event of a stream. Alerts are left out while they are as they were. Series are all that are shown, each
+// update is one event of a stream. Alerts and silences are left out while they are as they were. Series are all that are shown, each
 // with the points since the update before it, or all when it was not shown then.
 type update struct {
-	Status Status   `json:"status"`
-	Alerts []Alert  `json:"alerts,omitempty"`
-	Series []Series `json:"series"`
-	// AlertsKept tells "no alerts" from "as they were".
-	AlertsKept bool `json:"alerts_kept,omitempty"`
+	Status   Status    `json:"status"`
+	Alerts   []Alert   `json:"alerts,omitempty"`
+	Silences []Silence `json:"silences,omitempty"`
+	Series   []Series  `json:"series"`
+	// AlertsKept and SilencesKept tell "none" from "as they were".
+	AlertsKept   bool `json:"alerts_kept,omitempty"`
+	SilencesKept bool `json:"silences_kept,omitempty"`
 }
 
 // lineKey names a series.
@@ -24,10 +26,11 @@ type lineKey struct{ rule, group string }
 
 // follower is what one open page has been given.
 type follower struct {
-	page   *Page
-	alerts []Alert
-	lines  map[lineKey]time.Time // the time of the last point of each series
-	begun  bool
+	page     *Page
+	alerts   []Alert
+	silences []Silence
+	lines    map[lineKey]time.Time // the time of the last point of each series
+	begun    bool
 }
 
 // next returns what has changed since it was called before.
@@ -39,6 +42,12 @@ func (f *follower) next() update {
 		u.AlertsKept = true
 	} else {
 		u.Alerts, f.alerts = alerts, alerts
+	}
+	silences := f.page.silences()
+	if f.begun && reflect.DeepEqual(silences, f.silences) {
+		u.SilencesKept = true
+	} else {
+		u.Silences, f.silences = silences, silences
 	}
 
 	// Since the earliest of the last points: groups advance together, so that is a bucket or two.

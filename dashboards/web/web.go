@@ -1,16 +1,21 @@
 // Package web is freshet's page at "/": the alerts of now and before, and a live chart of each rule's measure with its
 // threshold. Everything that the page needs is embedded; it asks no other host for anything.
 //
-// The page knows nothing of the pipeline. It is given three functions that say what to show, and asks them about once a
-// second for each open page:
+// The page knows nothing of the pipeline. It is given functions that say what to show, and asks them about once a second
+// for each open page:
 //
 //	charts := web.NewCharts(web.ChartsOptions{})
-//	page := web.New(web.Options{Alerts: alerts, Series: charts.Series, Status: status})
+//	page := web.New(web.Options{Alerts: alerts, Silences: silences, Series: charts.Series, Status: status})
 //	server.RegisterOnShutdown(page.Close)
 //	mux.Handle("/", page)
 //
-// The same data is at /api/freshet/alerts, /api/freshet/series and /api/freshet/status as JSON, and at
-// /api/freshet/stream as Server-Sent Events.
+// The same data is at /api/freshet/alerts, silences, series and status as JSON, and at /api/freshet/stream as Server-Sent
+// Events.
+//
+// What people do on the page is sent to addresses that whoever serves the page serves too: an alert.Command goes to
+// POST /api/freshet/commands; GET /api/freshet/decisions says what was decided about an alert, /api/freshet/statistics how
+// rules do, and Alertmanager's /api/v2/alerts which alerts matchers match. Where commands are refused or not served the
+// page is one to read.
 package web
 
 import (
@@ -37,6 +42,8 @@ var static embed.FS
 type Options struct {
 	// Alerts gives the alerts that are pending or firing now and the resolved ones of some time before.
 	Alerts func() []Alert
+	// Silences gives the silences: those that mute or will, and the expired ones of some time before.
+	Silences func() []Silence
 	// Series gives the measures of the rules with their points at since or later; Charts.Series is such a function.
 	Series func(since time.Time) []Series
 	// Status gives the state of the pipeline.
@@ -66,6 +73,9 @@ type Page struct {
 func New(o Options) *Page {
 	if o.Alerts == nil {
 		o.Alerts = func() []Alert { return nil }
+	}
+	if o.Silences == nil {
+		o.Silences = func() []Silence { return nil }
 	}
 	if o.Series == nil {
 		o.Series = func(time.Time) []Series { return nil }
@@ -99,6 +109,7 @@ func New(o Options) *Page {
 		p.serveStatic(w, r, r.PathValue("name"))
 	})
 	p.mux.HandleFunc("GET /api/freshet/alerts", p.serveAlerts)
+	p.mux.HandleFunc("GET /api/freshet/silences", p.serveSilences)
 	p.mux.HandleFunc("GET /api/freshet/series", p.serveSeries)
 	p.mux.HandleFunc("GET /api/freshet/status", p.serveStatus)
 	p.mux.HandleFunc("GET /api/freshet/stream", p.serveStream)
@@ -151,6 +162,8 @@ func (p *Page) serveJSON(w http.ResponseWriter, value any) {
 
 func (p *Page) serveAlerts(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.alerts()) }
 
+func (p *Page) serveSilences(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.silences()) }
+
 func (p *Page) serveStatus(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.status()) }
 
 // serveSeries gives the points of ?since= (seconds since 1970) and later, by default all.
@@ -172,6 +185,13 @@ func (p *Page) alerts() []Alert {
 	alerts := slices.Clone(p.options.Alerts())
 	slices.SortStableFunc(alerts, compareAlerts)
 	return append([]Alert{}, alerts...)
+}
+
+// silences returns the silences, never nil: those that mute first, then those that will, each as they end.
+func (p *Page) silences() []Silence {
+	silences := slices.Clone(p.options.Silences())
+	slices.SortStableFunc(silences, compareSilences)
+	return append([]Silence{}, silences...)
 }
 
 // series returns the series, never nil.

@@ -136,12 +136,15 @@ func TestStaticFilesAreRevalidated(t *testing.T) {
 func TestHostileTextStaysText(t *testing.T) {
 	page := New(Options{
 		Alerts: func() []Alert { return []Alert{hostileAlert()} },
+		Silences: func() []Silence {
+			return []Silence{{ID: hostile, State: "active", Matchers: []string{hostile}, By: hostile, Comment: hostile, Schedule: hostile}}
+		},
 		Series: func(time.Time) []Series {
 			return []Series{{Rule: hostile, Group: hostile, Labels: label.New("a", hostile)}}
 		},
 		Status: func() Status { return Status{Message: hostile, Version: hostile} },
 	})
-	for _, what := range []string{"alerts", "series", "status"} {
+	for _, what := range []string{"alerts", "silences", "series", "status"} {
 		answer, body := get(t, page, "/api/freshet/"+what)
 		if got := answer.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
 			t.Errorf("%s: content type is %q", what, got)
@@ -170,6 +173,7 @@ func TestAlertsAreInTheOrderOfThePage(t *testing.T) {
 		{Rule: "pending critical", State: finding.Pending, Severity: "critical", StartsAt: start},
 		{Rule: "firing critical", State: finding.Firing, Severity: "critical", StartsAt: start},
 		{Rule: "firing critical, newer", State: finding.Firing, Severity: "critical", StartsAt: start.Add(time.Minute)},
+		{Rule: "firing critical, acknowledged", State: finding.Firing, Severity: "critical", StartsAt: start, Acknowledged: &Acknowledgement{}},
 		{Rule: "firing page", State: finding.Firing, Severity: "page", StartsAt: start},
 		{Rule: "firing warning", State: finding.Firing, Severity: "warning", StartsAt: start},
 		{Rule: "ended last", State: finding.Resolved, Severity: "info", StartsAt: start, EndsAt: start.Add(time.Hour)},
@@ -182,6 +186,7 @@ func TestAlertsAreInTheOrderOfThePage(t *testing.T) {
 	}
 	want := []string{
 		"firing critical, newer", "firing critical", "firing warning", "firing page", "firing info",
+		"firing critical, acknowledged",
 		"pending critical", "ended last", "ended first",
 	}
 	if !slices.Equal(names, want) {
@@ -189,6 +194,27 @@ func TestAlertsAreInTheOrderOfThePage(t *testing.T) {
 	}
 	if given[0].Rule != first {
 		t.Error("the caller's slice was sorted")
+	}
+}
+
+func TestSilencesAreInTheOrderOfThePage(t *testing.T) {
+	given := []Silence{
+		{ID: "ended first", State: "expired", EndsAt: start},
+		{ID: "later", State: "pending", EndsAt: start.Add(time.Hour)},
+		{ID: "active long", State: "active", EndsAt: start.Add(2 * time.Hour)},
+		{ID: "ended last", State: "expired", EndsAt: start.Add(time.Minute)},
+		{ID: "active", State: "active", EndsAt: start.Add(time.Hour), Each: 90 * time.Minute},
+	}
+	page := New(Options{Silences: func() []Silence { return given }})
+	var ids []string
+	for _, s := range page.silences() {
+		ids = append(ids, s.ID)
+	}
+	if want := []string{"active", "active long", "later", "ended last", "ended first"}; !slices.Equal(ids, want) {
+		t.Errorf("order is %q, expected %q", ids, want)
+	}
+	if _, body := get(t, page, "/api/freshet/silences"); !strings.Contains(body, `"each_seconds":5400`) || !strings.Contains(body, `"matchers":[]`) {
+		t.Errorf("silences are %s", body)
 	}
 }
 
@@ -263,7 +289,11 @@ type event struct {
 	}
 	Alerts     []Alert
 	AlertsKept bool `json:"alerts_kept"`
-	Series     []struct {
+
+	Silences     []struct{ ID string }
+	SilencesKept bool `json:"silences_kept"`
+
+	Series []struct {
 		Rule, Group string
 		Points      [][4]float64
 	}
@@ -294,7 +324,10 @@ func TestStreamGivesWhatChanged(t *testing.T) {
 	charts := NewCharts(ChartsOptions{})
 	alerts := make(chan []Alert, 1)
 	alerts <- []Alert{hostileAlert()}
+	silences := make(chan []Silence, 1)
+	silences <- []Silence{{ID: "one"}}
 	page := New(Options{
+		Silences: func() []Silence { s := <-silences; silences <- s; return s },
 		Alerts:   func() []Alert { a := <-alerts; alerts <- a; return a },
 		Series:   charts.Series,
 		Status:   func() Status { return Status{State: Healthy, RecordsPerSecond: 7} },
@@ -315,12 +348,15 @@ func TestStreamGivesWhatChanged(t *testing.T) {
 	if e.name != "all" || e.Status.RecordsPerSecond != 7 || len(e.Alerts) != 1 || e.Alerts[0].Summary != hostile {
 		t.Errorf("the first event is %+v, expected everything", e)
 	}
+	if len(e.Silences) != 1 || e.Silences[0].ID != "one" {
+		t.Errorf("the first event has the silences %v", e.Silences)
+	}
 	if len(e.Series) != 1 || len(e.Series[0].Points) != 3 {
 		t.Errorf("the first event has the series %v, expected one of three points", e.Series)
 	}
 	e, _ = s.next()
-	if e.name != "update" || !e.AlertsKept || len(e.Alerts) != 0 {
-		t.Errorf("the second event is %+v, expected that alerts are as they were", e)
+	if e.name != "update" || !e.AlertsKept || len(e.Alerts) != 0 || !e.SilencesKept || len(e.Silences) != 0 {
+		t.Errorf("the second event is %+v, expected that alerts and silences are as they were", e)
 	}
 	if len(e.Series) != 1 || len(e.Series[0].Points) != 1 || e.Series[0].Points[0][1] != 2 {
 		t.Errorf("the second event has the series %v, expected the last point again", e.Series)
@@ -343,6 +379,14 @@ func TestStreamGivesWhatChanged(t *testing.T) {
 	}
 	if len(e.Alerts) != 0 {
 		t.Errorf("alerts are %v, expected none any more", e.Alerts)
+	}
+	<-silences
+	silences <- nil
+	for e.SilencesKept {
+		e, _ = s.next()
+	}
+	if len(e.Silences) != 0 || !e.AlertsKept {
+		t.Errorf("the event is %+v, expected only that no silences are left", e)
 	}
 }
 

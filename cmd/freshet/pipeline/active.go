@@ -79,6 +79,14 @@ func (p *Pipeline) followActive(ctx context.Context) {
 // errNoAlerter is what a process answers that is asked about alerts while none is active.
 var errNoAlerter = errors.New("no alerter is active now: one takes over within about ten seconds, ask again")
 
+// elsewhere is where the active alerter is when that is another process, "" when it is this one or none is known.
+func (p *Pipeline) elsewhere() string {
+	if a := p.active.Load(); p.alerts.Load() == nil && a != nil && a.URL != p.advertisedURL() {
+		return a.URL
+	}
+	return ""
+}
+
 // forwarded says that a request comes from another instance, so that two that are wrong about each other do not send one
 // in circles.
 const forwarded = "X-Freshet-Forwarded"
@@ -90,13 +98,13 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 			own.ServeHTTP(w, r)
 			return
 		}
-		a := p.active.Load()
-		if a == nil || r.Header.Get(forwarded) != "" || a.URL == p.advertisedURL() {
+		at := p.elsewhere()
+		if at == "" || r.Header.Get(forwarded) != "" {
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		u, err := url.Parse(a.URL)
+		u, err := url.Parse(at)
 		if err != nil {
 			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
 			return
@@ -107,12 +115,24 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 				r.Out.Header.Set(forwarded, "1")
 			},
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-				p.log.Warn("asking the active alerter", slog.String("url", a.URL), slog.Any("error", err))
+				p.log.Warn("asking the active alerter", slog.String("url", at), slog.Any("error", err))
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, "the active alerter does not answer at "+a.URL+
+				http.Error(w, "the active alerter does not answer at "+at+
 					": set http.advertise_url there to an address that other instances reach", http.StatusBadGateway)
 			},
 		}
 		proxy.ServeHTTP(w, r)
+	})
+}
+
+// fromElsewhere answers from the active alerter when that is known to be another process, else from this one.
+func (p *Pipeline) fromElsewhere(own http.Handler) http.Handler {
+	active := p.fromActive(own)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.elsewhere() == "" {
+			own.ServeHTTP(w, r)
+			return
+		}
+		active.ServeHTTP(w, r)
 	})
 }

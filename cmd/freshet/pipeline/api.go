@@ -3,10 +3,13 @@ package pipeline
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/apiv2"
@@ -82,20 +85,16 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_, _ = w.Write(b) // an error means that the reader went away
 }
 
-// serveCommand takes a command, as the page sends it.
+// serveCommand takes a command, as the page sends it: who sends it needs to give neither IDs nor the time.
 func (p *Pipeline) serveCommand(w http.ResponseWriter, r *http.Request) {
 	c := new(alert.Command)
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(c); err != nil {
 		http.Error(w, "expected a command as JSON: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	c.At = time.Now()
-	if c.By == "" {
-		if user, _, ok := r.BasicAuth(); ok {
-			c.By = user
-		}
-	}
-	if err := c.Validate(); err != nil {
+	user, _, _ := r.BasicAuth()
+	c.By = cmp.Or(c.By, user)
+	if err := complete(c, time.Now()); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -103,6 +102,21 @@ func (p *Pipeline) serveCommand(w http.ResponseWriter, r *http.Request) {
 		p.log.Warn("a command is not kept", slog.String("kind", string(c.Kind)), slog.Any("error", err))
 		http.Error(w, "it is not kept, try again: "+err.Error(), http.StatusServiceUnavailable)
 	}
+}
+
+// complete fills in what a command leaves out, and says what is wrong with it.
+func complete(c *alert.Command, now time.Time) error {
+	c.ID, c.At = cmp.Or(c.ID, uuid.NewString()), now
+	if s := c.Silence; s != nil && c.Kind == alert.AddSilence {
+		s.ID, s.UpdatedAt, s.CreatedBy = cmp.Or(s.ID, uuid.NewString()), now, cmp.Or(s.CreatedBy, c.By)
+		if s.StartsAt.Before(now) {
+			s.StartsAt = now
+		}
+		if !s.EndsAt.IsZero() && s.EndsAt.Before(now) {
+			return errors.New("ends_at: expected a time to come")
+		}
+	}
+	return c.Validate() //nolint:wrapcheck // it says what is wrong
 }
 
 // shownDecisions bounds the answer about one alert.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -11,6 +12,7 @@ import (
 	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/rules"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 const (
@@ -86,21 +88,65 @@ func (p *Pipeline) pageAlerts() []web.Alert {
 	if t == nil {
 		return nil
 	}
+	muted := map[label.Fingerprint][]string{}
+	for _, g := range t.groups() {
+		for _, fp := range g.Alerts {
+			for _, name := range g.MutedBy {
+				if !slices.Contains(muted[fp], name) {
+					muted[fp] = append(muted[fp], name)
+				}
+			}
+		}
+	}
 	views := t.views()
 	out := make([]web.Alert, 0, len(views))
 	for _, v := range views {
-		out = append(out, pageAlert(v))
+		out = append(out, pageAlert(v, muted[v.Fingerprint]))
 	}
 	return out
 }
 
-func pageAlert(v alert.View) web.Alert {
-	return web.Alert{
+func pageAlert(v alert.View, mutedBy []string) web.Alert {
+	out := web.Alert{
 		Fingerprint: v.Fingerprint, Rule: v.Name, State: finding.State(v.State), Labels: v.Labels,
 		Severity: v.Labels.Get("severity"), Summary: v.Annotations["summary"], Description: v.Annotations["description"],
 		Runbook: v.Annotations["runbook_url"], Value: v.Value, Threshold: v.Threshold, Unit: v.Unit, Condition: v.Condition,
 		StartsAt: v.Since, EndsAt: v.Until, Reason: v.Reason, Samples: v.Samples, Offsets: v.Offsets, Explanation: v.Explanation,
+		Peak: v.Peak, SilencedBy: v.SilencedBy, InhibitedBy: v.InhibitedBy, MutedBy: mutedBy, Noise: v.Noise,
+		Flapping: v.Flapping, Calm: v.Calm, Receivers: v.Receivers, Notified: v.Notified, LastError: v.LastError,
 	}
+	if a := v.Acknowledged; a != nil {
+		out.Acknowledged = &web.Acknowledgement{By: a.By, At: a.At, Comment: a.Comment}
+	}
+	return out
+}
+
+// The silences that the page shows after their end.
+const (
+	expiredFor   = 24 * time.Hour
+	shownExpired = 20
+)
+
+// pageSilences gives the silences of this process's alerter, as pageAlerts does the alerts.
+func (p *Pipeline) pageSilences() []web.Silence {
+	t := p.alerts.Load()
+	if t == nil {
+		return nil
+	}
+	now, expired := time.Now(), 0
+	var out []web.Silence
+	for _, s := range t.silences() { // those that end last come first
+		if now.Sub(s.EndsAt) >= 0 {
+			if expired++; expired > shownExpired || now.Sub(s.EndsAt) > expiredFor {
+				continue
+			}
+		}
+		out = append(out, web.Silence{
+			ID: s.ID, State: s.State, Matchers: s.Matchers, StartsAt: s.StartsAt, EndsAt: s.EndsAt, By: s.CreatedBy, Comment: s.Comment,
+			Schedule: s.Schedule, Location: s.Location, Each: s.Duration, Next: s.Next, Alerts: len(s.Alerts),
+		})
+	}
+	return out
 }
 
 func (p *Pipeline) pageStatus() web.Status {
@@ -109,6 +155,16 @@ func (p *Pipeline) pageStatus() web.Status {
 	s.WatermarkDelay, s.Groups = p.progress.summary(time.Now())
 	if trouble, since := p.reloads.last(); trouble != nil {
 		s.RulesProblem, s.RulesProblemSince = trouble.Details(shownProblems), since
+	}
+	if p.alerts.Load() == nil {
+		s.AlertsFrom = p.elsewhere()
+		switch {
+		case s.AlertsFrom != "":
+		case p.targets.Detect || p.targets.Alert:
+			s.AlertsUnknown = "No alerter is active now. One takes over within about ten seconds."
+		default:
+			s.AlertsUnknown = "This process is an agent and knows no alerts: look at the page of the detector or the alerter."
+		}
 	}
 	switch err := p.ready(); {
 	case errors.Is(err, errStarting):

@@ -176,9 +176,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		}
 		if p.targets.Alert {
 			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
-			g.Go(func() error { p.followActive(ctx); return nil })
 		}
 		if p.targets.Detect || p.targets.Alert {
+			g.Go(func() error { p.followActive(ctx); return nil })
 			g.Go(func() error { p.watchTopics(ctx); return nil })
 			g.Go(func() error { return p.client.Run(ctx, p.healthStage()) })
 		}

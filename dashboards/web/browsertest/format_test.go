@@ -46,6 +46,11 @@ func TestFormatsAndScales(t *testing.T) {
 		{"format", "duration(59.7)", "1 min"},
 		{"format", "duration(134)", "2 min 14 s"},
 		{"format", "duration(86400 * 2 + 3 * 3600)", "2 d 3 h"},
+		{"format", "['90m', '1 h 30 min', '1.5h', '2d', '1w', ' 45 MIN '].map(parseDuration).join()", "5400,5400,5400,172800,604800,2700"},
+		{"format", "['', '0s', 'soon', '2', '2 h soon', 'x 2 h', '-2h'].map(parseDuration).join()", ",,,,,,"},
+		{"format", "parseDuration(duration(8130))", "8100"},
+		{"format", "moment(0, 0) === clock(0) && at(0, 0) === minute(0) && moment(0, 9e8) === at(0, 9e8)", "true"},
+		{"matchers", "matchersOf({a: 'b', 'http.route': '/x', 'a b': '\\\\\"'}).join(' ')", `a="b" http.route="/x" "a b"="\\\""`},
 		{"format", "group({alertname: 'A', severity: 'critical', service_name: 'checkout', http_route: '/cart'})", "checkout · /cart"},
 		{"format", "group({})", ""},
 		{"format", "plural(1, 'rule') + ', ' + plural(2, 'rule')", "1 rule, 2 rules"},
@@ -57,7 +62,7 @@ func TestFormatsAndScales(t *testing.T) {
 		{"scale", "valueScale(-5, 5, null).low <= -5", "true"},
 		{"scale", "timeTicks(0, 300, 300).ticks.length <= 4", "true"},
 	} {
-		expression := "import('./static/" + test.module + ".js').then(m => { const {number, value, duration, group, plural, valueScale, timeTicks} = m; return String(" + test.expression + "); })"
+		expression := "import('./static/" + test.module + ".js').then(m => { const {number, value, duration, group, plural, parseDuration, moment, at, clock, minute, matchersOf, valueScale, timeTicks} = m; return String(" + test.expression + "); })"
 		got, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
 		if err != nil {
 			t.Fatalf("%s: %v", test.expression, err)

@@ -37,6 +37,8 @@ type pipeline struct {
 	mu     sync.Mutex
 	alerts []web.Alert
 	status web.Status
+
+	silences []web.Silence
 }
 
 func newPipeline() *pipeline {
@@ -52,6 +54,11 @@ func (p *pipeline) page() *web.Page {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return slices.Clone(p.alerts)
+		},
+		Silences: func() []web.Silence {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return slices.Clone(p.silences)
 		},
 		Series: p.charts.Series,
 		Status: func() web.Status {
@@ -452,6 +459,9 @@ func TestPageOpensTheAlertOfALink(t *testing.T) {
 	if open := b.eval("document.querySelectorAll('details[open]').length"); open != "0" {
 		t.Error("the alert opened again")
 	}
+	b.wait("document.querySelector('#missing').hidden", "true")
+	b.do(chromedp.Navigate(server.URL + "/?silence=00000000000000ff"))
+	b.wait("document.querySelector('#missing').hidden", "false")
 }
 
 // Where a stream is refused, as when too many pages are open, the page asks for its data instead.

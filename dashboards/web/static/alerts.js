@@ -1,41 +1,59 @@
 // The lists of alerts. Each alert is one <details>, so that it opens without a script's help and stays open.
 
+import {Actions} from './actions.js';
 import {draw, make, setChildren, setText} from './dom.js';
-import {clock, duration, full, group, moment, percent, value} from './format.js';
+import {evidence} from './evidence.js';
+import {duration, full, group, moment, value} from './format.js';
+import {standing, tags} from './standing.js';
 
 const shown = 100; // alerts of a list; a storm of thousands helps nobody
 
-// AlertList shows alerts below an <ol>. Elements are kept from update to update: what is open stays open.
-export class AlertList {
-  constructor(element) {
-    this.element = element;
+// AlertLists shows alerts below some <ol>. An alert keeps its element when it changes and when it moves from list to list:
+// what is open stays open, and what somebody writes stays.
+export class AlertLists {
+  constructor(elements, page) {
+    this.elements = elements; // list name -> <ol>
+    this.page = page;
     this.entries = new Map();
   }
 
-  // set shows the alerts in the order given.
-  set(alerts) {
-    const next = new Map();
-    for (const alert of alerts.slice(0, shown)) {
-      const key = `${alert.fingerprint} ${alert.state === 'resolved' ? alert.starts_at : ''}`;
-      if (next.has(key)) continue;
-      const entry = this.entries.get(key) || new Entry();
-      entry.set(alert);
-      next.set(key, entry);
+  // set shows the alerts of each list in the order given.
+  set(lists) {
+    const focused = document.activeElement;
+    const next = new Map(), below = new Map();
+    for (const [name, alerts] of Object.entries(lists)) {
+      const items = [];
+      for (const alert of alerts.slice(0, shown)) {
+        const key = `${alert.fingerprint} ${alert.state === 'resolved' ? alert.starts_at : ''}`;
+        if (next.has(key)) continue;
+        const entry = this.entries.get(key) || new Entry(this.page);
+        entry.set(alert);
+        next.set(key, entry);
+        items.push(entry.element);
+      }
+      if (alerts.length > shown) items.push(make('li', 'rest', `and ${alerts.length - shown} more`));
+      below.set(this.elements[name], items);
     }
     this.entries = next;
-    this.element.hidden = next.size === 0;
-    const items = [...next.values()].map(e => e.element);
-    if (alerts.length > shown) items.push(make('li', 'rest', `and ${alerts.length - shown} more`));
-    setChildren(this.element, items);
+    for (const [element, items] of below) {
+      element.hidden = items.length === 0;
+      setChildren(element, items);
+    }
+    if (focused !== document.activeElement && focused.isConnected) {
+      focused.focus({preventScroll: true}); // it moved
+      focused.scrollIntoView({block: 'nearest'});
+    }
   }
 
-  // show opens an alert and brings it into view; it says whether it is here.
-  show(fingerprint) {
+  // show opens an alert and brings it into view, with the form of a silence if that is asked for; it returns whether the
+  // alert is here.
+  show(fingerprint, silence = false) {
     const entry = [...this.entries.values()].find(e => e.alert.fingerprint === fingerprint);
     if (!entry) return false;
     entry.details.open = true;
-    entry.element.scrollIntoView({block: 'center'});
-    entry.summary.focus({preventScroll: true});
+    entry.element.scrollIntoView({block: silence ? 'start' : 'center'});
+    if (silence) entry.actions.openSilence();
+    else entry.summary.focus({preventScroll: true});
     return true;
   }
 
@@ -46,10 +64,12 @@ export class AlertList {
 }
 
 class Entry {
-  constructor() {
+  constructor(page) {
+    this.page = page;
     this.severity = make('span', 'severity');
     this.name = make('span', 'name');
     this.labels = make('span', 'labels');
+    this.tags = make('span', 'tags');
     this.measure = make('span', 'measure');
     this.limit = make('span', 'limit');
     this.age = make('span', 'age');
@@ -58,29 +78,36 @@ class Entry {
     const arrow = draw('svg', {class: 'arrow', viewBox: '0 0 10 10', width: 10, height: 10, 'aria-hidden': 'true'});
     arrow.append(draw('path', {d: 'M3 1.500 6.500 5 3 8.500'}));
     this.summary = make('summary', '', this.severity,
-      make('span', 'title', this.name, this.labels), make('span', 'figure', this.measure, this.limit),
+      make('span', 'title', this.name, this.labels, this.tags), make('span', 'figure', this.measure, this.limit),
       make('span', 'since', this.age, this.when), this.text, arrow);
-    this.body = make('div', 'body');
-    this.details = make('details', '', this.summary, this.body);
+    this.description = make('p', 'description');
+    this.actions = new Actions(page);
+    this.evidence = make('div', 'evidence');
+    this.details = make('details', '', this.summary, make('div', 'body', this.description, this.actions.element, this.evidence));
     this.element = make('li', '', this.details);
   }
 
   set(alert) {
-    const text = JSON.stringify(alert);
+    const marks = tags(alert, this.page), facts = standing(alert, this.page);
+    const text = JSON.stringify([alert, marks, facts]);
     if (text === this.shown) return;
     this.shown = text;
     this.alert = alert;
     const known = ['critical', 'warning', 'info'].includes(alert.severity);
     this.element.className = `alert ${alert.state} ${known ? alert.severity : 'plain'}`;
-    setText(this.severity, [alert.severity, alert.silenced ? 'silenced' : ''].filter(Boolean).join(', '));
+    setText(this.severity, alert.severity || '');
     setText(this.name, alert.rule);
     setText(this.labels, group(alert.labels));
+    this.tags.replaceChildren(...marks.map(([text, kind]) => make('span', `tag ${kind}`, text)));
     // The value of a resolved alert is that of its end, which says little at a glance.
     const over = alert.state === 'resolved';
     setText(this.measure, over || alert.value === undefined ? '' : value(alert.value, alert.unit));
     setText(this.limit, over || alert.threshold === undefined ? '' : `threshold ${value(alert.threshold, alert.unit)}`);
     setText(this.text, alert.summary || '');
-    this.body.replaceChildren(...body(alert));
+    setText(this.description, alert.description || '');
+    this.description.hidden = !alert.description;
+    this.actions.set(alert);
+    this.evidence.replaceChildren(...evidence(alert, facts, this.page));
   }
 
   tick(now) {
@@ -92,82 +119,4 @@ class Entry {
     this.when.dateTime = new Date(at).toISOString();
     this.when.title = full(at);
   }
-}
-
-// body returns what an open alert shows.
-function body(alert) {
-  const parts = [];
-  if (alert.description) parts.push(make('p', 'description', alert.description));
-  const facts = make('dl', 'facts');
-  const fact = (name, ...children) => facts.append(make('div', '', make('dt', '', name), make('dd', '', ...children)));
-  if (alert.condition) fact('Condition', make('code', '', alert.condition));
-  if (alert.state === 'resolved' && alert.value !== undefined) {
-    const limit = alert.threshold === undefined ? '' : `, threshold ${value(alert.threshold, alert.unit)}`;
-    fact('Value at its end', value(alert.value, alert.unit) + limit);
-  }
-  if (alert.reason) fact('Resolved because', alert.reason);
-  const labels = Object.entries(alert.labels || {}).filter(([name]) => name !== 'alertname');
-  if (labels.length > 0) {
-    fact('Labels', make('span', 'chips', ...labels.map(([name, v]) => make('span', 'chip', make('b', '', name), v))));
-  }
-  const link = safeLink(alert.runbook);
-  if (link) fact('Runbook', link);
-  else if (alert.runbook) fact('Runbook', alert.runbook);
-  if (alert.offsets && alert.offsets.length > 0) {
-    fact('Records', ...alert.offsets.map(o => make('span', 'range', `${o.topic}, partition ${o.partition}, offsets ${o.first} to ${o.last}`)));
-  }
-  parts.push(facts);
-  if (alert.explanation) {
-    parts.push(make('p', 'label', against(alert.explanation)));
-    parts.push(make('ol', 'traits', ...alert.explanation.traits.map(trait)));
-  }
-  if (alert.samples && alert.samples.length > 0) {
-    parts.push(make('p', 'label', alert.samples.length === 1 ? 'A record that led to it' : 'Some of the records that led to it'));
-    parts.push(make('ol', 'samples', ...alert.samples.map(sample)));
-  }
-  return parts;
-}
-
-// against says what is compared.
-function against(e) {
-  const before = e.against === 'all' ? 'all records of the group before' : 'those before';
-  return `What stands out among the matching records since ${clock(Date.parse(e.since))}, against ${before} (samples of ${e.now} and ${e.before})`;
-}
-
-// trait shows a value, its share now and before as bars, and what says the same.
-function trait(t) {
-  const bar = (name, share) => {
-    const fill = make('span', 'fill');
-    fill.style.width = `${100 * share}%`;
-    return make('span', `share ${name}`, make('span', 'track', fill), make('span', 'number', `${percent(share)} ${name}`));
-  };
-  const also = (t.also || []).map(a => make('span', '', `${a.name}=${a.value}`));
-  return make('li', '', make('span', 'value', make('b', '', t.attribute), t.value), bar('now', t.now), bar('before', t.before),
-    also.length > 0 ? make('span', 'also', 'also ', ...also) : null);
-}
-
-function sample(s) {
-  const at = Date.parse(s.time);
-  const when = make('time', '', clock(at));
-  when.dateTime = s.time;
-  when.title = full(at);
-  const from = make('span', 'from', make('span', '', `${s.topic}, partition ${s.partition}, offset ${s.offset}`));
-  if (s.trace_id) from.append(make('span', 'trace', 'trace ', make('code', '', s.trace_id)));
-  return make('li', '', when, make('span', 'record', s.text), from);
-}
-
-// safeLink returns a link if the address is one of the web, else null: an annotation may hold anything.
-function safeLink(address) {
-  let url;
-  try {
-    url = new URL(address);
-  } catch {
-    return null;
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return null;
-  const a = make('a', '', address);
-  a.href = url.href;
-  a.target = '_blank';
-  a.rel = 'noopener noreferrer';
-  return a;
 }

@@ -1,23 +1,44 @@
 // The page: takes updates, keeps what they say, and shows it.
 
-import {AlertList} from './alerts.js';
+import {AlertLists} from './alerts.js';
+import {Refused} from './api.js';
 import {Chart} from './chart.js';
 import {byId, make, setChildren, setText} from './dom.js';
+import {Elsewhere} from './elsewhere.js';
+import {safeLink} from './evidence.js';
 import {bytes, clock, number, plural, value, zone} from './format.js';
 import {follow} from './live.js';
+import {Silences} from './silences.js';
+import {isMuted, needsCare} from './standing.js';
+import {Statistics} from './statistics.js';
 
 const spans = [[120, '2 min'], [300, '5 min'], [900, '15 min'], [1800, '30 min']];
 const kept = 1860; // seconds of points that are kept
 
-const lists = {
-  firing: new AlertList(byId('firing')),
-  pending: new AlertList(byId('pending')),
-  resolved: new AlertList(byId('earlier')),
+// page is what its parts know of the whole.
+const page = {
+  alerts: [],
+  silences: new Map(), // id -> silence
+  now: () => Date.now() + skew, // the server's clock in milliseconds
+  show: (fingerprint, silence) => lists.show(fingerprint, silence),
+  // refused notes that commands are not taken here, and then hides what sends them.
+  refused(error) {
+    if (!(error instanceof Refused)) return;
+    setText(byId('read-only'), `Nothing can be changed on this page: ${error.message}`);
+    byId('read-only').hidden = false;
+    document.body.classList.add('read-only');
+  },
 };
+
+const lists = new AlertLists({firing: byId('firing'), calm: byId('calm'), pending: byId('pending'), resolved: byId('earlier')}, page);
+const silences = new Silences(page);
+const elsewhere = new Elsewhere((alerts, silences) => take(alerts, silences), text => { trouble = text; showFrom(); });
+new Statistics(page);
+
 const charts = new Map(); // rule -> Chart
 let series = new Map();   // rule -> group -> series
-let wanted = new URLSearchParams(location.search).get('alert'); // fingerprint: messages link to /?alert=...
-let alerts = [], status = null, skew = 0, lastUpdate = 0, chosen = remembered();
+let wanted = link();      // messages link to /?alert=FINGERPRINT and /?silence=FINGERPRINT
+let status = null, skew = 0, lastUpdate = 0, chosen = remembered(), trouble = '';
 
 const board = {
   now: Date.now() / 1000, span: spans[0][0], cursor: null,
@@ -28,18 +49,34 @@ const board = {
   },
 };
 
-// now is the server's clock in milliseconds.
-const now = () => Date.now() + skew;
-
 function onUpdate(u) {
   status = u.status;
   skew = status.now_ms - Date.now();
   lastUpdate = Date.now();
-  if (u.alerts) alerts = u.alerts;
   merge(u.series, u.whole);
   showStatus();
-  showAlerts();
+  elsewhere.set(status.alerts_from || '');
+  if (status.alerts_from) showAlerts();
+  else take(u.alerts, u.silences);
+  showFrom();
   showCharts();
+}
+
+// take shows alerts and silences; null is "as they were".
+function take(alerts, silenced) {
+  if (silenced) {
+    page.silences = new Map(silenced.map(s => [s.id, s]));
+    silences.set(silenced);
+  }
+  if (alerts) page.alerts = alerts;
+  showAlerts();
+}
+
+// link is what the address asks for.
+function link() {
+  const q = new URLSearchParams(location.search);
+  for (const what of ['silence', 'alert']) if (q.get(what)) return {fingerprint: q.get(what), silence: what === 'silence'};
+  return null;
 }
 
 // merge adds new points to what is known; the first may be a newer state of the last known.
@@ -89,39 +126,61 @@ function showStatus() {
 }
 
 function showAlerts() {
-  const by = state => alerts.filter(a => a.state === state);
-  const firing = by('firing'), pending = by('pending'), resolved = by('resolved');
-  lists.firing.set(firing);
-  lists.pending.set(pending);
-  lists.resolved.set(resolved);
+  const by = state => page.alerts.filter(a => a.state === state);
+  const firing = page.alerts.filter(needsCare), calm = by('firing').filter(isMuted), pending = by('pending'), resolved = by('resolved');
+  lists.set({firing, calm, pending, resolved});
   byId('pending-label').hidden = pending.length === 0;
+  byId('calm-label').hidden = calm.length === 0;
   byId('no-earlier').hidden = resolved.length > 0;
 
-  const headline = byId('headline');
-  headline.classList.toggle('hot', firing.length > 0);
-  setText(headline, firing.length > 0 ? `${plural(firing.length, 'alert')} firing` : 'All quiet');
-  setText(byId('under'), under(firing.length, pending.length));
+  const known = !status.alerts_unknown || page.alerts.length > 0;
+  byId('headline').classList.toggle('hot', firing.length > 0);
+  setText(byId('headline-firing'), firing.length > 0 ? `${plural(firing.length, 'alert')} firing` : known ? 'All quiet' : 'No alerts are known here');
+  const silenced = calm.filter(a => a.silenced_by?.length > 0).length, inhibited = calm.length - silenced;
+  setText(byId('headline-calm'), (silenced > 0 ? `, ${number(silenced)} silenced` : '') + (inhibited > 0 ? `, ${number(inhibited)} inhibited` : ''));
+  setText(byId('under'), known ? under(firing, pending.length) : status.alerts_unknown);
   document.title = firing.length > 0 ? `(${firing.length}) freshet` : 'freshet';
   const icon = firing.length > 0 ? 'static/icon-firing.svg' : 'static/icon.svg';
   if (byId('icon').getAttribute('href') !== icon) byId('icon').setAttribute('href', icon);
   tick();
-  if (wanted && Object.values(lists).some(list => list.show(wanted))) wanted = null;
+  followLink();
+}
+
+// followLink opens the alert of the address once it is here.
+function followLink() {
+  if (!wanted) return;
+  const found = lists.show(wanted.fingerprint, wanted.silence);
+  byId('missing').hidden = found;
+  if (found) wanted = null;
+}
+
+// showFrom says whose alerts these are when it is not this process that sends them.
+function showFrom() {
+  const from = byId('from');
+  from.hidden = !status?.alerts_from;
+  if (from.hidden) return;
+  const text = trouble ? `The active alerter cannot be asked (${trouble}). Its page is at ` : 'This process stands by. These are the alerts of the active one, at ';
+  if (from.dataset.shown === text + status.alerts_from) return;
+  from.dataset.shown = text + status.alerts_from;
+  from.replaceChildren(text, safeLink(status.alerts_from) || status.alerts_from);
 }
 
 // under says what stands behind the headline.
 function under(firing, pending) {
   if (status.rules === 0) return 'No rules are loaded. Name rule files under rules.files in freshet.yaml.';
-  if (status.groups === 0) {
+  if (status.groups === 0 && !status.alerts_from) {
     const loaded = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'is' : 'are'} loaded; `;
     return loaded + (status.records_per_second > 0 ? 'records come, but none has matched yet.' : 'no record has come yet.');
   }
-  const watch = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'watches' : 'watch'} ${plural(status.groups, 'group')}`;
-  if (pending === 0) return `${watch}.`;
-  return `${watch}; ${plural(pending, 'condition')} ${pending === 1 ? 'holds' : 'hold'}, but not yet for long enough.`;
+  const parts = [`${plural(status.rules, 'rule')} ${status.rules === 1 ? 'watches' : 'watch'} ${plural(status.groups, 'group')}`];
+  const cared = firing.filter(a => a.acknowledged).length;
+  if (cared > 0) parts.push(`${cared === firing.length ? (cared === 1 ? 'the alert' : `all ${number(cared)} alerts`) : plural(cared, 'alert')} ${cared === 1 ? 'is' : 'are'} acknowledged`);
+  if (pending > 0) parts.push(`${plural(pending, 'condition')} ${pending === 1 ? 'holds' : 'hold'}, but not yet for long enough`);
+  return `${parts.join('; ')}.`;
 }
 
 function showCharts() {
-  const severities = new Map(alerts.toReversed().map(a => [a.rule, a.severity])); // of the first, which is the severest now
+  const severities = new Map(page.alerts.toReversed().map(a => [a.rule, a.severity])); // of the first, which is the severest now
   for (const [rule, groups] of series) {
     if (!charts.has(rule)) charts.set(rule, new Chart(rule, board));
     charts.get(rule).set([...groups.values()], severities.get(rule) || [...groups.values()][0].labels?.severity || '');
@@ -138,7 +197,7 @@ function showCharts() {
       last = Math.max(last, points.at(-1)[0]);
     }
   }
-  const clockNow = now() / 1000;
+  const clockNow = page.now() / 1000;
   // The last point stands near the edge; when event time is not that of the clock, the edge is where points end.
   board.now = last > 0 && Math.abs(clockNow - last) > 300 ? last : Math.max(last, clockNow);
   // Unless the viewer chose one, the longest time that the points nearly fill.
@@ -166,7 +225,7 @@ function draw() {
 }
 
 function tick() {
-  for (const list of Object.values(lists)) list.tick(now());
+  lists.tick(page.now());
 }
 
 function onConnection(connected) {

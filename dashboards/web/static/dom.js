@@ -8,6 +8,19 @@ export function make(tag, className, ...children) {
   return e;
 }
 
+// button returns a button that calls onClick, or sends its form.
+export function button(text, className, onClick, type = 'button') {
+  const b = make('button', className, text);
+  b.type = type;
+  if (onClick) b.addEventListener('click', onClick);
+  return b;
+}
+
+// field returns an input with its label and a hint.
+export function field(label, input, hint) {
+  return make('label', 'field', make('span', 'field-name', label), input, hint ? make('span', 'hint', hint) : null);
+}
+
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
 // draw returns an SVG element with attributes.

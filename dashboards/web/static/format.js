@@ -78,10 +78,28 @@ export const clock = ms => clockFormat.format(ms);
 export const minute = ms => minuteFormat.format(ms);
 export const full = ms => fullFormat.format(ms);
 
-// moment shows the time of day, with the day if it is not that of now.
+// moment shows the time of day, or of another day with that day and without the seconds.
 export function moment(ms, now) {
+  return dayFormat.format(ms) === dayFormat.format(now) ? clock(ms) : at(ms, now);
+}
+
+// at is that without the seconds on any day, for what people plan.
+export function at(ms, now) {
   const day = dayFormat.format(ms);
-  return day === dayFormat.format(now) ? clock(ms) : `${day}, ${clock(ms)}`;
+  return day === dayFormat.format(now) ? minute(ms) : `${day}, ${minute(ms)}`;
+}
+
+const units = {s: 1, min: 60, m: 60, h: 3600, d: 86400, w: 7 * 86400};
+
+// parseDuration reads what duration and Go write, as in "1 h 30 min", "90m" or "2d", as seconds; null when it is none.
+export function parseDuration(text) {
+  const parts = text.trim().toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*(min|s|m|h|d|w)\s*/gy);
+  let seconds = 0, length = 0;
+  for (const [part, n, unit] of parts) {
+    seconds += Number(n) * units[unit];
+    length += part.length;
+  }
+  return length > 0 && length === text.trim().length && seconds > 0 ? seconds : null;
 }
 
 // group names a group by the values of its labels, without those that every alert of the rule has.

@@ -4,7 +4,7 @@ const silence = 8000;   // without an event for so long, the connection counts a
 const pollEvery = 5000; // between questions without a stream
 const retry = 30000;    // until a stream that was refused is tried again
 
-// follow calls onUpdate with {status, alerts, series, whole} and onConnection with true or false.
+// follow calls onUpdate with {status, alerts, silences, series, whole}, where null is "as they were", and onConnection with true or false.
 export function follow({onUpdate, onConnection}) {
   let source = null, last = 0, polling = null, retryAt = 0, connected = null;
 
@@ -28,7 +28,8 @@ export function follow({onUpdate, onConnection}) {
     stopPolling();
     const u = JSON.parse(e.data);
     heard();
-    onUpdate({status: u.status, alerts: u.alerts_kept ? null : u.alerts || [], series: u.series, whole});
+    onUpdate({status: u.status, series: u.series, whole,
+      alerts: u.alerts_kept ? null : u.alerts || [], silences: u.silences_kept ? null : u.silences || []});
   }
 
   function poll() {
@@ -49,10 +50,11 @@ export function follow({onUpdate, onConnection}) {
       open();
     }
     try {
-      const [status, alerts, series] = await Promise.all(['status', 'alerts', 'series'].map(get));
+      const [status, series] = await Promise.all(['status', 'series'].map(get));
+      const [alerts, silences] = status.alerts_from ? [null, null] : await Promise.all(['alerts', 'silences'].map(get));
       if (!polling) return;
       heard();
-      onUpdate({status, alerts, series, whole: true});
+      onUpdate({status, alerts, silences, series, whole: true});
     } catch {
       tell(false);
     }
