@@ -76,6 +76,12 @@ type Global struct {
 	SlackAppToken     Secret `yaml:"slack_app_token"`
 	SlackAppTokenFile string `yaml:"slack_app_token_file"`
 	SlackAppURL       string `yaml:"slack_app_url"`
+	// SlackAppLevelToken (xapp-…, scope connections:write) lets the buttons of messages work by Socket Mode;
+	// SlackSigningSecret lets them work by a request URL, which Slack must be able to reach.
+	SlackAppLevelToken     Secret `yaml:"slack_app_level_token"`
+	SlackAppLevelTokenFile string `yaml:"slack_app_level_token_file"`
+	SlackSigningSecret     Secret `yaml:"slack_signing_secret"`
+	SlackSigningSecretFile string `yaml:"slack_signing_secret_file"`
 }
 
 // RouteConfig is one node of the route tree as written. A nil field means "as the parent has it".
@@ -101,35 +107,6 @@ type Receiver struct {
 	Name           string          `yaml:"name"`
 	SlackConfigs   []SlackConfig   `yaml:"slack_configs"`
 	WebhookConfigs []WebhookConfig `yaml:"webhook_configs"`
-}
-
-// SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
-type SlackConfig struct {
-	SendResolved *bool `yaml:"send_resolved"`
-	// APIURL is an incoming webhook. It needs no token and can only post.
-	APIURL     Secret `yaml:"api_url"`
-	APIURLFile string `yaml:"api_url_file"`
-	// Token is a bot's token (xoxb-…) with the scope chat:write; AppToken is Alertmanager's name for it. With a token
-	// the message of a group is edited in place.
-	Token        Secret `yaml:"token"`
-	TokenFile    string `yaml:"token_file"`
-	AppToken     Secret `yaml:"app_token"`
-	AppTokenFile string `yaml:"app_token_file"`
-	// AppURL is where Slack's API is, by default https://slack.com/api/.
-	AppURL  string `yaml:"app_url"`
-	Channel string `yaml:"channel"`
-	// Title, Text and Color replace those that freshet writes; they are templates.
-	Title     string `yaml:"title"`
-	Text      string `yaml:"text"`
-	Color     string `yaml:"color"`
-	Username  string `yaml:"username"`
-	IconEmoji string `yaml:"icon_emoji"`
-	IconURL   string `yaml:"icon_url"`
-	// Timeout bounds one attempt, 0 for the default of 10 s.
-	Timeout    time.Duration `yaml:"timeout"`
-	HTTPConfig *HTTPConfig   `yaml:"http_config"`
-	// TemplateFiles are the configuration's templates, filled in by Integrations.
-	TemplateFiles []string `yaml:"-"`
 }
 
 // WebhookConfig is one address that receives Alertmanager's JSON body, version 4.
@@ -241,32 +218,4 @@ func orDefault(b *bool, d bool) bool {
 		return *b
 	}
 	return d
-}
-
-// BotToken returns the token and the file that holds it, under either of its names.
-func (s *SlackConfig) BotToken() (Secret, string) {
-	if s.Token != "" || s.TokenFile != "" {
-		return s.Token, s.TokenFile
-	}
-	return s.AppToken, s.AppTokenFile
-}
-
-func (s *SlackConfig) hasToken() bool {
-	token, file := s.BotToken()
-	return token != "" || file != ""
-}
-
-func (s *SlackConfig) hasWebhook() bool { return s.APIURL != "" || s.APIURLFile != "" }
-
-func (s SlackConfig) withGlobal(g *Global) SlackConfig {
-	if !s.hasToken() && !s.hasWebhook() {
-		s.APIURL, s.APIURLFile = g.SlackAPIURL, g.SlackAPIURLFile
-		if !s.hasWebhook() {
-			s.AppToken, s.AppTokenFile = g.SlackAppToken, g.SlackAppTokenFile
-		}
-	}
-	if s.AppURL == "" {
-		s.AppURL = g.SlackAppURL
-	}
-	return s
 }

@@ -42,12 +42,14 @@ func (c *Config) Unreadable() []Fault {
 
 // files returns the paths of files with secrets and certificates.
 func (c *Config) files() []named {
-	out := []named{{"global.slack_api_url_file", &c.Global.SlackAPIURLFile}, {"global.slack_app_token_file", &c.Global.SlackAppTokenFile}}
+	out := []named{{"global.slack_api_url_file", &c.Global.SlackAPIURLFile}, {"global.slack_app_token_file", &c.Global.SlackAppTokenFile},
+		{"global.slack_app_level_token_file", &c.Global.SlackAppLevelTokenFile}, {"global.slack_signing_secret_file", &c.Global.SlackSigningSecretFile}}
 	for i := range c.Receivers {
 		r := &c.Receivers[i]
 		for j := range r.SlackConfigs {
 			s, at := &r.SlackConfigs[j], fmt.Sprintf("receivers[%d].slack_configs[%d].", i, j)
-			out = append(out, named{at + "api_url_file", &s.APIURLFile}, named{at + "token_file", &s.TokenFile}, named{at + "app_token_file", &s.AppTokenFile})
+			out = append(out, named{at + "api_url_file", &s.APIURLFile}, named{at + "token_file", &s.TokenFile}, named{at + "app_token_file", &s.AppTokenFile},
+				named{at + "app_level_token_file", &s.AppLevelTokenFile})
 			out = append(out, s.HTTPConfig.files(at+"http_config.")...)
 		}
 		for j := range r.WebhookConfigs {
