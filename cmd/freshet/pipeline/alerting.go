@@ -74,7 +74,7 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 func newNotifier(i alert.Integration) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
-		return slack.New(*i.Slack)
+		return slack.New(*i.Slack, slack.Options{})
 	case "webhook":
 		return webhook.New(*i.Webhook)
 	default:
