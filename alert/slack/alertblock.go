@@ -15,6 +15,7 @@ import (
 const (
 	summaryText = 600
 	detailText  = 300
+	numberText  = 80
 )
 
 // full shows all that a person decides by.
@@ -27,7 +28,7 @@ func (n *Notifier) full(notification *alert.Notification, a alert.Alert) []slack
 	if v := measured(a); v != "" {
 		fmt.Fprintf(&b, "\n*Value* %s", escape(v))
 	}
-	if p := shown(a, a.Peak); p != "" && p != a.ShownValue() {
+	if p := shown(a, a.Peak); p != "" && p != shown(a, a.Value) {
 		fmt.Fprintf(&b, "\n*Peak* %s", escape(p))
 	}
 	if e := expected(a); e != "" {
@@ -104,7 +105,7 @@ func headline(a alert.Alert) string {
 func labels(a alert.Alert) string { return a.Labels.Remove([]string{"alertname", "severity"}).String() }
 
 func measured(a alert.Alert) string {
-	v, t := a.ShownValue(), a.ShownThreshold()
+	v, t := clip(oneLine(a.ShownValue()), numberText), clip(oneLine(a.ShownThreshold()), numberText)
 	if v != "" && t != "" {
 		return v + ", threshold " + t
 	}
@@ -114,7 +115,7 @@ func measured(a alert.Alert) string {
 // shown writes a number as the alert's value is written.
 func shown(a alert.Alert, v *float64) string {
 	s, _ := alert.FormatMeasure(v, a.Threshold, a.Unit)
-	return s
+	return clip(oneLine(s), numberText)
 }
 
 // expected writes what the rule's model expects: a value, a range, or both.

@@ -46,7 +46,7 @@ func digestMessage(groups []*alert.Notification, threads bool) message {
 	}
 	headline := fmt.Sprintf("%s %d groups of alerts: %s", sign, len(groups), counted(len(firingGroups), len(overGroups)))
 	names := byName(all)
-	m := message{preview: trim(escape(headline)+" – "+escape(topNames(names)), maxText), blocks: []slack.Block{header(headline)}}
+	m := message{preview: trim(escape(headline)+" – "+escape(topNames(names)), maxPreview), blocks: []slack.Block{header(headline)}}
 	blocks := []slack.Block{section(nameLines(names))}
 	if s := bySeverity(fires); s != "" {
 		blocks = append([]slack.Block{section("*Firing by severity* " + s)}, blocks...)

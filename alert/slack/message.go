@@ -13,6 +13,8 @@ import (
 const (
 	maxAlerts = 12
 	maxFull   = 3
+	// maxPreview is how long the text of a notification may be.
+	maxPreview = 1000
 )
 
 // The colours of the bar beside a message, and the marks that say the same to those who see no colours.
@@ -65,7 +67,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 		return n.renderOwn(notification)
 	}
 	d := &notification.Data
-	m := message{preview: trim(preview(d), maxText), linkNames: n.config.LinkNames}
+	m := message{preview: trim(preview(d), maxPreview), linkNames: n.config.LinkNames}
 	m.attachment = slack.Attachment{Color: color(d), Fallback: m.preview}
 	if err := n.overrides(&m, d); err != nil {
 		return message{}, err
@@ -81,6 +83,9 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 
 // overrides applies the templates that stand beside freshet's own form.
 func (n *Notifier) overrides(m *message, d *alert.Data) error {
+	if n.config.Color == "" && n.config.MessageText == "" {
+		return nil
+	}
 	safe := n.escaped(*d)
 	for _, own := range []struct {
 		template string
@@ -132,7 +137,7 @@ const firing = "firing"
 func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) []slack.Block {
 	d := &notification.Data
 	var blocks []slack.Block
-	shown, room := 0, maxMessage
+	shown, room := 0, maxMessage-maxPreview
 	for _, a := range d.Alerts {
 		next := n.compact(notification, a)
 		if len(d.Alerts) <= maxFull {
@@ -140,6 +145,9 @@ func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) [
 			if !threads {
 				next = append(next, evidence(a)...)
 			}
+		}
+		if shown == 0 {
+			next = fit(next, room)
 		}
 		if room -= costs(next); shown == maxAlerts || shown > 0 && room < 0 {
 			break
@@ -157,13 +165,8 @@ func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) [
 		}
 		blocks = append(blocks, footnote(text))
 	}
-	if !threads {
-		for _, note := range d.Notes {
-			blocks = append(blocks, footnote(noteText(note)))
-			if len(blocks) > 30 {
-				break
-			}
-		}
+	if lines := notes(notification); !threads && len(lines) > 0 {
+		blocks = append(blocks, footnote(strings.Join(lines, "\n")))
 	}
 	return blocks
 }

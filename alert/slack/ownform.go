@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"strings"
@@ -75,11 +76,13 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 const maxOwnSize = 14_000
 
 func size(a slack.Attachment) int {
-	b, err := json.Marshal(a)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(a) != nil {
 		return 0
 	}
-	return len(b)
+	return b.Len()
 }
 
 // shorten takes away what is least missed: fields, then half of the text.

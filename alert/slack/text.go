@@ -144,24 +144,29 @@ func notEmpty(s string) string {
 	return s
 }
 
-// cost is how much of a message a block takes.
+// cost is how much of a message a block takes. As nobody says whether characters or bytes count, bytes do too.
 func cost(b slack.Block) int {
+	sum := blockCost
+	add := func(text string) { sum += max(units(text), len(text)*2/3) }
 	switch b := b.(type) {
 	case *slack.SectionBlock:
-		return blockCost + units(b.Text.Text)
-	case *slack.HeaderBlock:
-		return blockCost + units(b.Text.Text)
+		add(b.Text.Text)
 	case *slack.ContextBlock:
-		sum := blockCost
 		for _, e := range b.ContextElements.Elements {
 			if t, ok := e.(*slack.TextBlockObject); ok {
-				sum += units(t.Text)
+				add(t.Text)
 			}
 		}
-		return sum
-	default:
-		return blockCost
 	}
+	return sum
+}
+
+// fit leaves out what does not fit, from the end; never the first block.
+func fit(blocks []slack.Block, room int) []slack.Block {
+	for len(blocks) > 1 && costs(blocks) > room {
+		blocks = blocks[:len(blocks)-1]
+	}
+	return blocks
 }
 
 func costs(blocks []slack.Block) (sum int) {

@@ -139,6 +139,9 @@ func evidences(n *alert.Notification) []slack.Block {
 		if several {
 			next = append([]slack.Block{section("*" + escape(clip(oneLine(headline(a)), detailText)) + "*")}, next...)
 		}
+		if shown == 0 {
+			next = fit(next, room)
+		}
 		if room -= costs(next); shown == maxFull || shown > 0 && room < 0 {
 			break
 		}

@@ -1,6 +1,7 @@
 package slacktest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -74,8 +75,8 @@ func (m *Message) check() *problem {
 	if len(attachments) > 100 {
 		return &problem{"too_many_attachments", "over 100"}
 	}
-	if len(m.Attachments) > maxAttachment {
-		return &problem{"attachment_payload_limit_exceeded", fmt.Sprintf("%d bytes", len(m.Attachments))}
+	if n := plainSize(m.Attachments); n > maxAttachment {
+		return &problem{"attachment_payload_limit_exceeded", fmt.Sprintf("%d bytes", n)}
 	}
 	for i, a := range attachments {
 		count += len(a.Blocks)
@@ -97,6 +98,16 @@ func (m *Message) check() *problem {
 		return &problem{"invalid_arguments", "the text is not UTF-8"}
 	}
 	return nil
+}
+
+// plainSize is the size of JSON without what an encoder escapes for the sake of HTML.
+func plainSize(raw json.RawMessage) int {
+	const escape = len(`\u003c`)
+	n := len(raw)
+	for _, escaped := range []string{`\u003c`, `\u003e`, `\u0026`} {
+		n -= bytes.Count(raw, []byte(escaped)) * (escape - 1)
+	}
+	return n
 }
 
 // length is the larger of what "characters" may mean, bytes aside.

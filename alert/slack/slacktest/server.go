@@ -77,7 +77,9 @@ type Message struct {
 }
 
 // Raw is all that the message holds, to search in.
-func (m *Message) Raw() string { return m.Text + "\n" + string(m.Blocks) + "\n" + string(m.Attachments) }
+func (m *Message) Raw() string {
+	return m.Text + "\n" + string(m.Blocks) + "\n" + string(m.Attachments)
+}
 
 // File is an upload.
 type File struct {
