@@ -2,8 +2,8 @@
 // what reads Alertmanager's reads freshet's.
 //
 // Each alert has an additional key "freshet" with the value, threshold, condition, sample records, the offsets of all
-// matching ones, and an explanation of what sets them apart from those before. The header
-// Idempotency-Key is the same for all attempts to deliver one notification.
+// matching ones, and an explanation of what sets them apart from those before. Secrets in sample records are hidden. The
+// header Idempotency-Key is the same for all attempts to deliver one notification.
 package webhook
 
 import (
@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/redact"
 )
 
 // Notifier posts to one address.
@@ -49,8 +50,9 @@ type Message struct {
 // Body returns the body of a notification with at most maxAlerts alerts, all when it is 0.
 func Body(n *alert.Notification, maxAlerts int64) ([]byte, error) {
 	m := Message{Data: n.Data, Version: "4", GroupKey: n.GroupKey}
+	m.Alerts = hidden(m.Alerts)
 	if total := len(n.Data.Alerts); maxAlerts > 0 && int64(total) > maxAlerts {
-		m.Data = n.Data.Only(slices.Clone(n.Data.Alerts[:maxAlerts]))
+		m.Data = n.Data.Only(m.Alerts[:maxAlerts])
 		m.TruncatedAlerts = uint64(total) - uint64(maxAlerts)
 	}
 	body, err := json.Marshal(m)
@@ -58,6 +60,18 @@ func Body(n *alert.Notification, maxAlerts int64) ([]byte, error) {
 		return nil, fmt.Errorf("encoding the webhook's body: %w", err)
 	}
 	return body, nil
+}
+
+// hidden returns the alerts without the secrets in their records.
+func hidden(alerts alert.Alerts) alert.Alerts {
+	out := slices.Clone(alerts)
+	for i := range out {
+		out[i].Samples = slices.Clone(out[i].Samples)
+		for j := range out[i].Samples {
+			out[i].Samples[j].Text = redact.Text(out[i].Samples[j].Text)
+		}
+	}
+	return out
 }
 
 // Notify implements alert.Notifier.

@@ -33,8 +33,9 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 		defaults = alert.AlertmanagerDefaults()
 	}
 	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt}
+	limiter := slack.NewLimiter(0) // of all receivers, as several may write to one channel
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := newNotifier(i)
+		n, err := newNotifier(i, limiter)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -52,7 +53,7 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 	}
 	if watch != nil {
 		for i := range a.targets {
-			a.targets[i].Notifier = watched{a.targets[i].Notifier, watch}
+			a.targets[i].Notifier = watching(a.targets[i].Notifier, watch)
 		}
 	}
 	return a, nil
@@ -71,10 +72,32 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 	return outcome, err //nolint:wrapcheck // passed on as it is
 }
 
-func newNotifier(i alert.Integration) (alert.Notifier, error) {
+// watchedDigester is watched for a notifier that tells of many notifications at once.
+type watchedDigester struct {
+	watched
+	digester alert.Digester
+}
+
+// Digest implements alert.Digester.
+func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, error) {
+	outcomes, err := w.digester.Digest(ctx, ns)
+	for _, n := range ns {
+		w.watch(n, err)
+	}
+	return outcomes, err //nolint:wrapcheck // passed on as it is
+}
+
+func watching(n alert.Notifier, watch func(*alert.Notification, error)) alert.Notifier {
+	if d, ok := n.(alert.Digester); ok {
+		return watchedDigester{watched{n, watch}, d}
+	}
+	return watched{n, watch}
+}
+
+func newNotifier(i alert.Integration, limiter *slack.Limiter) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
-		return slack.New(*i.Slack, slack.Options{})
+		return slack.New(*i.Slack, slack.Options{Limiter: limiter})
 	case "webhook":
 		return webhook.New(*i.Webhook)
 	default:
