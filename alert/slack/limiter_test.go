@@ -131,7 +131,9 @@ func run(t *testing.T, i alert.Integration, n alert.Notifier) *sender {
 	go func() { ended <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }

@@ -67,7 +67,8 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 		}
 		a.Actions = append(a.Actions, action)
 	}
-	for size(a) > maxOwnSize && shorten(&a) {
+	for more := true; more && size(a) > maxOwnSize; {
+		more = shorten(&a)
 	}
 	return message{preview: text(c.MessageText, maxText), attachment: a, linkNames: c.LinkNames}, failed
 }

@@ -17,15 +17,13 @@ import (
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-func ptr(f float64) *float64 { return &f }
-
 func fires(name string) alert.Alert {
 	return alert.Alert{
 		Status:      "firing",
 		Labels:      alert.KV{"alertname": "Slow", "service_name": name, "severity": "critical"},
 		Annotations: alert.KV{"summary": name + " is slow", "runbook_url": "https://runbooks.example.org/slow"},
 		StartsAt:    start, Fingerprint: "00000000000000aa", GeneratorURL: "http://freshet.example.org/?alert=00000000000000aa",
-		Evidence: alert.Evidence{Value: ptr(1.24), Threshold: ptr(1), Unit: "s", Condition: "p99(duration) > 1", New: true,
+		Evidence: alert.Evidence{Value: new(1.24), Threshold: new(1.0), Unit: "s", Condition: "p99(duration) > 1", New: true,
 			Samples: []alert.Sample{{Topic: "otlp_spans", Offset: 42, Time: start.Add(-time.Second), Text: "GET /cart?token=hunter2xyz 2.1 s"}},
 			Explanation: &finding.Explanation{
 				Now: 64, Before: 120, Since: start.Add(-10 * time.Second), Against: finding.AgainstMatching, Traits: []finding.Trait{

@@ -46,6 +46,14 @@ type checker struct {
 	ids map[string]bool
 }
 
+// Check returns why Slack refuses a message, nil when it takes it.
+func (m *Message) Check() error {
+	if p := m.check(); p != nil {
+		return p
+	}
+	return nil
+}
+
 // check returns why Slack refuses a message, nil when it takes it.
 func (m *Message) check() *problem {
 	c := checker{ids: map[string]bool{}}
