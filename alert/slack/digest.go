@@ -78,7 +78,7 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	var news, quiet []*alert.Notification
 	var at []int
 	for i, n := range ns {
-		before, known := found.byID[n.ID]
+		before, known := found[n.ID]
 		switch {
 		case known:
 			refs[i] = keep(n.Ref, before)

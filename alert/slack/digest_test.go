@@ -151,6 +151,43 @@ func TestDoubtfulDigest(t *testing.T) {
 	}
 }
 
+// A digest in the thread of another is found again too.
+func TestDoubtfulDigestInAThread(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	first := mustDigest(t, n, stormOf(12))
+	var ends []*alert.Notification
+	for i, o := range first {
+		end := notification(fmt.Sprint("end-", i), alert.AllResolved, o.Ref, over(fires(fmt.Sprint("service-", i))))
+		end.Group = fmt.Sprint("group-", i)
+		ends = append(ends, end)
+	}
+	s.Fail(slacktest.Fault{Method: "chat.postMessage", Status: 504, Done: true})
+	if _, err := n.Digest(t.Context(), ends); err == nil {
+		t.Fatal("a lost answer is no error")
+	}
+	for i := range ends {
+		ends[i] = again(ends[i])
+	}
+	digests := func() (count int) {
+		for _, m := range s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS) {
+			if strings.Contains(m.Text, "all resolved") {
+				count++
+			}
+		}
+		return count
+	}
+	for i, o := range mustDigest(t, bot(t, s, nil), ends) {
+		if o.Ref != first[i].Ref {
+			t.Errorf("told in %q, expected %q", o.Ref, first[i].Ref)
+		}
+	}
+	if digests() != 1 || len(s.Messages(slacktest.Channel)) != 1 {
+		t.Errorf("the digest stands %d times, the channel has %d messages", digests(), len(s.Messages(slacktest.Channel)))
+	}
+	clean(t, s)
+}
+
 func TestDigestThatFails(t *testing.T) {
 	s := slacktest.New(t)
 	n := bot(t, s, nil)

@@ -77,22 +77,22 @@ func setOf(ids []string) string {
 }
 
 // told is what a channel holds already of notifications whose delivery is in doubt: their messages by ID.
-type told struct {
-	byID map[string]ref
-	// unknown says that the channel could not be searched to the end.
-	unknown bool
-}
+type told map[string]ref
 
 // find looks for messages about notifications whose delivery is in doubt. It needs the channel's ID rather than its name,
 // and the scope channels:history; without them a message may stand twice.
 func (c *channel) find(ctx context.Context, ns []*alert.Notification) told {
-	t := told{byID: map[string]ref{}}
+	t := told{}
 	ids, oldest := doubtful(ns)
 	if len(ids) == 0 {
 		return t
 	}
+	if at, ok := sharedDigest(ns); ok {
+		// A digest after it would stand in its thread, which the history leaves out.
+		replies, _ := c.thread(ctx, at)
+		t.collect(at.channel, slices.DeleteFunc(replies, func(m slack.Message) bool { return m.Timestamp == at.timestamp }), ids)
+	}
 	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
-		t.unknown = true
 		return t
 	}
 	params := &slack.GetConversationHistoryParameters{ChannelID: c.name, Limit: pageSize, IncludeAllMetadata: true,
@@ -105,7 +105,6 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) told {
 		})
 		if err != nil {
 			c.n.complain(ctx, "search for messages whose delivery is in doubt", err)
-			t.unknown = true
 			return t
 		}
 		t.collect(c.name, page.Messages, ids)
@@ -114,7 +113,6 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) told {
 			return t
 		}
 	}
-	t.unknown = true
 	return t
 }
 
@@ -133,22 +131,23 @@ func doubtful(ns []*alert.Notification) (ids []string, oldest time.Time) {
 }
 
 // collect notes which of the notifications some messages are about.
-func (t *told) collect(channel string, messages []slack.Message, ids []string) {
+func (t told) collect(channel string, messages []slack.Message, ids []string) {
 	for _, m := range messages {
 		payload := m.Metadata.EventPayload
 		at := ref{channel: channel, timestamp: m.Timestamp}
+		if m.ThreadTimestamp != "" && m.ThreadTimestamp != m.Timestamp {
+			// Said in a thread: of a digest, as who has a message of its own keeps that.
+			at.timestamp, at.digest = m.ThreadTimestamp, true
+		}
 		switch m.Metadata.EventType {
 		case eventType:
 			if id, ok := payload["id"].(string); ok && slices.Contains(ids, id) {
-				t.byID[id] = at
+				t[id] = at
 			}
 		case digestType:
 			at.digest = true
-			if m.ThreadTimestamp != "" {
-				at.timestamp = m.ThreadTimestamp // a digest in the thread of another
-			}
 			for _, id := range membersOf(payload, ids) {
-				t.byID[id] = at
+				t[id] = at
 			}
 		}
 	}
@@ -179,28 +178,32 @@ func membersOf(payload map[string]any, ids []string) []string {
 
 // said looks whether a thread holds a reply of a kind about a notification; known is false when it cannot be read.
 func (c *channel) said(ctx context.Context, at ref, kind, id string) (yes, known bool) {
+	messages, known := c.thread(ctx, at)
+	return slices.ContainsFunc(messages, func(m slack.Message) bool {
+		return m.Timestamp != at.timestamp && m.Metadata.EventType == kind && m.Metadata.EventPayload["id"] == id
+	}), known
+}
+
+// thread returns the messages of a thread; whole is false when not all could be read.
+func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, whole bool) {
 	params := &slack.GetConversationRepliesParameters{ChannelID: at.channel, Timestamp: at.timestamp, Limit: pageSize, IncludeAllMetadata: true}
 	for range maxPages {
 		var (
-			messages []slack.Message
-			more     bool
-			cursor   string
+			page   []slack.Message
+			more   bool
+			cursor string
 		)
 		err := c.read(ctx, "conversations.replies", func(ctx context.Context) (_ time.Duration, err error) {
-			messages, more, cursor, err = c.api.GetConversationRepliesContext(ctx, params)
+			page, more, cursor, err = c.api.GetConversationRepliesContext(ctx, params)
 			return limited(err)
 		})
 		if err != nil {
-			return false, false
+			return all, false
 		}
-		for _, m := range messages {
-			if m.Timestamp != at.timestamp && m.Metadata.EventType == kind && m.Metadata.EventPayload["id"] == id {
-				return true, true
-			}
-		}
+		all = append(all, page...)
 		if params.Cursor = cursor; !more || cursor == "" {
-			return false, true
+			return all, true
 		}
 	}
-	return false, false
+	return all, false
 }

@@ -162,6 +162,9 @@ func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err
 // notify keeps the group's one message up to date and says in its thread what changed.
 func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) (alert.Outcome, error) {
 	at, known := parseRef(n.Ref)
+	if known {
+		c.n.options.Limiter.learn(c.token, c.name, at.channel)
+	}
 	switch {
 	case known && at.digest && n.Reason == alert.ContentChanged:
 		return alert.Outcome{Ref: n.Ref}, nil // a digest shows no values that could change
@@ -178,8 +181,8 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 			return outcome(err, c.token, at)
 		}
 	}
-	if found := c.find(ctx, []*alert.Notification{n}); len(found.byID) > 0 {
-		made := found.byID[n.ID]
+	if found := c.find(ctx, []*alert.Notification{n}); len(found) > 0 {
+		made := found[n.ID]
 		if !made.digest {
 			c.begin(ctx, made, n)
 		}
