@@ -74,7 +74,14 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 		}
 		return refs, o, err
 	}
-	found := c.find(ctx, ns)
+	found, err := c.find(ctx, ns)
+	if err == nil {
+		err = c.findReplies(ctx, found, ns)
+	}
+	if err != nil {
+		o, err := judge(err, c.token)
+		return refs, o, err
+	}
 	var news, quiet []*alert.Notification
 	var at []int
 	for i, n := range ns {

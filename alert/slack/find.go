@@ -29,6 +29,8 @@ const (
 	// maxPages bounds the search in the history of a channel.
 	maxPages = 5
 	pageSize = 200
+	// maxThreads bounds the threads that are searched for one digest.
+	maxThreads = 30
 )
 
 // ref names a message by its channel's ID and its timestamp, and says whether it is a digest, which is about many groups.
@@ -80,20 +82,23 @@ func setOf(ids []string) string {
 type told map[string]ref
 
 // find looks for messages about notifications whose delivery is in doubt. It needs the channel's ID rather than its name,
-// and the scope channels:history; without them a message may stand twice.
-func (c *channel) find(ctx context.Context, ns []*alert.Notification) told {
+// and the scope channels:history; without them a message may stand twice. An error says that looking may succeed later.
+func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, error) {
 	t := told{}
 	ids, oldest := doubtful(ns)
 	if len(ids) == 0 {
-		return t
+		return t, nil
 	}
 	if at, ok := sharedDigest(ns); ok {
 		// A digest after it would stand in its thread, which the history leaves out.
-		replies, _ := c.thread(ctx, at)
-		t.collect(at.channel, slices.DeleteFunc(replies, func(m slack.Message) bool { return m.Timestamp == at.timestamp }), ids)
+		replies, err := c.thread(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		t.collect(at.channel, replies, ids)
 	}
 	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
-		return t
+		return t, nil
 	}
 	params := &slack.GetConversationHistoryParameters{ChannelID: c.name, Limit: pageSize, IncludeAllMetadata: true,
 		Oldest: strconv.FormatInt(oldest.Add(-time.Minute).Unix(), 10)}
@@ -104,16 +109,45 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) told {
 			return limited(err)
 		})
 		if err != nil {
-			c.n.complain(ctx, "search for messages whose delivery is in doubt", err)
-			return t
+			return t, c.unreadable(ctx, err)
 		}
 		t.collect(c.name, page.Messages, ids)
 		params.Cursor = page.ResponseMetaData.NextCursor
 		if !page.HasMore || params.Cursor == "" {
-			return t
+			break
 		}
 	}
-	return t
+	return t, nil
+}
+
+// findReplies adds those about which a reply stands in the thread of their own message.
+func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) error {
+	searched := 0
+	for _, n := range ns {
+		at, ok := parseRef(n.Ref)
+		if _, found := t[n.ID]; found || !ok || at.digest || !n.Repeated || searched == maxThreads {
+			continue
+		}
+		searched++
+		yes, err := c.said(ctx, at, eventType, n.ID)
+		if err != nil {
+			return err
+		}
+		if yes {
+			t[n.ID] = at
+		}
+	}
+	return nil
+}
+
+// unreadable passes an error on that may pass, so that nothing is said twice because of it. One that will not, such as a
+// missing scope, is logged once.
+func (c *channel) unreadable(ctx context.Context, err error) error {
+	if o, _ := judge(err, c.token); !o.Permanent {
+		return err
+	}
+	c.n.complain(ctx, "search for messages whose delivery is in doubt", err)
+	return nil
 }
 
 // doubtful returns the IDs of those that may have been delivered, and when the oldest was decided on.
@@ -176,16 +210,16 @@ func membersOf(payload map[string]any, ids []string) []string {
 	return out
 }
 
-// said looks whether a thread holds a reply of a kind about a notification; known is false when it cannot be read.
-func (c *channel) said(ctx context.Context, at ref, kind, id string) (yes, known bool) {
-	messages, known := c.thread(ctx, at)
+// said looks whether a thread holds a reply of a kind about a notification. A thread that may not be read holds none.
+func (c *channel) said(ctx context.Context, at ref, kind, id string) (bool, error) {
+	messages, err := c.thread(ctx, at)
 	return slices.ContainsFunc(messages, func(m slack.Message) bool {
 		return m.Timestamp != at.timestamp && m.Metadata.EventType == kind && m.Metadata.EventPayload["id"] == id
-	}), known
+	}), err
 }
 
-// thread returns the messages of a thread; whole is false when not all could be read.
-func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, whole bool) {
+// thread returns the messages of a thread, as far as they may be read.
+func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, err error) {
 	params := &slack.GetConversationRepliesParameters{ChannelID: at.channel, Timestamp: at.timestamp, Limit: pageSize, IncludeAllMetadata: true}
 	for range maxPages {
 		var (
@@ -198,12 +232,12 @@ func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, whol
 			return limited(err)
 		})
 		if err != nil {
-			return all, false
+			return all, c.unreadable(ctx, err)
 		}
 		all = append(all, page...)
 		if params.Cursor = cursor; !more || cursor == "" {
-			return all, true
+			break
 		}
 	}
-	return all, false
+	return all, nil
 }

@@ -165,28 +165,35 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 	if known {
 		c.n.options.Limiter.learn(c.token, c.name, at.channel)
 	}
-	switch {
-	case known && at.digest && n.Reason == alert.ContentChanged:
+	if known && at.digest && n.Reason == alert.ContentChanged {
 		return alert.Outcome{Ref: n.Ref}, nil // a digest shows no values that could change
+	}
+	found, err := c.find(ctx, []*alert.Notification{n})
+	if err != nil {
+		return outcome(err, c.token, at)
+	}
+	told, isTold := found[n.ID]
+	switch {
 	case known && at.digest && n.Reason == alert.NoteAdded:
-		err := c.reply(ctx, at, n)
+		if !isTold {
+			err = c.reply(ctx, at, n)
+		}
 		return outcome(err, c.token, at)
 	case known && !at.digest:
 		here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
 		err := here.update(ctx, at, m, n.Reason != alert.ContentChanged)
-		if err == nil {
+		if err == nil && !isTold {
 			err = here.reply(ctx, at, n)
 		}
 		if !gone(err) {
 			return outcome(err, c.token, at)
 		}
 	}
-	if found := c.find(ctx, []*alert.Notification{n}); len(found) > 0 {
-		made := found[n.ID]
-		if !made.digest {
-			c.begin(ctx, made, n)
+	if isTold {
+		if !told.digest {
+			c.begin(ctx, told, n)
 		}
-		return alert.Outcome{Ref: made.String()}, nil
+		return alert.Outcome{Ref: told.String()}, nil
 	}
 	made, err := c.post(ctx, m, aboutOne(eventType, n.ID), true)
 	if err != nil {
@@ -205,8 +212,8 @@ func (c *channel) reply(ctx context.Context, at ref, n *alert.Notification) erro
 		return nil
 	}
 	if n.Repeated {
-		if yes, _ := c.said(ctx, at, eventType, n.ID); yes {
-			return nil
+		if yes, err := c.said(ctx, at, eventType, n.ID); yes || err != nil {
+			return err
 		}
 	}
 	if at.digest {
@@ -234,11 +241,12 @@ func (c *channel) sayInThread(ctx context.Context, at ref, r reply, about about,
 // it, so that what fails here is only logged.
 func (c *channel) begin(ctx context.Context, at ref, n *alert.Notification) {
 	if r, ok := beginning(n); ok {
-		said, known := false, true
+		said := false
 		if n.Repeated {
-			said, known = c.said(ctx, at, beginningType, n.ID)
+			yes, err := c.said(ctx, at, beginningType, n.ID)
+			said = yes || err != nil
 		}
-		if !said && known {
+		if !said {
 			if err := c.sayInThread(ctx, at, r, aboutOne(beginningType, n.ID), false, &n.Data); err != nil && ctx.Err() == nil {
 				c.n.complain(ctx, "evidence", err)
 			}

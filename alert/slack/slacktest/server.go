@@ -45,6 +45,7 @@ type Server struct {
 	calls    []Call
 	invalid  []string
 	faults   []Fault
+	chaos    func(method string) *Fault
 	scopes   map[string]bool
 	interval time.Duration
 	writes   map[string][]time.Time // by channel
@@ -158,6 +159,13 @@ func (s *Server) Fail(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
+// FailBy asks a function for the fault of each call that no other fault fits; nil is none. Calls do not overlap.
+func (s *Server) FailBy(chaos func(method string) *Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chaos = chaos
+}
+
 // Revoke takes a scope from the app.
 func (s *Server) Revoke(scope string) {
 	s.mu.Lock()
@@ -268,6 +276,9 @@ func (s *Server) fault(method string) *Fault {
 			s.faults = slices.Delete(s.faults, i, i+1)
 			return &f
 		}
+	}
+	if s.chaos != nil {
+		return s.chaos(method)
 	}
 	return nil
 }
