@@ -89,8 +89,8 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 	if len(ids) == 0 {
 		return t, nil
 	}
-	if at, ok := sharedDigest(ns); ok {
-		// A digest after it would stand in its thread, which the history leaves out.
+	for _, at := range digestsOf(ns) {
+		// A digest after it may stand in its thread, which the history leaves out.
 		replies, err := c.thread(ctx, at)
 		if err != nil {
 			return nil, err
@@ -118,6 +118,16 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 		}
 	}
 	return t, nil
+}
+
+// digestsOf returns the digests that told before of notifications whose delivery is in doubt.
+func digestsOf(ns []*alert.Notification) (out []ref) {
+	for _, n := range ns {
+		if at, ok := parseRef(n.Ref); ok && at.digest && n.Repeated && len(out) < maxThreads && !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // findReplies adds those about which a reply stands in the thread of their own message.
