@@ -143,37 +143,6 @@ type Receiver struct {
 	ReceiversOfOthers `yaml:",inline"`
 }
 
-// SlackConfig is one way to a Slack channel: an incoming webhook (api_url), or a bot token and a channel.
-type SlackConfig struct {
-	SendResolved *bool `yaml:"send_resolved"`
-	// APIURL is an incoming webhook. It needs no token and can only post.
-	APIURL     Secret `yaml:"api_url"`
-	APIURLFile string `yaml:"api_url_file"`
-	// Token is a bot's token (xoxb-…) with the scope chat:write; AppToken is Alertmanager's name for it. With a token
-	// the message of a group is edited in place.
-	Token        Secret `yaml:"token"`
-	TokenFile    string `yaml:"token_file"`
-	AppToken     Secret `yaml:"app_token"`
-	AppTokenFile string `yaml:"app_token_file"`
-	// AppURL is where Slack's API is, by default https://slack.com/api/.
-	AppURL  string `yaml:"app_url"`
-	Channel string `yaml:"channel"`
-	// Title, Text and Color replace those that freshet writes; they are templates.
-	Title     string `yaml:"title"`
-	Text      string `yaml:"text"`
-	Color     string `yaml:"color"`
-	Username  string `yaml:"username"`
-	IconEmoji string `yaml:"icon_emoji"`
-	IconURL   string `yaml:"icon_url"`
-	ImageURL  string `yaml:"image_url"`
-	// Timeout bounds one attempt, 0 for the default of 10 s.
-	Timeout    time.Duration `yaml:"timeout"`
-	HTTPConfig *HTTPConfig   `yaml:"http_config"`
-	// TemplateFiles are the configuration's templates, filled in by Integrations.
-	TemplateFiles []string `yaml:"-"`
-}
-
-// WebhookConfig is one address that receives Alertmanager's JSON body, version 4, or a body of its own.
 type WebhookConfig struct {
 	SendResolved *bool `yaml:"send_resolved"`
 	// URL may be a template.

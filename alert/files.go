@@ -50,7 +50,8 @@ func (c *Config) files() []named {
 		r := &c.Receivers[i]
 		for j := range r.SlackConfigs {
 			s, at := &r.SlackConfigs[j], fmt.Sprintf("receivers[%d].slack_configs[%d].", i, j)
-			out = append(out, named{at + "api_url_file", &s.APIURLFile}, named{at + "token_file", &s.TokenFile}, named{at + "app_token_file", &s.AppTokenFile})
+			out = append(out, named{at + "api_url_file", &s.APIURLFile}, named{at + "token_file", &s.TokenFile}, named{at + "app_token_file", &s.AppTokenFile},
+				named{at + "app_level_token_file", &s.AppLevelTokenFile})
 			out = append(out, s.HTTPConfig.files(at+"http_config.")...)
 		}
 		for j := range r.WebhookConfigs {

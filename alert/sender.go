@@ -25,7 +25,8 @@ type SenderOptions struct {
 	StartWithin time.Duration
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
-	// Parallel is how many notifications one webhook is sent at a time, by default 8. Every other kind gets one.
+	// Parallel is how many notifications one webhook, or a Digester, is sent at a time, by default 8. Every other notifier
+	// gets one.
 	Parallel   int
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
@@ -49,7 +50,7 @@ type Sender struct {
 // lane is the way to one integration.
 type lane struct {
 	Target
-	queue chan queued
+	queue *backlog
 
 	mu      sync.Mutex
 	until   time.Time // the receiver asked to be left alone until then
@@ -88,7 +89,7 @@ func NewSender(o SenderOptions) *Sender {
 	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer, o.Targets), lanes: map[string]*lane{}, drained: make(chan struct{})}
 	s.drain = sync.OnceFunc(func() { close(s.drained) })
 	for _, t := range o.Targets {
-		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: make(chan queued, o.Queue)}
+		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: newBacklog(o.Queue)}
 	}
 	return s
 }
@@ -96,18 +97,21 @@ func NewSender(o SenderOptions) *Sender {
 // Send queues notifications and returns at once. Each is answered by a call of Done, unless Run ends first.
 func (s *Sender) Send(ns []*Notification) {
 	now := time.Now()
+	byLane := map[string][]queued{}
 	for _, n := range ns {
 		key := n.Integration.Key()
-		l, ok := s.lanes[key]
-		if !ok {
+		if s.lanes[key] == nil {
 			s.options.Done(n.ID, Outcome{Permanent: true}, fmt.Errorf("notifying %s: %w", key, ErrNoNotifier))
 			continue
 		}
-		select {
-		case l.queue <- queued{n, now}:
-			s.metrics.queued.WithLabelValues(key).Inc()
-		default:
-			s.options.Done(n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, ErrQueueFull))
+		byLane[key] = append(byLane[key], queued{n, now})
+	}
+	for key, qs := range byLane {
+		// All at once, so that a storm is seen as one.
+		taken := s.lanes[key].queue.add(qs)
+		s.metrics.queued.WithLabelValues(key).Add(float64(taken))
+		for _, q := range qs[taken:] {
+			s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, ErrQueueFull))
 		}
 	}
 }
@@ -128,13 +132,20 @@ func (s *Sender) Run(ctx context.Context) error {
 	}()
 	var g errgroup.Group
 	for _, l := range s.lanes {
+		digester, digests := l.Notifier.(Digester)
 		workers := 1
-		if l.Integration.Kind == "webhook" {
+		if digests || l.Integration.Kind == "webhook" {
 			workers = s.options.Parallel
 		}
 		for range workers {
 			g.Go(func() error {
-				s.work(ctx, taking, l)
+				s.work(ctx, taking, l, digests)
+				return nil
+			})
+		}
+		if digests {
+			g.Go(func() error {
+				s.gather(ctx, taking, l, digester)
 				return nil
 			})
 		}
@@ -143,18 +154,17 @@ func (s *Sender) Run(ctx context.Context) error {
 }
 
 // work makes attempts within ctx, and begins them while taking lasts.
-func (s *Sender) work(ctx, taking context.Context, l *lane) {
+func (s *Sender) work(ctx, taking context.Context, l *lane, digests bool) {
 	for {
-		select {
-		case <-taking.Done():
+		q, ok := l.queue.take(taking, digests)
+		if !ok {
 			return
-		case q := <-l.queue:
-			s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
-			if !l.rest(taking) {
-				return
-			}
+		}
+		s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
+		if l.rest(taking) {
 			s.attempt(ctx, l, q)
 		}
+		l.queue.done(q.n)
 	}
 }
 
@@ -183,7 +193,7 @@ func (s *Sender) attempt(ctx context.Context, l *lane, q queued) {
 		s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, s.bound(l))
 	outcome, err := l.Notifier.Notify(bounded, q.n)
 	cancel()
 	if err != nil && ctx.Err() != nil {
@@ -193,6 +203,14 @@ func (s *Sender) attempt(ctx context.Context, l *lane, q queued) {
 	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
 	s.settle(l, outcome, err, end)
 	s.options.Done(q.n.ID, outcome, err)
+}
+
+// bound is how long an attempt may last. A Digester waits for its turn within it.
+func (s *Sender) bound(l *lane) time.Duration {
+	if _, ok := l.Notifier.(Digester); ok {
+		return max(s.options.Timeout, digestTimeout)
+	}
+	return s.options.Timeout
 }
 
 // settle notes a wish to be left alone, and logs when a receiver begins to fail, fails otherwise, or works again.

@@ -62,6 +62,7 @@ func (c *Config) receiverFaults(fs *faults) []string {
 		!strings.HasSuffix(string(g.SlackAPIURL), postMethod) {
 		fs.add("global", "slack_api_url and slack_app_token are both given", "keep the one that receivers without their own shall use")
 	}
+	appLevelFault(fs, "global.slack_app_level_token", c.Global.SlackAppLevelToken)
 	urlFault(fs, "global.slack_api_url", string(c.Global.SlackAPIURL))
 	urlFault(fs, "global.slack_app_url", c.Global.SlackAppURL)
 	c.Global.HTTPConfig.faults(fs, "global.http_config")
@@ -87,30 +88,6 @@ func (c *Config) receiverFaults(fs *faults) []string {
 	return names
 }
 
-func (s *SlackConfig) faults(fs *faults, path string, global *Global) {
-	exclusive(fs, path, "api_url", s.APIURL != "", "api_url_file", s.APIURLFile != "")
-	exclusive(fs, path, "token", s.Token != "", "token_file", s.TokenFile != "")
-	exclusive(fs, path, "app_token", s.AppToken != "", "app_token_file", s.AppTokenFile != "")
-	exclusive(fs, path, "token", s.Token != "" || s.TokenFile != "", "app_token", s.AppToken != "" || s.AppTokenFile != "")
-	exclusive(fs, path, "api_url", s.hasWebhook(), "token", s.hasToken())
-	switch merged := s.withGlobal(global); {
-	case !merged.hasWebhook() && !merged.hasToken():
-		fs.add(path, "neither an incoming webhook nor a bot token is given", "set api_url, or token and channel")
-	case !merged.hasWebhook() && s.Channel == "":
-		fs.add(path, "a bot token needs a channel", "add channel: with a name such as #alerts or an ID such as C0123456789")
-	}
-	if strings.HasSuffix(string(s.APIURL), "/chat.postMessage") {
-		fs.add(path+".api_url", "this is a method of Slack's API, not an incoming webhook", "give the bot token as token: and a channel:")
-	}
-	urlFault(fs, path+".api_url", string(s.APIURL))
-	urlFault(fs, path+".app_url", s.AppURL)
-	timeoutFault(fs, path+".timeout", s.Timeout)
-	s.HTTPConfig.faults(fs, path+".http_config")
-	if s.hasToken() && s.HTTPConfig.authenticates() {
-		fs.add(path+".http_config", "credentials here would replace the bot token", "remove them")
-	}
-}
-
 func (w *WebhookConfig) faults(fs *faults, path string) {
 	exclusive(fs, path, "url", w.URL != "", "url_file", w.URLFile != "")
 	if w.URL == "" && w.URLFile == "" {
@@ -131,11 +108,7 @@ func (c *Config) templateFaults(fs *faults) {
 	}
 	for i := range c.Receivers {
 		for j, s := range c.Receivers[i].SlackConfigs {
-			for _, kv := range [][2]string{{"title", s.Title}, {"text", s.Text}, {"color", s.Color}} {
-				if err := checkTemplate(kv[1]); err != nil {
-					fs.add(fmt.Sprintf("receivers[%d].slack_configs[%d].%s", i, j, kv[0]), err.Error(), "")
-				}
-			}
+			s.templateFaults(fs, fmt.Sprintf("receivers[%d].slack_configs[%d].", i, j))
 		}
 	}
 }

@@ -62,14 +62,19 @@ func hint(a slack.SlackErrorResponse) string {
 		if a.Needed != "" {
 			return "the app lacks the scope " + alert.Excerpt(a.Needed, 100) + ": add it and reinstall the app"
 		}
-		return "the app lacks a scope: add chat:write and reinstall the app"
+		return "the app lacks a scope: add chat:write, files:write for charts, channels:history (groups:history in private channels) to find " +
+			"messages again, and reinstall the app"
+	case "not_allowed_token_type":
+		return "this is another kind of token: use the bot token of the app, it begins with xoxb-"
 	case "channel_not_found":
 		return "no such channel, or a private one that the app is not in: check the name, or invite the app"
 	case "not_in_channel":
 		return "invite the app to the channel, or give it the scope chat:write.public"
 	case "is_archived":
 		return "the channel is archived: choose another"
-	case "restricted_action", "restricted_action_read_only_channel":
+	case "invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "attachment_payload_limit_exceeded":
+		return "the message is not of the form or the size that Slack takes: check the receiver's own templates, if it has any"
+	case "restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel":
 		return "a setting of the workspace forbids posting there"
 	default:
 		return ""

@@ -3,29 +3,21 @@ package slack
 import (
 	"fmt"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/detect/finding"
 )
 
-// Slack's limits, and how many alerts one message shows so that all of them stay well within.
+// How many alerts one message shows, and up to how many it shows each with all that is known of it.
 const (
-	maxHeader  = 150
-	maxText    = 3000
-	maxBlocks  = 50
-	maxAlerts  = 10
-	maxSamples = 3
-	maxTraits  = 3
-	sampleText = 300
-	labelText  = 900
-	traitText  = 120
+	maxAlerts = 12
+	maxFull   = 3
+	// maxPreview is how long the text of a notification may be.
+	maxPreview = 1000
 )
 
-// The colours of the bar beside a message.
+// The colours of the bar beside a message, and the marks that say the same to those who see no colours.
 const (
 	red    = "#d0021b"
 	orange = "#f5a623"
@@ -35,213 +27,242 @@ const (
 
 // message is a notification in Slack's terms.
 type message struct {
-	color  string
-	title  string // plain
-	short  string // mrkdwn, for the preview of a phone
-	change string // mrkdwn, for the thread
-	blocks []slack.Block
-}
-
-func (m message) attachment() slack.Attachment {
-	return slack.Attachment{Color: m.color, Fallback: m.short, Blocks: slack.Blocks{BlockSet: m.blocks}}
+	// preview is what a phone shows of it, escaped. It is shown in the channel only where there are no blocks.
+	preview    string
+	blocks     []slack.Block
+	attachment slack.Attachment
+	linkNames  bool
+	// username and the icons are who posts, as the configuration has it.
+	username, iconEmoji, iconURL string
 }
 
 func (m message) options() []slack.MsgOption {
-	return []slack.MsgOption{slack.MsgOptionAttachments(m.attachment()), slack.MsgOptionDisableLinkUnfurl()}
+	attachments := []slack.Attachment{} // an edit without the list keeps what was there
+	if m.attachment.Color != "" {
+		attachments = append(attachments, m.attachment)
+	}
+	options := []slack.MsgOption{slack.MsgOptionText(m.preview, false), slack.MsgOptionAttachments(attachments...),
+		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
+	if len(m.blocks) > 0 {
+		options = append(options, slack.MsgOptionBlocks(m.blocks...))
+	}
+	if m.linkNames {
+		options = append(options, slack.MsgOptionLinkNames(true))
+	}
+	return options
 }
 
-func (n *Notifier) render(notification *alert.Notification) (message, error) {
+// bare is the message without all that Slack may find fault with.
+func (m message) bare() message {
+	text := m.preview
+	if text == "" {
+		text = m.attachment.Fallback
+	}
+	return message{preview: trim(notEmpty(text), maxText), username: m.username, iconEmoji: m.iconEmoji, iconURL: m.iconURL}
+}
+
+// render writes the message of a notification. Where there is no thread, what belongs there is in the message.
+func (n *Notifier) render(notification *alert.Notification, threads bool) (message, error) {
+	if n.config.OwnForm() {
+		return n.renderOwn(notification)
+	}
 	d := &notification.Data
-	m := message{color: color(d), title: title(d)}
-	m.short = escape(m.title)
-	if len(d.Alerts) > 0 && d.Alerts[0].Summary() != "" {
-		m.short += ": " + escape(clip(d.Alerts[0].Summary(), sampleText))
+	m := message{preview: trim(preview(d), maxPreview), linkNames: n.config.LinkNames}
+	m.attachment = slack.Attachment{Color: color(d), Fallback: m.preview}
+	if err := n.overrides(&m, d); err != nil {
+		return message{}, err
 	}
-	m.change = change(notification)
-	var text string
-	if n.config.Title != "" || n.config.Text != "" || n.config.Color != "" {
-		safe := escaped(*d)
-		for _, own := range []struct {
-			template string
-			set      func(string)
-		}{
-			{n.config.Title, func(s string) { m.title, m.short = unescape(s), s }},
-			{n.config.Text, func(s string) { text = s }},
-			{n.config.Color, func(s string) { m.color = colorName(s) }},
-		} {
-			if own.template == "" {
-				continue
-			}
-			s, err := n.templates.Execute(own.template, &safe)
-			if err != nil {
-				return message{}, err
-			}
-			own.set(s)
-		}
+	m.blocks = []slack.Block{header(title(d))}
+	blocks := n.alertBlocks(notification, threads)
+	if n.options.Buttons && d.Status == firing {
+		blocks = append(blocks, buttons(notification)...)
 	}
-	m.blocks = append(m.blocks, slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(clip(m.title, maxHeader)), false, false)))
-	if n.config.Text != "" {
-		m.blocks = append(m.blocks, section(text))
-	} else {
-		for _, a := range d.Alerts[:min(len(d.Alerts), maxAlerts)] {
-			m.blocks = append(m.blocks, alertBlocks(a)...)
-		}
-	}
-	if footer := footer(notification); footer != "" {
-		m.blocks = append(m.blocks, footnote(footer))
-	}
-	m.blocks = m.blocks[:min(len(m.blocks), maxBlocks)]
+	m.attachment.Blocks = slack.Blocks{BlockSet: blocks}
 	return m, nil
 }
 
-// title says what and how many: "FIRING: ErrorSpike", "FIRING: ErrorSpike (3 alerts)".
-func title(d *alert.Data) string {
-	name := d.CommonLabels["alertname"]
-	if name == "" {
-		name = fmt.Sprintf("%d alerts", len(d.Alerts))
+// overrides applies the templates that stand beside freshet's own form.
+func (n *Notifier) overrides(m *message, d *alert.Data) error {
+	if n.config.Color == "" && n.config.MessageText == "" {
+		return nil
 	}
-	firing, resolved := len(d.Alerts.Firing()), len(d.Alerts.Resolved())
-	switch {
-	case firing == 0 && resolved > 1:
-		return fmt.Sprintf("RESOLVED: %s (%d alerts)", name, resolved)
-	case firing == 0:
-		return "RESOLVED: " + name
-	case resolved > 0:
-		return fmt.Sprintf("FIRING: %s (%d firing, %d resolved)", name, firing, resolved)
-	case firing > 1:
-		return fmt.Sprintf("FIRING: %s (%d alerts)", name, firing)
-	default:
-		return "FIRING: " + name
-	}
-}
-
-// change says in a few lines what this notification is about, for the thread.
-func change(n *alert.Notification) string {
-	var lines []string
-	for _, a := range n.Data.Alerts {
-		if !a.New && n.Reason != alert.RepeatElapsed {
+	safe := n.escaped(*d)
+	for _, own := range []struct {
+		template string
+		set      func(string)
+	}{
+		{n.config.Color, func(s string) { m.attachment.Color = colorName(s) }},
+		{n.config.MessageText, func(s string) { m.preview = trim(s, maxText) }},
+	} {
+		if own.template == "" {
 			continue
 		}
-		line := fmt.Sprintf("*%s* %s", strings.ToUpper(a.Status), escape(clip(headline(a), sampleText)))
-		if a.Status == "resolved" {
-			line += " after " + alert.FormatDuration(a.EndsAt.Sub(a.StartsAt).Round(time.Second))
-			if a.Reason != "" {
-				line += " (" + escape(clip(a.Reason, sampleText)) + ")"
+		s, err := n.templates.Execute(own.template, &safe)
+		if err != nil {
+			return err //nolint:wrapcheck // says that it renders a template
+		}
+		own.set(s)
+	}
+	return nil
+}
+
+// signed fills in who posts.
+func (n *Notifier) signed(m message, d *alert.Data) (message, error) {
+	for _, own := range []struct {
+		template string
+		to       *string
+		limit    int
+	}{{n.config.Username, &m.username, 80}, {n.config.IconEmoji, &m.iconEmoji, 100}, {n.config.IconURL, &m.iconURL, maxURL}} {
+		s, err := n.execute(own.template, d)
+		if err != nil {
+			return message{}, err
+		}
+		*own.to = clip(s, own.limit)
+	}
+	return m, nil
+}
+
+// execute renders a template that is no text for people; what is none costs nothing.
+func (n *Notifier) execute(text string, d *alert.Data) (string, error) {
+	if !strings.Contains(text, "{{") {
+		return text, nil
+	}
+	s, err := n.templates.Execute(text, d)
+	return strings.TrimSpace(s), err //nolint:wrapcheck // says that it renders a template
+}
+
+const firing = "firing"
+
+// alertBlocks shows as many alerts as a message may, and says how many are left out.
+func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) []slack.Block {
+	d := &notification.Data
+	var blocks []slack.Block
+	shown, room := 0, maxMessage-maxPreview
+	for _, a := range d.Alerts {
+		next := n.compact(notification, a)
+		if len(d.Alerts) <= maxFull {
+			next = n.full(notification, a)
+			if !threads {
+				next = append(next, evidence(a)...)
 			}
-		} else if v := measure(a); v != "" {
-			line += ": " + escape(v)
 		}
-		lines = append(lines, line)
-	}
-	if more := len(lines) - maxAlerts; more > 0 {
-		lines = append(lines[:maxAlerts], fmt.Sprintf("… and %d more", more))
-	}
-	if n.Reason == alert.RepeatElapsed {
-		lines = append([]string{"Still firing:"}, lines...)
-	}
-	if len(lines) == 0 {
-		lines = []string{escape(string(n.Reason))}
-	}
-	return strings.Join(lines, "\n")
-}
-
-func headline(a alert.Alert) string {
-	if s := a.Summary(); s != "" {
-		return s
-	}
-	return a.Name() + " " + labels(a)
-}
-
-func measure(a alert.Alert) string {
-	v, t := a.ShownValue(), a.ShownThreshold()
-	if v != "" && t != "" {
-		return v + " (threshold " + t + ")"
-	}
-	return v
-}
-
-func alertBlocks(a alert.Alert) []slack.Block {
-	var b strings.Builder
-	mark := "*" + strings.ToUpper(a.Status)
-	if s := a.Severity(); s != "" {
-		mark += " " + escape(clip(s, 40))
-	}
-	fmt.Fprintf(&b, "%s*  %s", mark, escape(clip(headline(a), labelText)))
-	if d := a.Annotations["description"]; d != "" && d != headline(a) {
-		fmt.Fprintf(&b, "\n%s", escape(clip(d, labelText)))
-	}
-	if v := measure(a); v != "" {
-		fmt.Fprintf(&b, "\n*Value* %s", escape(v))
-	}
-	if a.Status == "firing" {
-		fmt.Fprintf(&b, "\n*Since* %s", date(a.StartsAt))
-	} else {
-		fmt.Fprintf(&b, "\n*From* %s *to* %s, %s", date(a.StartsAt), date(a.EndsAt),
-			alert.FormatDuration(a.EndsAt.Sub(a.StartsAt).Round(time.Second)))
-		if a.Reason != "" {
-			fmt.Fprintf(&b, " (%s)", escape(clip(a.Reason, sampleText)))
+		if shown == 0 {
+			next = fit(next, room)
 		}
-	}
-	if a.Condition != "" {
-		fmt.Fprintf(&b, "\n*When* `%s`", code(clip(strings.Join(strings.Fields(a.Condition), " "), sampleText)))
-	}
-	for i, t := range a.Traits(maxTraits) {
-		lead := "\n*Stands out*"
-		if i > 0 {
-			lead = ","
+		if room -= costs(next); shown == maxAlerts || shown > 0 && room < 0 {
+			break
 		}
-		fmt.Fprintf(&b, "%s `%s` %s", lead, code(clip(t.Name(), traitText)), escape(t.Shares()))
+		blocks = append(blocks, next...)
+		shown++
 	}
-	blocks := []slack.Block{section(b.String())}
-	if s := samples(a); s != "" {
-		blocks = append(blocks, section(s))
+	if more := len(d.Alerts) - shown; more > 0 {
+		text := fmt.Sprintf("… and %d more alerts", more)
+		if more == 1 {
+			text = "… and one more alert"
+		}
+		if link := hyperlink(d.ExternalURL, "See all in freshet"); link != "" {
+			text += "  " + link
+		}
+		blocks = append(blocks, footnote(text))
 	}
-	var foot []string
-	if l := labels(a); l != "" {
-		foot = append(foot, "`"+code(clip(l, labelText))+"`")
-	}
-	foot = append(foot, links(a)...)
-	if len(foot) > 0 {
-		blocks = append(blocks, footnote(strings.Join(foot, "  ")))
+	if lines := notes(notification); !threads && len(lines) > 0 {
+		blocks = append(blocks, footnote(strings.Join(lines, "\n")))
 	}
 	return blocks
 }
 
-func samples(a alert.Alert) string {
-	if a.Status != "firing" || len(a.Samples) == 0 {
-		return ""
+// title says how bad, what, where and how many: "🔴 CRITICAL: ErrorSpike · cart (3 firing, 1 resolved)".
+func title(d *alert.Data) string {
+	firing, resolved := d.Alerts.Firing(), d.Alerts.Resolved()
+	mark, state := "🟢", "RESOLVED"
+	if len(firing) > 0 {
+		mark, state = marked(worst(firing))
 	}
-	var b strings.Builder
-	b.WriteString("```")
-	for _, s := range a.Samples[:min(len(a.Samples), maxSamples)] {
-		line := s.Time.UTC().Format("15:04:05.000") + " " + strings.Join(strings.Fields(s.Text), " ")
-		fmt.Fprintf(&b, "%s\n", code(clip(line, sampleText)))
+	name := d.CommonLabels["alertname"]
+	if name == "" {
+		name = fmt.Sprintf("%d alerts", len(d.Alerts))
 	}
-	return strings.TrimRight(b.String(), "\n") + "```"
+	text := clip(fmt.Sprintf("%s %s: %s", mark, state, oneLine(name)), 90)
+	if at := where(d.CommonLabels); at != "" {
+		text += " · " + at
+	}
+	switch {
+	case len(firing) > 0 && len(resolved) > 0:
+		text += fmt.Sprintf(" (%d firing, %d resolved)", len(firing), len(resolved))
+	case len(d.Alerts) > 1 && d.CommonLabels["alertname"] != "":
+		text += fmt.Sprintf(" (%d alerts)", len(d.Alerts))
+	}
+	return text
 }
 
-func labels(a alert.Alert) string { return a.Labels.Remove([]string{"alertname", "severity"}).String() }
-
-func links(a alert.Alert) []string {
-	var out []string
-	if a.GeneratorURL != "" {
-		out = append(out, hyperlink(a.GeneratorURL, "Open in freshet"))
+// preview is the title and the first alert's summary and value, so that the first line on a phone says it all.
+func preview(d *alert.Data) string {
+	text := escape(clip(title(d), maxHeader))
+	if len(d.Alerts) == 0 {
+		return text
 	}
-	if u := a.Annotations["runbook_url"]; strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") {
-		out = append(out, hyperlink(u, "Runbook"))
+	a := d.Alerts[0]
+	if s := a.Summary(); s != "" {
+		text += " – " + escape(clip(oneLine(s), 300))
 	}
-	return out
+	if v := measured(a); v != "" && a.Status == firing {
+		text += " (" + escape(v) + ")"
+	}
+	return text
 }
 
-func footer(n *alert.Notification) string {
-	var parts []string
-	if more := len(n.Data.Alerts) - maxAlerts; more > 0 {
-		parts = append(parts, fmt.Sprintf("… and %d more alerts", more))
-		if n.Data.ExternalURL != "" {
-			parts = append(parts, hyperlink(n.Data.ExternalURL, "See all in freshet"))
+// where names the values of the labels that say what an alert is about.
+func where(labels alert.KV) string {
+	var values []string
+	for _, p := range labels.Remove([]string{"alertname", "severity"}).SortedPairs() {
+		if v := oneLine(p.Value); v != "" {
+			values = append(values, clip(v, 30))
 		}
 	}
-	return strings.Join(parts, "  ")
+	if len(values) > 3 {
+		values = append(values[:3:3], "…")
+	}
+	return strings.Join(values, ", ")
+}
+
+// worst returns the colour of the most severe alert that fires and the name of its severity.
+func worst(firing []alert.Alert) (best, name string) {
+	best = blue
+	for i, a := range firing {
+		s := a.Severity()
+		switch c := severityColor(s); {
+		case i == 0, c == red && best != red, c == orange && best == blue:
+			best, name = c, s
+		}
+	}
+	return best, name
+}
+
+func severityColor(severity string) string {
+	switch severity {
+	case "info", "notice", "low", "none", "debug":
+		return blue
+	case "warning", "warn", "medium":
+		return orange
+	default: // critical, and whatever has no known severity
+		return red
+	}
+}
+
+// marked returns the sign of a colour and what stands in capitals beside it.
+func marked(color, severity string) (mark, state string) {
+	state = "FIRING"
+	if severity != "" {
+		state = strings.ToUpper(clip(oneLine(severity), 20))
+	}
+	switch color {
+	case blue:
+		return "🔵", state
+	case orange:
+		return "🟠", state
+	default:
+		return "🔴", state
+	}
 }
 
 func color(d *alert.Data) string {
@@ -249,19 +270,8 @@ func color(d *alert.Data) string {
 	if len(firing) == 0 {
 		return green
 	}
-	best := blue
-	for _, a := range firing {
-		switch a.Severity() {
-		case "info", "notice", "low", "none", "debug":
-		case "warning", "warn", "medium":
-			if best == blue {
-				best = orange
-			}
-		default:
-			return red // critical, and whatever has no known severity
-		}
-	}
-	return best
+	c, _ := worst(firing)
+	return c
 }
 
 // colorName maps the names that Alertmanager's templates give to a colour.
@@ -274,124 +284,6 @@ func colorName(s string) string {
 	case "danger":
 		return red
 	default:
-		return s
+		return clip(s, 20)
 	}
-}
-
-// section and footnote hold mrkdwn that is escaped already. Verbatim keeps Slack from making links of it by itself.
-func section(text string) slack.Block {
-	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, trim(text, maxText), false, true), nil, nil)
-}
-
-func footnote(text string) slack.Block {
-	return slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, trim(text, maxText), false, true))
-}
-
-// date lets Slack write a time in the reader's own zone.
-func date(t time.Time) string {
-	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time_secs}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04:05 MST"))
-}
-
-func hyperlink(address, text string) string {
-	safe := strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", " ", "%20", "\n", "", "\r", "").Replace(address)
-	return "<" + strings.ReplaceAll(safe, "&", "&amp;") + "|" + text + ">"
-}
-
-// escape makes text safe in mrkdwn: mentions and links begin with <, code blocks with three backticks. A single one may
-// stay, so that a summary can quote a name.
-func escape(s string) string {
-	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(alert.Printable(s))
-	if !strings.Contains(s, "``") {
-		return s
-	}
-	return strings.ReplaceAll(s, "`", "'")
-}
-
-func unescape(s string) string {
-	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
-}
-
-// code makes text safe between backticks.
-func code(s string) string { return strings.ReplaceAll(escape(s), "`", "'") }
-
-// plain makes text safe in plain_text, where nothing is escaped: no mention begins without <.
-func plain(s string) string {
-	s = strings.NewReplacer("<", "‹", ">", "›").Replace(alert.Printable(strings.Join(strings.Fields(s), " ")))
-	if s == "" {
-		return "Alert"
-	}
-	return clip(s, maxHeader)
-}
-
-// escaped returns the data with everything that comes from labels, annotations and records escaped, for the
-// configuration's own templates.
-func escaped(d alert.Data) alert.Data {
-	kv := func(in alert.KV) alert.KV {
-		out := make(alert.KV, len(in))
-		for k, v := range in {
-			out[k] = escape(v)
-		}
-		return out
-	}
-	d.GroupLabels, d.CommonLabels, d.CommonAnnotations = kv(d.GroupLabels), kv(d.CommonLabels), kv(d.CommonAnnotations)
-	alerts := make(alert.Alerts, len(d.Alerts))
-	for i, a := range d.Alerts {
-		a.Labels, a.Annotations, a.Reason, a.Condition = kv(a.Labels), kv(a.Annotations), escape(a.Reason), escape(a.Condition)
-		samples := make([]alert.Sample, len(a.Samples))
-		for j, s := range a.Samples {
-			s.Text = escape(s.Text)
-			samples[j] = s
-		}
-		a.Samples = samples
-		a.Explanation = escapedExplanation(a.Explanation)
-		alerts[i] = a
-	}
-	d.Alerts = alerts
-	return d
-}
-
-func escapedExplanation(e *finding.Explanation) *finding.Explanation {
-	if e == nil {
-		return nil
-	}
-	out := *e
-	out.Traits = make([]finding.Trait, len(e.Traits))
-	for i, t := range e.Traits {
-		t.Attribute, t.Value = escape(t.Attribute), escape(t.Value)
-		also := make([]finding.Attribute, len(t.Also))
-		for j, a := range t.Also {
-			also[j] = finding.Attribute{Name: escape(a.Name), Value: escape(a.Value)}
-		}
-		t.Also = also
-		out.Traits[i] = t
-	}
-	return &out
-}
-
-// clip shortens text to a number of characters, before it is escaped.
-func clip(s string, limit int) string {
-	if utf8.RuneCountInString(s) <= limit {
-		return s
-	}
-	r := []rune(s)
-	return string(r[:limit-1]) + "…"
-}
-
-// trim shortens escaped text without cutting through an entity, a link or a code block.
-func trim(s string, limit int) string {
-	if utf8.RuneCountInString(s) <= limit {
-		return s
-	}
-	r := []rune(s)
-	cut := string(r[:limit-4])
-	if i := strings.LastIndexByte(cut, '&'); i >= 0 && !strings.Contains(cut[i:], ";") {
-		cut = cut[:i]
-	}
-	if i := strings.LastIndexByte(cut, '<'); i >= 0 && !strings.Contains(cut[i:], ">") {
-		cut = cut[:i]
-	}
-	if strings.Count(cut, "```")%2 == 1 {
-		return cut + "```"
-	}
-	return cut + "…"
 }

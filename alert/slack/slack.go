@@ -1,11 +1,14 @@
 // Package slack delivers notifications to a Slack channel.
 //
 // With a bot token (scope chat:write) a group of alerts has one message: it is edited in place as alerts join, resolve
-// and change, and each change is said in its thread. With an incoming webhook, which can only post, each notification is
-// a message of its own.
+// and change. Its thread holds why the alerts fire, what changed, and what people did; files:write adds a chart. With an
+// incoming webhook, which can only post, each notification is a message of its own that holds what fits.
 //
-// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks. Tokens and webhook
-// addresses appear in no error.
+// Each channel is written to once in a second at most, by all notifiers that share a Limiter. A storm of notifications is
+// one message: see Digest. Buttons act by Clicks, over Socket Mode or a request URL.
+//
+// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks, and secrets in records
+// are hidden. Tokens and webhook addresses appear in no error.
 package slack
 
 import (
@@ -13,9 +16,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -23,24 +27,35 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 )
 
-const (
-	defaultAPI = "https://slack.com/api/"
-	// eventType marks freshet's messages, so that one whose delivery is in doubt can be found again.
-	eventType = "freshet_notification"
-	// defaultRest is how long Slack is left alone after a 429 that names no time.
-	defaultRest = time.Second
-)
+const defaultAPI = "https://slack.com/api/"
+
+// Options are what notifiers get from the program; all may be left out.
+type Options struct {
+	// Limiter is shared by all notifiers of a process; without one the notifier has its own.
+	Limiter *Limiter
+	// Chart draws the picture of an alert as PNG, nil when there is nothing to draw.
+	Chart func(*alert.Alert) ([]byte, error)
+	// Buttons says that clicks reach freshet: see Clicks.
+	Buttons bool
+	// FlappingWindow is within which time a flapping alert is counted, for the words about it.
+	FlappingWindow time.Duration
+	Log            *slog.Logger
+}
 
 // Notifier posts to one channel.
 type Notifier struct {
-	config    alert.SlackConfig
-	templates *alert.Templates
-	client    *http.Client
+	config     alert.SlackConfig
+	options    Options
+	templates  *alert.Templates
+	client     *http.Client
+	complaints sync.Map // what was logged once
 }
+
+var _ alert.Digester = (*Notifier)(nil)
 
 // New returns a Notifier for a valid configuration. It reads the files that the configuration names once, so that a
 // missing one shows at the start.
-func New(c alert.SlackConfig) (*Notifier, error) {
+func New(c alert.SlackConfig, o Options) (*Notifier, error) {
 	token, file := c.BotToken()
 	if token == "" && file == "" {
 		token, file = c.APIURL, c.APIURLFile
@@ -59,151 +74,188 @@ func New(c alert.SlackConfig) (*Notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("slack: %w", err)
 	}
-	return &Notifier{config: c, templates: templates, client: client}, nil
+	if o.Limiter == nil {
+		o.Limiter = NewLimiter(0)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Notifier{config: c, options: o, templates: templates, client: client}, nil
 }
 
 // Notify implements alert.Notifier.
 func (n *Notifier) Notify(ctx context.Context, notification *alert.Notification) (alert.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
-	defer cancel()
-	m, err := n.render(notification)
+	c, err := n.channel(&notification.Data)
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
 	}
-	secret, file := n.config.BotToken()
-	send := n.edit
-	if secret == "" && file == "" {
-		secret, file = n.config.APIURL, n.config.APIURLFile
-		send = n.post
+	m, err := n.render(notification, c.api != nil)
+	if err == nil {
+		m, err = n.signed(m, &notification.Data)
 	}
-	secretText, err := alert.ReadSecret(secret, file)
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
 	}
-	outcome, err := send(ctx, secretText, notification, m)
-	if err != nil {
-		return outcome, fmt.Errorf("slack: %w", err)
+	send := c.notify
+	if c.api == nil {
+		send = c.hook
 	}
-	return outcome, nil
+	o, err := send(ctx, notification, m)
+	if err != nil {
+		return o, fmt.Errorf("slack: %w", err)
+	}
+	return o, nil
 }
 
-// post sends the message to an incoming webhook.
-func (n *Notifier) post(ctx context.Context, address string, _ *alert.Notification, m message) (alert.Outcome, error) {
-	body, err := json.Marshal(slack.WebhookMessage{
-		Username: n.config.Username, IconEmoji: n.config.IconEmoji, IconURL: n.config.IconURL, Channel: n.config.Channel,
-		Attachments: []slack.Attachment{m.attachment()},
-	})
+// channel returns where a message goes. It has no api when that is an incoming webhook.
+func (n *Notifier) channel(d *alert.Data) (*channel, error) {
+	secret, file := n.config.BotToken()
+	hook := secret == "" && file == ""
+	if hook {
+		secret, file = n.config.APIURL, n.config.APIURLFile
+	}
+	token, err := alert.ReadSecret(secret, file)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // names the file
+	}
+	name, err := n.execute(n.config.Channel, d)
+	if err != nil {
+		return nil, err
+	}
+	c := &channel{n: n, token: token, name: name}
+	if !hook {
+		c.api = slack.New(token, slack.OptionHTTPClient(n.client), slack.OptionAPIURL(apiURL(n.config.AppURL)))
+	}
+	return c, nil
+}
+
+// hook sends the message to an incoming webhook.
+func (c *channel) hook(ctx context.Context, _ *alert.Notification, m message) (alert.Outcome, error) {
+	o, err := c.postHook(ctx, m)
+	if err != nil && o.Permanent && strings.Contains(err.Error(), "invalid_") {
+		c.n.complain(ctx, "form", err)
+		o, err = c.postHook(ctx, m.bare())
+	}
+	return o, err
+}
+
+func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err error) {
+	w := slack.WebhookMessage{Username: m.username, IconEmoji: m.iconEmoji, IconURL: m.iconURL, Channel: c.name, Text: m.preview,
+		Attachments: []slack.Attachment{m.attachment}}
+	if len(m.blocks) > 0 {
+		w.Blocks = &slack.Blocks{BlockSet: m.blocks}
+	}
+	body, err := json.Marshal(w)
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("encoding the message: %w", err)
 	}
-	return alert.Post(ctx, n.client, n.config.HTTPConfig, address, http.Header{}, body)
+	err = c.write(ctx, "webhook", true, func(ctx context.Context) (time.Duration, error) {
+		o, err = alert.Post(ctx, c.n.client, c.n.config.HTTPConfig, c.token, http.Header{}, body)
+		if err != nil && o.RetryAfter == 0 && strings.Contains(err.Error(), "429") {
+			o.RetryAfter = defaultRest
+		}
+		return o.RetryAfter, err //nolint:wrapcheck // shows what was posted to
+	})
+	return o, err
 }
 
-// edit keeps the group's one message up to date and says in its thread what changed.
-func (n *Notifier) edit(ctx context.Context, token string, notification *alert.Notification, m message) (alert.Outcome, error) {
-	api := slack.New(token, slack.OptionHTTPClient(n.client), slack.OptionAPIURL(apiURL(n.config.AppURL)))
-	at, known := parseRef(notification.Ref)
+// notify keeps the group's one message up to date and says in its thread what changed.
+func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) (alert.Outcome, error) {
+	at, known := parseRef(n.Ref)
 	if known {
-		_, _, _, err := api.UpdateMessageContext(ctx, at.channel, at.timestamp, m.options()...)
-		switch {
-		case err == nil:
-			if notification.Reason != alert.ContentChanged {
-				err = n.reply(ctx, api, at, notification, m)
-			}
-			outcome, err := judge(err, token)
-			outcome.Ref = at.String()
-			return outcome, err
-		case !gone(err):
-			return judge(err, token)
+		c.n.options.Limiter.learn(c.token, c.name, at.channel)
+	}
+	if known && at.digest && n.Reason == alert.ContentChanged {
+		return alert.Outcome{Ref: n.Ref}, nil // a digest shows no values that could change
+	}
+	found, err := c.find(ctx, []*alert.Notification{n})
+	if err != nil {
+		return outcome(err, c.token, at)
+	}
+	told, isTold := found[n.ID]
+	switch {
+	case known && at.digest && n.Reason == alert.NoteAdded:
+		if !isTold {
+			err = c.reply(ctx, at, n)
+		}
+		return outcome(err, c.token, at)
+	case known && !at.digest:
+		here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
+		err := here.update(ctx, at, m, n.Reason != alert.ContentChanged)
+		if err == nil && !isTold {
+			err = here.reply(ctx, at, n)
+		}
+		if !gone(err) {
+			return outcome(err, c.token, at)
 		}
 	}
-	if notification.Repeated {
-		if found, ok := find(ctx, api, n.config.Channel, notification); ok {
-			return alert.Outcome{Ref: found.String()}, nil
+	if isTold {
+		if !told.digest {
+			c.begin(ctx, told, n)
 		}
+		return alert.Outcome{Ref: told.String()}, nil
 	}
-	channel, timestamp, err := api.PostMessageContext(ctx, n.config.Channel, append(m.options(), n.identity(notification)...)...)
-	outcome, err := judge(err, token)
-	if err == nil {
-		outcome.Ref = ref{channel, timestamp}.String()
+	made, err := c.post(ctx, m, aboutOne(eventType, n.ID), true)
+	if err != nil {
+		return outcome(err, c.token, ref{})
 	}
-	return outcome, err
+	fresh := *n
+	fresh.Repeated = false
+	c.begin(ctx, made, &fresh)
+	return alert.Outcome{Ref: made.String()}, nil
 }
 
-// reply says in the thread what changed. New alerts and reminders are shown in the channel too: an edit alone rings
-// nobody's phone.
-func (n *Notifier) reply(ctx context.Context, api *slack.Client, at ref, notification *alert.Notification, m message) error {
-	if notification.Repeated && replied(ctx, api, at, notification.ID) {
+// reply says in the thread what changed.
+func (c *channel) reply(ctx context.Context, at ref, n *alert.Notification) error {
+	r, ok := followUp(n)
+	if !ok {
 		return nil
 	}
-	options := append(n.identity(notification), slack.MsgOptionTS(at.timestamp), slack.MsgOptionText(m.change, false),
-		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionParse(false))
-	if notification.Reason == alert.NewAlerts || notification.Reason == alert.RepeatElapsed {
+	if n.Repeated {
+		if yes, err := c.said(ctx, at, eventType, n.ID); yes || err != nil {
+			return err
+		}
+	}
+	if at.digest {
+		r.text = escape(clip(title(&n.Data), maxHeader)) + ": " + r.text
+		r.blocks = nil
+	}
+	return c.sayInThread(ctx, at, r, aboutOne(eventType, n.ID), r.broadcast, &n.Data)
+}
+
+func (c *channel) sayInThread(ctx context.Context, at ref, r reply, about about, urgent bool, d *alert.Data) error {
+	m, err := c.n.signed(message{preview: trim(r.text, maxText), blocks: r.blocks}, d)
+	if err != nil {
+		return err
+	}
+	options := []slack.MsgOption{slack.MsgOptionTS(at.timestamp)}
+	if r.broadcast {
 		options = append(options, slack.MsgOptionBroadcast())
 	}
-	_, _, err := api.PostMessageContext(ctx, at.channel, options...)
+	here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
+	_, err = here.post(ctx, m, about, urgent, options...)
 	return err
 }
 
-// identity is who posts and which notification it is.
-func (n *Notifier) identity(notification *alert.Notification) []slack.MsgOption {
-	options := []slack.MsgOption{slack.MsgOptionMetadata(slack.SlackMetadata{
-		EventType: eventType, EventPayload: map[string]any{"id": notification.ID},
-	})}
-	if n.config.Username != "" {
-		options = append(options, slack.MsgOptionUsername(n.config.Username))
-	}
-	if n.config.IconEmoji != "" {
-		options = append(options, slack.MsgOptionIconEmoji(n.config.IconEmoji))
-	}
-	if n.config.IconURL != "" {
-		options = append(options, slack.MsgOptionIconURL(n.config.IconURL))
-	}
-	return options
-}
-
-// find looks for a message whose delivery is in doubt. It needs the channel's ID rather than its name, and the scope
-// channels:history; without them the message may stand twice.
-func find(ctx context.Context, api *slack.Client, channel string, n *alert.Notification) (ref, bool) {
-	if strings.HasPrefix(channel, "#") || strings.HasPrefix(channel, "@") {
-		return ref{}, false
-	}
-	history, err := api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-		ChannelID: channel, Oldest: strconv.FormatInt(n.Created.Add(-time.Minute).Unix(), 10), Limit: 200, IncludeAllMetadata: true,
-	})
-	if err != nil {
-		return ref{}, false
-	}
-	if i := withID(history.Messages, n.ID); i >= 0 {
-		return ref{channel, history.Messages[i].Timestamp}, true
-	}
-	return ref{}, false
-}
-
-func replied(ctx context.Context, api *slack.Client, at ref, id string) bool {
-	messages, _, _, err := api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-		ChannelID: at.channel, Timestamp: at.timestamp, Limit: 200, IncludeAllMetadata: true,
-	})
-	return err == nil && withID(messages, id) >= 0
-}
-
-func withID(messages []slack.Message, id string) int {
-	for i, m := range messages {
-		if m.Metadata.EventType == eventType && m.Metadata.EventPayload["id"] == id {
-			return i
+// begin fills the thread of a new message with why the alerts fire, and a chart. The message has been delivered without
+// it, so that what fails here is only logged.
+func (c *channel) begin(ctx context.Context, at ref, n *alert.Notification) {
+	if r, ok := beginning(n); ok {
+		said := false
+		if n.Repeated {
+			yes, err := c.said(ctx, at, beginningType, n.ID)
+			said = yes || err != nil
+		}
+		if !said {
+			if err := c.sayInThread(ctx, at, r, aboutOne(beginningType, n.ID), false, &n.Data); err != nil && ctx.Err() == nil {
+				c.n.complain(ctx, "evidence", err)
+			}
+		}
+		if n.Repeated {
+			return // the chart, too, is only sent with certainty that it is not there
 		}
 	}
-	return -1
-}
-
-// ref names a message by its channel's ID and its timestamp.
-type ref struct{ channel, timestamp string }
-
-func (r ref) String() string { return r.channel + "/" + r.timestamp }
-
-func parseRef(text string) (ref, bool) {
-	channel, timestamp, ok := strings.Cut(text, "/")
-	return ref{channel, timestamp}, ok && channel != "" && timestamp != ""
+	c.chart(ctx, at, n)
 }
 
 // apiURL accepts the address of the API and, as Alertmanager writes it, that of its method chat.postMessage.
@@ -221,7 +273,7 @@ func gone(err error) bool {
 		return false
 	}
 	switch answer.Err {
-	case "message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_inactive":
+	case "message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_inactive", "thread_not_found":
 		return true
 	default:
 		return false

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/alertmanager/template"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/redact"
 )
 
 const typeJSON = "application/json"
@@ -31,8 +32,9 @@ type Message struct {
 // newMessage returns the message of a notification with at most maxAlerts alerts, all when it is 0.
 func newMessage(n *alert.Notification, maxAlerts int64) Message {
 	m := Message{Data: n.Data, Version: "4", GroupKey: n.GroupKey}
+	m.Alerts = hidden(m.Alerts)
 	if total := len(n.Data.Alerts); maxAlerts > 0 && int64(total) > maxAlerts {
-		m.Data = n.Data.Only(slices.Clone(n.Data.Alerts[:maxAlerts]))
+		m.Data = n.Data.Only(m.Alerts[:maxAlerts])
 		m.TruncatedAlerts = uint64(total) - uint64(maxAlerts)
 	}
 	return m
@@ -109,4 +111,16 @@ func checkJSON(text []byte) error {
 	line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
 	return fmt.Errorf("line %d, column %d: %w (write values as {{ .Value | toJson }}, which quotes them; "+
 		"`freshet receivers test --dry-run` shows the whole)", line, column, err)
+}
+
+// hidden returns the alerts without the secrets in their records.
+func hidden(alerts alert.Alerts) alert.Alerts {
+	out := slices.Clone(alerts)
+	for i := range out {
+		out[i].Samples = slices.Clone(out[i].Samples)
+		for j := range out[i].Samples {
+			out[i].Samples[j].Text = redact.Text(out[i].Samples[j].Text)
+		}
+	}
+	return out
 }

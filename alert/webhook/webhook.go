@@ -4,7 +4,8 @@
 // those before. Templates make any other body, header and address of it.
 //
 // The headers Idempotency-Key and webhook-id are the same for all attempts to deliver one notification. With a secret,
-// requests are signed as Standard Webhooks says. A webhook may be one that mends: see Remediation.
+// requests are signed as Standard Webhooks says. A webhook may be one that mends: see Remediation. Secrets in sample
+// records are hidden.
 package webhook
 
 import (

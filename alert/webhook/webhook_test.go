@@ -109,6 +109,20 @@ func TestBodyIsAlertmanagers(t *testing.T) {
 	}
 }
 
+func TestSecretsAreHidden(t *testing.T) {
+	n := notification()
+	n.Data.Alerts[0].Samples[0].Text = "GET /cart?token=hunter2xyz 500"
+	for _, most := range []int64{0, 1} {
+		body, err := defaultBody(n, most)
+		if err != nil || strings.Contains(string(body), "hunter2xyz") || !strings.Contains(string(body), "redacted") {
+			t.Errorf("the body is %s, %v", body, err)
+		}
+	}
+	if !strings.Contains(n.Data.Alerts[0].Samples[0].Text, "hunter2xyz") {
+		t.Error("the notification itself was changed")
+	}
+}
+
 func TestMaxAlerts(t *testing.T) {
 	body, err := defaultBody(notification(), 1)
 	if err != nil {

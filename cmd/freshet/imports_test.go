@@ -48,7 +48,9 @@ var mayImport = []struct {
 	{"detect", []string{"rules", "rules/*", "ingest", "detect/*"}},
 
 	{"alert", []string{"detect/finding", "rules/label"}},
-	{"alert/*", []string{"alert", "detect/finding", "rules/label"}},
+	{"alert/redact", nil},
+	{"alert/slack/slacktest", nil},
+	{"alert/*", []string{"alert", "alert/redact", "detect/finding", "rules/label"}},
 
 	{"dashboards", []string{"detect/finding", "rules/label"}},
 	{"dashboards/web/browsertest", []string{"dashboards/web", "detect/finding", "rules/label"}},

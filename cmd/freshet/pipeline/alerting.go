@@ -42,8 +42,11 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 	if d := cfg.Alert.Deadman; d != nil {
 		a.rest.Deadman = *d
 	}
+	limiter := slack.NewLimiter(0) // of all receivers, as several may write to one channel
 	for _, i := range cfg.Alert.Integrations(defaults) {
-		n, err := NewNotifier(i)
+		n, err := newNotifier(i, slack.Options{
+			Limiter: limiter, Chart: picture, Buttons: i.Slack != nil && i.Slack.Buttons(), FlappingWindow: a.rest.Flapping.Window, Log: log,
+		})
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
@@ -66,7 +69,7 @@ func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notifica
 	}
 	if watch != nil {
 		for i := range a.targets {
-			a.targets[i].Notifier = watched{a.targets[i].Notifier, watch}
+			a.targets[i].Notifier = watching(a.targets[i].Notifier, watch)
 		}
 	}
 	return a, nil
@@ -107,11 +110,37 @@ func (w watched) Notify(ctx context.Context, n *alert.Notification) (alert.Outco
 	return outcome, err //nolint:wrapcheck // passed on as it is
 }
 
+// watchedDigester is watched for a notifier that tells of many notifications at once.
+type watchedDigester struct {
+	watched
+	digester alert.Digester
+}
+
+// Digest implements alert.Digester.
+func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, error) {
+	outcomes, err := w.digester.Digest(ctx, ns)
+	for _, n := range ns {
+		w.watch(n, err)
+	}
+	return outcomes, err //nolint:wrapcheck // passed on as it is
+}
+
+func watching(n alert.Notifier, watch func(*alert.Notification, error)) alert.Notifier {
+	if d, ok := n.(alert.Digester); ok {
+		return watchedDigester{watched{n, watch}, d}
+	}
+	return watched{n, watch}
+}
+
 // NewNotifier returns what delivers to an integration.
 func NewNotifier(i alert.Integration) (alert.Notifier, error) {
+	return newNotifier(i, slack.Options{Chart: picture})
+}
+
+func newNotifier(i alert.Integration, o slack.Options) (alert.Notifier, error) {
 	switch i.Kind {
 	case "slack":
-		return slack.New(*i.Slack)
+		return slack.New(*i.Slack, o)
 	case "webhook":
 		return webhook.New(*i.Webhook)
 	default:

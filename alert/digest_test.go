@@ -1,0 +1,141 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// paced is a Digester each of whose messages takes a second.
+type paced struct {
+	mu    sync.Mutex
+	said  []string
+	fail  error
+	pace  time.Duration
+	turns chan struct{}
+}
+
+func newPaced() *paced { return &paced{pace: time.Second, turns: make(chan struct{}, 1)} }
+
+func (p *paced) say(ctx context.Context, text string) error {
+	select {
+	case p.turns <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	time.Sleep(p.pace)
+	<-p.turns
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fail == nil {
+		p.said = append(p.said, text)
+	}
+	return p.fail
+}
+
+// Notify implements Notifier.
+func (p *paced) Notify(ctx context.Context, n *Notification) (Outcome, error) {
+	return Outcome{Ref: "own"}, p.say(ctx, n.ID)
+}
+
+// Digest implements Digester.
+func (p *paced) Digest(ctx context.Context, ns []*Notification) ([]Outcome, error) {
+	return slices.Repeat([]Outcome{{Ref: "digest"}}, len(ns)), p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
+}
+
+func (p *paced) take() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.said
+	p.said = nil
+	slices.Sort(out)
+	return out
+}
+
+func storm(i Integration, from, n int) []*Notification {
+	ns := make([]*Notification, n)
+	for k := range ns {
+		ns[k] = &Notification{ID: fmt.Sprint(from + k), Integration: i, Group: fmt.Sprint("group ", from+k)}
+	}
+	return ns
+}
+
+func TestStormIsOneMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		p := newPaced()
+		s := NewSender(SenderOptions{Targets: []Target{{i, p}}, Done: got.done, StartWithin: 5 * time.Second})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		settle := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+		s.Send(storm(i, 0, 5000))
+		settle(3 * time.Second)
+		if said := p.take(); !slices.Equal(said, []string{"digest of 5000"}) {
+			t.Errorf("a storm is told by %q", said)
+		}
+		if n := len(got.take()); n != 5000 {
+			t.Errorf("%d of 5000 are answered", n)
+		}
+		s.Send(storm(i, 0, 4))
+		settle(5 * time.Second)
+		if said := p.take(); !slices.Equal(said, []string{"0", "1", "2", "3"}) {
+			t.Errorf("a few are told by %q", said)
+		}
+		// More than the workers take, but few: the rest waits until it is clear that all are busy.
+		s.Send(storm(i, 0, 8))
+		settle(time.Millisecond)
+		s.Send(storm(i, 8, 10))
+		settle(15 * time.Second)
+		said := p.take()
+		if len(said) < 9 || len(said) > 12 || !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "digest") }) {
+			t.Errorf("18 in two parts are told by %q", said)
+		}
+		if list := slices.DeleteFunc(got.take(), func(s string) bool { return strings.HasSuffix(s, ": ok") }); len(list) > 0 {
+			t.Errorf("some are not answered well: %q", list)
+		}
+		p.mu.Lock()
+		p.fail = errors.New("refused")
+		p.mu.Unlock()
+		s.Send(storm(i, 0, 100))
+		settle(5 * time.Second)
+		if list := got.take(); len(list) != 100 || slices.ContainsFunc(list, func(s string) bool { return !strings.HasSuffix(s, ": refused") }) {
+			t.Errorf("a digest that failed is answered by %q", list)
+		}
+	})
+}
+
+// Two notifications about one group are told in their order, however many workers there are.
+func TestGroupIsToldInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "webhook"}
+		var got answers
+		var mu sync.Mutex
+		var order []string
+		s := NewSender(SenderOptions{Targets: []Target{{i, notifierFunc(func(_ context.Context, n *Notification) (Outcome, error) {
+			if n.ID == "firing" {
+				time.Sleep(time.Second)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, n.ID)
+			return Outcome{}, nil
+		})}}, Done: got.done})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		s.Send([]*Notification{{ID: "firing", Integration: i, GroupKey: "a"}, {ID: "resolved", Integration: i, GroupKey: "a"}, {ID: "other", Integration: i, GroupKey: "b"}})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if want := []string{"other", "firing", "resolved"}; !slices.Equal(order, want) {
+			t.Errorf("told in the order %q, expected %q", order, want)
+		}
+	})
+}

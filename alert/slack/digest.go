@@ -1,0 +1,245 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freshet-dev/freshet/alert"
+)
+
+// maxEdits is how many messages of single groups a digest also brings up to date. More would keep the channel busy for
+// long, and the digest has told what they would say.
+const maxEdits = 10
+
+// Digest implements alert.Digester: it tells of many groups in one message, whose thread has the list of all. A group that
+// has a message of its own keeps it; the others get one with their next news. Groups that were all told of in the same
+// digest are told of in its thread.
+func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, error) {
+	outcomes := make([]alert.Outcome, len(ns))
+	channels, members, err := n.byChannel(ns)
+	if err != nil {
+		return slices.Repeat([]alert.Outcome{{Permanent: true}}, len(ns)), fmt.Errorf("slack: %w", err)
+	}
+	for i, c := range channels {
+		some := make([]*alert.Notification, len(members[i]))
+		for j, at := range members[i] {
+			some[j] = ns[at]
+		}
+		refs, o, err := c.digest(ctx, some)
+		for j, at := range members[i] {
+			outcomes[at].Ref = refs[j]
+		}
+		if err != nil {
+			for j := range outcomes {
+				outcomes[j].Permanent, outcomes[j].RetryAfter = o.Permanent, o.RetryAfter
+			}
+			return outcomes, fmt.Errorf("slack: telling of %d groups: %w", len(some), err)
+		}
+	}
+	return outcomes, nil
+}
+
+// byChannel finds out where notifications go: the channel may be a template. Members are indices.
+func (n *Notifier) byChannel(ns []*alert.Notification) (channels []*channel, members [][]int, err error) {
+	at := map[string]int{}
+	for i, notification := range ns {
+		c, err := n.channel(&notification.Data)
+		if err != nil {
+			return nil, nil, err
+		}
+		k, ok := at[c.name]
+		if !ok {
+			k = len(channels)
+			at[c.name] = k
+			channels, members = append(channels, c), append(members, nil)
+		}
+		members[k] = append(members[k], i)
+	}
+	return channels, members, nil
+}
+
+// digest tells of notifications and returns the names of the messages in which each is told of from now on.
+func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []string, o alert.Outcome, err error) {
+	refs = make([]string, len(ns))
+	for i, n := range ns {
+		refs[i] = n.Ref
+	}
+	if c.api == nil {
+		m, err := c.n.signed(digestMessage(latest(ns), false), &alert.Data{})
+		if err == nil {
+			o, err = c.hook(ctx, nil, m)
+		}
+		return refs, o, err
+	}
+	found, err := c.find(ctx, ns)
+	if err == nil {
+		err = c.findReplies(ctx, found, ns)
+	}
+	if err != nil {
+		o, err := judge(err, c.token)
+		return refs, o, err
+	}
+	var news, quiet []*alert.Notification
+	var at []int
+	for i, n := range ns {
+		before, known := found[n.ID]
+		switch {
+		case known:
+			refs[i] = keep(n.Ref, before)
+		case n.Reason == alert.ContentChanged, n.Reason == alert.NoteAdded && len(n.Data.Notes) == 0:
+			quiet = append(quiet, n)
+		default:
+			news, at = append(news, n), append(at, i)
+		}
+	}
+	switch {
+	case len(news) == 1:
+		o, err := c.n.Notify(ctx, news[0])
+		if err != nil {
+			return refs, o, errors.Unwrap(err)
+		}
+		refs[at[0]] = o.Ref
+	case len(news) > 1:
+		made, err := c.postDigest(ctx, news)
+		if err != nil {
+			o, err := judge(err, c.token)
+			return refs, o, err
+		}
+		for j, i := range at {
+			refs[i] = keep(news[j].Ref, made)
+		}
+	}
+	c.bringUpToDate(ctx, append(ended(news), quiet...))
+	return refs, alert.Outcome{}, nil
+}
+
+// keep returns a group's own message, if it has one, else the new one.
+func keep(own string, made ref) string {
+	if at, ok := parseRef(own); ok && !at.digest {
+		return own
+	}
+	return made.String()
+}
+
+// postDigest makes the digest's message, in the thread of the one that told of all its groups before if there is one.
+func (c *channel) postDigest(ctx context.Context, news []*alert.Notification) (ref, error) {
+	ids := make([]string, len(news))
+	for i, n := range news {
+		ids[i] = n.ID
+	}
+	groups := latest(news)
+	m, err := c.n.signed(digestMessage(groups, true), &alert.Data{})
+	if err != nil {
+		return ref{}, err
+	}
+	thread, inThread := sharedDigest(groups)
+	if inThread {
+		r := reply{text: m.preview, blocks: append(m.blocks, m.attachment.Blocks.BlockSet...), broadcast: slices.ContainsFunc(groups, rings)}
+		err := c.sayInThread(ctx, thread, r, aboutMany(ids), true, &alert.Data{})
+		if err == nil {
+			c.list(ctx, thread, groups)
+			return thread, nil
+		}
+		if !gone(err) {
+			return ref{}, err
+		}
+	}
+	made, err := c.post(ctx, m, aboutMany(ids), true)
+	if err != nil {
+		return ref{}, err
+	}
+	made.digest = true
+	c.list(ctx, made, groups)
+	return made, nil
+}
+
+// rings says whether somebody's phone ought to ring for a notification.
+func rings(n *alert.Notification) bool {
+	switch n.Reason {
+	case alert.FirstNotification, alert.NewAlerts, alert.RepeatElapsed, alert.SeverityRaised:
+		return true
+	default:
+		return false
+	}
+}
+
+// sharedDigest returns the digest that told of all the groups before.
+func sharedDigest(groups []*alert.Notification) (ref, bool) {
+	first, ok := parseRef(groups[0].Ref)
+	if !ok || !first.digest {
+		return ref{}, false
+	}
+	for _, n := range groups[1:] {
+		if n.Ref != groups[0].Ref {
+			return ref{}, false
+		}
+	}
+	return first, true
+}
+
+// latest returns the newest notification of each group, in the order in which the groups first came.
+func latest(ns []*alert.Notification) []*alert.Notification {
+	var out []*alert.Notification
+	at := map[string]int{}
+	for _, n := range ns {
+		key := n.Group + "\xff" + n.GroupKey
+		if i, ok := at[key]; ok && key != "\xff" {
+			out[i] = n
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, n)
+	}
+	return out
+}
+
+// ended returns those that are over first: a message that goes on to say that something fires is worse than an old value.
+func ended(ns []*alert.Notification) []*alert.Notification {
+	out := slices.Clone(latest(ns))
+	slices.SortStableFunc(out, func(a, b *alert.Notification) int { return strings.Compare(b.Data.Status, a.Data.Status) }) // resolved, firing
+	return out
+}
+
+// bringUpToDate edits the own messages of groups, as many as there is time for.
+func (c *channel) bringUpToDate(ctx context.Context, ns []*alert.Notification) {
+	edits := 0
+	for _, n := range ns {
+		at, ok := parseRef(n.Ref)
+		if !ok || at.digest || edits == maxEdits || ctx.Err() != nil {
+			continue
+		}
+		m, err := c.n.render(n, true)
+		if err != nil {
+			continue // the digest has told of it
+		}
+		edits++
+		here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
+		if err := here.update(ctx, at, m, false); err != nil && !gone(err) {
+			_, err = judge(err, c.token)
+			c.n.options.Log.WarnContext(ctx, "a message could not be brought up to date; the digest after it tells how things stand", "error", err)
+			return
+		}
+	}
+}
+
+// list puts all groups of a digest into its thread: few as text, many as a file.
+func (c *channel) list(ctx context.Context, at ref, groups []*alert.Notification) {
+	lines := make([]string, len(groups))
+	for i, n := range groups {
+		lines[i] = listLine(n)
+	}
+	if len(groups) > maxListed {
+		content := strings.Join(lines, "\n") + "\n"
+		title := fmt.Sprintf("%d groups of alerts", len(groups))
+		if c.upload(ctx, at, file{name: "alerts.txt", title: title, snippet: "text", content: []byte(content)}) {
+			return
+		}
+	}
+	err := c.sayInThread(ctx, at, listReply(groups), about{}, false, &alert.Data{})
+	if err != nil && ctx.Err() == nil {
+		c.n.complain(ctx, "list of a digest", err)
+	}
+}

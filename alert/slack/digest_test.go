@@ -1,0 +1,226 @@
+package slack
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/slack/slacktest"
+)
+
+// stormOf returns notifications of as many groups: most fire, every tenth is over.
+func stormOf(count int) []*alert.Notification {
+	ns := make([]*alert.Notification, count)
+	for i := range ns {
+		a := fires(fmt.Sprint("service-", i))
+		reason := alert.FirstNotification
+		switch {
+		case i%10 == 9:
+			a, reason = over(a), alert.AllResolved
+		case i%4 == 1:
+			a.Labels["alertname"], a.Labels["severity"] = "DiskFull", "warning"
+		}
+		ns[i] = notification(fmt.Sprint("id-", i), reason, "", a)
+		ns[i].Group, ns[i].GroupKey = fmt.Sprint("group-", i), fmt.Sprintf(`{}:{service_name="service-%d"}`, i)
+	}
+	return ns
+}
+
+func mustDigest(t *testing.T, n *Notifier, ns []*alert.Notification) []alert.Outcome {
+	t.Helper()
+	outcomes, err := n.Digest(t.Context(), ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outcomes) != len(ns) {
+		t.Fatalf("%d outcomes of %d notifications", len(outcomes), len(ns))
+	}
+	return outcomes
+}
+
+func TestDigestOfAStorm(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	ns := stormOf(5000)
+	outcomes := mustDigest(t, n, ns)
+	top := s.Messages(slacktest.Channel)
+	if len(top) != 1 {
+		t.Fatalf("a storm is %d messages", len(top))
+	}
+	contains(t, top[0].Raw(), "5000 groups of alerts: 4500 firing, 500 resolved", "*Slow* 3500 firing, 500 resolved", "*DiskFull* 1000 firing", "critical 3500",
+		"warning 1000", "All groups are in the thread")
+	thread := s.Thread(slacktest.Channel, top[0].TS)
+	if len(thread) != 1 || len(thread[0].Files) != 1 {
+		t.Fatalf("the thread has %+v", thread)
+	}
+	list := string(thread[0].Files[0].Content)
+	if got := strings.Count(list, "\n"); got != 5000 {
+		t.Errorf("the list has %d lines", got)
+	}
+	contains(t, list, "RESOLVED: Slow · service-9 |", "WARNING: DiskFull · service-1 |")
+	// Later news of a group gets a message of its own, and what does not ring stays silent.
+	for reason, messages := range map[alert.Reason]int{alert.ContentChanged: 0, alert.NoteAdded: 0, alert.AllResolved: 1, alert.NewAlerts: 1, alert.RepeatElapsed: 1} {
+		before := len(s.Messages(slacktest.Channel))
+		later := notification("later "+string(reason), reason, outcomes[0].Ref, fires("service-0"))
+		later.Data.Notes = []alert.Note{{At: start, Text: "acknowledged by anna"}}
+		ref := mustNotify(t, n, later)
+		if got := len(s.Messages(slacktest.Channel)) - before; got != messages {
+			t.Errorf("%s made %d messages, expected %d", reason, got, messages)
+		}
+		if own := ref != outcomes[0].Ref; own != (messages > 0) {
+			t.Errorf("%s: the message is named %q", reason, ref)
+		}
+	}
+	if thread := s.Thread(slacktest.Channel, top[0].TS); len(thread) != 2 || !strings.Contains(thread[1].Text, "acknowledged by anna") {
+		t.Errorf("a note about a group of a digest is said as %+v", thread)
+	}
+	clean(t, s)
+}
+
+func TestDigestAgain(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	ns := stormOf(20)
+	own := mustNotify(t, n, notification("own", alert.FirstNotification, "", fires("service-0")))
+	ns[0].Ref, ns[0].Reason = own, alert.NewAlerts
+	ended := notification("ended", alert.AllResolved, own, over(fires("service-0")))
+	ended.Group, ended.GroupKey = ns[0].Group, ns[0].GroupKey // the end of the same group waits too
+	outcomes := mustDigest(t, n, append(ns, ended))
+	if outcomes[0].Ref != own || outcomes[20].Ref != own {
+		t.Errorf("a group with a message of its own lost it: %q", outcomes[0].Ref)
+	}
+	top := s.Messages(slacktest.Channel)
+	if len(top) != 2 || !strings.Contains(top[0].Raw(), "RESOLVED") {
+		t.Fatalf("the channel has %d messages; the group's own is %s", len(top), top[0].Raw())
+	}
+	contains(t, top[1].Raw(), "20 groups of alerts: 17 firing, 3 resolved")
+	// All told of in one digest: the next is in its thread, and rings only for what fires.
+	var next []*alert.Notification
+	for i, o := range outcomes[1:11] {
+		again := notification(fmt.Sprint("again-", i), alert.AllResolved, o.Ref, over(fires(fmt.Sprint("service-", i+1))))
+		again.Group = fmt.Sprint("group-", i+1)
+		next = append(next, again)
+	}
+	for i, o := range mustDigest(t, n, next) {
+		if o.Ref != next[i].Ref {
+			t.Errorf("after a digest in the thread the message is named %q", o.Ref)
+		}
+	}
+	thread := s.Thread(slacktest.Channel, top[1].TS)
+	if len(s.Messages(slacktest.Channel)) != 2 || len(thread) != 3 || thread[1].Broadcast {
+		t.Fatalf("the thread has %d replies: %+v", len(thread), thread)
+	}
+	contains(t, thread[1].Text, "10 groups of alerts: all resolved")
+	// What nobody is told of makes no message.
+	for _, again := range next {
+		again.Reason = alert.ContentChanged
+	}
+	mustDigest(t, n, next)
+	if len(s.Messages(slacktest.Channel)) != 2 || len(s.Thread(slacktest.Channel, top[1].TS)) != 3 {
+		t.Error("changed values of groups in a digest made a message")
+	}
+	clean(t, s)
+}
+
+func TestDoubtfulDigest(t *testing.T) {
+	for _, count := range []int{30, 2000} {
+		s := slacktest.New(t)
+		n := bot(t, s, nil)
+		ns := stormOf(count)
+		s.Fail(slacktest.Fault{Method: "chat.postMessage", Cut: true, Done: true})
+		outcomes, err := n.Digest(t.Context(), ns)
+		if err == nil || len(outcomes) != count || outcomes[0].Permanent {
+			t.Fatalf("got %d outcomes, %v", len(outcomes), err)
+		}
+		for i := range ns {
+			ns[i] = again(ns[i])
+		}
+		fresh := notification("fresh", alert.FirstNotification, "", fires("new"))
+		fresh.Group = "fresh"
+		outcomes = mustDigest(t, bot(t, s, nil), append(ns, fresh))
+		top := s.Messages(slacktest.Channel)
+		if len(top) != 2 || outcomes[0].Ref != "C012/"+top[0].TS+"/digest" || outcomes[count].Ref != "C012/"+top[1].TS {
+			t.Errorf("%d: the channel has %d messages; told in %q and %q", count, len(top), outcomes[0].Ref, outcomes[count].Ref)
+		}
+		// Alone, one of the first is found too.
+		if ref := mustNotify(t, n, ns[3]); len(s.Messages(slacktest.Channel)) != 2 || ref != outcomes[0].Ref {
+			t.Errorf("%d: one of a digest is told again as %q", count, ref)
+		}
+		clean(t, s)
+	}
+}
+
+// A digest in the thread of another is found again too.
+func TestDoubtfulDigestInAThread(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	first := mustDigest(t, n, stormOf(12))
+	var ends []*alert.Notification
+	for i, o := range first {
+		end := notification(fmt.Sprint("end-", i), alert.AllResolved, o.Ref, over(fires(fmt.Sprint("service-", i))))
+		end.Group = fmt.Sprint("group-", i)
+		ends = append(ends, end)
+	}
+	s.Fail(slacktest.Fault{Method: "chat.postMessage", Status: 504, Done: true})
+	if _, err := n.Digest(t.Context(), ends); err == nil {
+		t.Fatal("a lost answer is no error")
+	}
+	for i := range ends {
+		ends[i] = again(ends[i])
+	}
+	digests := func() (count int) {
+		for _, m := range s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS) {
+			if strings.Contains(m.Text, "all resolved") {
+				count++
+			}
+		}
+		return count
+	}
+	for i, o := range mustDigest(t, bot(t, s, nil), ends) {
+		if o.Ref != first[i].Ref {
+			t.Errorf("told in %q, expected %q", o.Ref, first[i].Ref)
+		}
+	}
+	if digests() != 1 || len(s.Messages(slacktest.Channel)) != 1 {
+		t.Errorf("the digest stands %d times, the channel has %d messages", digests(), len(s.Messages(slacktest.Channel)))
+	}
+	clean(t, s)
+}
+
+func TestDigestThatFails(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	s.Fail(slacktest.Limited("chat.postMessage", 30))
+	outcomes, err := n.Digest(t.Context(), stormOf(12))
+	if err == nil || len(outcomes) != 12 || outcomes[11].RetryAfter.Seconds() != 30 || outcomes[11].Ref != "" {
+		t.Errorf("got %+v, %v", outcomes, err)
+	}
+	// Without the scope for files the list is text.
+	s = slacktest.New(t)
+	s.Revoke("files:write")
+	mustDigest(t, bot(t, s, nil), stormOf(300))
+	top := s.Messages(slacktest.Channel)
+	thread := s.Thread(slacktest.Channel, top[0].TS)
+	if len(thread) != 1 {
+		t.Fatalf("the thread has %+v", thread)
+	}
+	contains(t, thread[0].Raw(), "service-1 ", "more groups")
+	mustDigest(t, hook(t, s), stormOf(300))
+	contains(t, s.Messages(slacktest.Hook)[0].Raw(), "300 groups of alerts")
+	clean(t, s)
+}
+
+// Where the channel is a template, each channel has its own digest.
+func TestDigestsOfChannels(t *testing.T) {
+	s := slacktest.New(t)
+	s.AddChannel("C777", "#disks")
+	n := bot(t, s, func(c *alert.SlackConfig, _ *Options) {
+		c.Channel = `{{ if eq .CommonLabels.alertname "DiskFull" }}#disks{{ else }}#alerts{{ end }}`
+	})
+	outcomes := mustDigest(t, n, stormOf(20))
+	if len(s.Messages("C777")) != 1 || len(s.Messages(slacktest.Channel)) != 1 || !strings.HasPrefix(outcomes[1].Ref, "C777/") || !strings.HasPrefix(outcomes[0].Ref, "C012/") {
+		t.Errorf("told in %q and %q", outcomes[0].Ref, outcomes[1].Ref)
+	}
+	clean(t, s)
+}

@@ -1,0 +1,253 @@
+package slack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/freshet-dev/freshet/alert"
+)
+
+const (
+	// eventType marks freshet's messages and digestType its digests, so that one whose delivery is in doubt can be found
+	// again. beginningType marks what stands in a thread from the beginning.
+	eventType     = "freshet_notification"
+	digestType    = "freshet_digest"
+	beginningType = "freshet_evidence"
+
+	// maxMembers is how many notifications a digest's metadata names. Slack bounds metadata and names no number, so it is
+	// kept below 3 kB: a larger digest is found again only if the same notifications are looked for together, as they are
+	// after a restart, and else repeated rather than lost.
+	maxMembers  = 350
+	memberBytes = 5
+	// maxPages bounds the search in the history of a channel.
+	maxPages = 5
+	pageSize = 200
+	// maxThreads bounds the threads that are searched for one digest.
+	maxThreads = 30
+)
+
+// ref names a message by its channel's ID and its timestamp, and says whether it is a digest, which is about many groups.
+type ref struct {
+	channel, timestamp string
+	digest             bool
+}
+
+const digestSuffix = "/digest"
+
+func (r ref) String() string {
+	s := r.channel + "/" + r.timestamp
+	if r.digest {
+		s += digestSuffix
+	}
+	return s
+}
+
+func parseRef(text string) (ref, bool) {
+	text, digest := strings.CutSuffix(text, digestSuffix)
+	channel, timestamp, ok := strings.Cut(text, "/")
+	return ref{channel, timestamp, digest}, ok && channel != "" && timestamp != ""
+}
+
+// aboutOne is the metadata of a message about one notification, aboutMany that of a digest.
+func aboutOne(kind, id string) about { return about{kind, map[string]any{"id": id}} }
+
+func aboutMany(ids []string) about {
+	b := make([]byte, 0, memberBytes*maxMembers)
+	for _, id := range ids[:min(len(ids), maxMembers)] {
+		b = append(b, member(id)...)
+	}
+	return about{digestType, map[string]any{"all": setOf(ids), "count": len(ids), "ids": base64.RawStdEncoding.EncodeToString(b)}}
+}
+
+// member is a notification in a digest's metadata. That one is taken for another happens once in billions of doubts.
+func member(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return string(sum[:memberBytes])
+}
+
+// setOf names a set of notifications.
+func setOf(ids []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(ids)), "\n")))
+	return base64.RawStdEncoding.EncodeToString(sum[:16])
+}
+
+// told is what a channel holds already of notifications whose delivery is in doubt: their messages by ID.
+type told map[string]ref
+
+// find looks for messages about notifications whose delivery is in doubt. It needs the channel's ID rather than its name,
+// and the scope channels:history; without them a message may stand twice. An error says that looking may succeed later.
+func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, error) {
+	t := told{}
+	ids, oldest := doubtful(ns)
+	if len(ids) == 0 {
+		return t, nil
+	}
+	for _, at := range digestsOf(ns) {
+		// A digest after it may stand in its thread, which the history leaves out.
+		replies, err := c.thread(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		t.collect(at.channel, replies, ids)
+	}
+	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
+		return t, nil
+	}
+	params := &slack.GetConversationHistoryParameters{ChannelID: c.name, Limit: pageSize, IncludeAllMetadata: true,
+		Oldest: strconv.FormatInt(oldest.Add(-time.Minute).Unix(), 10)}
+	for range maxPages {
+		var page *slack.GetConversationHistoryResponse
+		err := c.read(ctx, "conversations.history", func(ctx context.Context) (_ time.Duration, err error) {
+			page, err = c.api.GetConversationHistoryContext(ctx, params)
+			return limited(err)
+		})
+		if err != nil {
+			return t, c.unreadable(ctx, err)
+		}
+		t.collect(c.name, page.Messages, ids)
+		params.Cursor = page.ResponseMetaData.NextCursor
+		if !page.HasMore || params.Cursor == "" {
+			break
+		}
+	}
+	return t, nil
+}
+
+// digestsOf returns the digests that told before of notifications whose delivery is in doubt.
+func digestsOf(ns []*alert.Notification) (out []ref) {
+	for _, n := range ns {
+		if at, ok := parseRef(n.Ref); ok && at.digest && n.Repeated && len(out) < maxThreads && !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// findReplies adds those about which a reply stands in the thread of their own message.
+func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) error {
+	searched := 0
+	for _, n := range ns {
+		at, ok := parseRef(n.Ref)
+		if _, found := t[n.ID]; found || !ok || at.digest || !n.Repeated || searched == maxThreads {
+			continue
+		}
+		searched++
+		yes, err := c.said(ctx, at, eventType, n.ID)
+		if err != nil {
+			return err
+		}
+		if yes {
+			t[n.ID] = at
+		}
+	}
+	return nil
+}
+
+// unreadable passes an error on that may pass, so that nothing is said twice because of it. One that will not, such as a
+// missing scope, is logged once.
+func (c *channel) unreadable(ctx context.Context, err error) error {
+	if o, _ := judge(err, c.token); !o.Permanent {
+		return err
+	}
+	c.n.complain(ctx, "search for messages whose delivery is in doubt", err)
+	return nil
+}
+
+// doubtful returns the IDs of those that may have been delivered, and when the oldest was decided on.
+func doubtful(ns []*alert.Notification) (ids []string, oldest time.Time) {
+	for _, n := range ns {
+		if !n.Repeated {
+			continue
+		}
+		ids = append(ids, n.ID)
+		if oldest.IsZero() || n.Created.Before(oldest) {
+			oldest = n.Created
+		}
+	}
+	return ids, oldest
+}
+
+// collect notes which of the notifications some messages are about.
+func (t told) collect(channel string, messages []slack.Message, ids []string) {
+	for _, m := range messages {
+		payload := m.Metadata.EventPayload
+		at := ref{channel: channel, timestamp: m.Timestamp}
+		if m.ThreadTimestamp != "" && m.ThreadTimestamp != m.Timestamp {
+			// Said in a thread: of a digest, as who has a message of its own keeps that.
+			at.timestamp, at.digest = m.ThreadTimestamp, true
+		}
+		switch m.Metadata.EventType {
+		case eventType:
+			if id, ok := payload["id"].(string); ok && slices.Contains(ids, id) {
+				t[id] = at
+			}
+		case digestType:
+			at.digest = true
+			for _, id := range membersOf(payload, ids) {
+				t[id] = at
+			}
+		}
+	}
+}
+
+// membersOf returns which of the notifications a digest tells of.
+func membersOf(payload map[string]any, ids []string) []string {
+	if all, ok := payload["all"].(string); ok && all == setOf(ids) {
+		return ids
+	}
+	text, _ := payload["ids"].(string)
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	in := map[string]bool{}
+	for ; len(b) >= memberBytes; b = b[memberBytes:] {
+		in[string(b[:memberBytes])] = true
+	}
+	var out []string
+	for _, id := range ids {
+		if in[member(id)] {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// said looks whether a thread holds a reply of a kind about a notification. A thread that may not be read holds none.
+func (c *channel) said(ctx context.Context, at ref, kind, id string) (bool, error) {
+	messages, err := c.thread(ctx, at)
+	return slices.ContainsFunc(messages, func(m slack.Message) bool {
+		return m.Timestamp != at.timestamp && m.Metadata.EventType == kind && m.Metadata.EventPayload["id"] == id
+	}), err
+}
+
+// thread returns the messages of a thread, as far as they may be read.
+func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, err error) {
+	params := &slack.GetConversationRepliesParameters{ChannelID: at.channel, Timestamp: at.timestamp, Limit: pageSize, IncludeAllMetadata: true}
+	for range maxPages {
+		var (
+			page   []slack.Message
+			more   bool
+			cursor string
+		)
+		err := c.read(ctx, "conversations.replies", func(ctx context.Context) (_ time.Duration, err error) {
+			page, more, cursor, err = c.api.GetConversationRepliesContext(ctx, params)
+			return limited(err)
+		})
+		if err != nil {
+			return all, c.unreadable(ctx, err)
+		}
+		all = append(all, page...)
+		if params.Cursor = cursor; !more || cursor == "" {
+			break
+		}
+	}
+	return all, nil
+}

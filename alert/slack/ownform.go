@@ -1,0 +1,200 @@
+package slack
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/redact"
+	"github.com/freshet-dev/freshet/detect/finding"
+)
+
+// What Alertmanager writes where a configuration says nothing.
+const (
+	defaultTitle    = `{{ template "slack.default.title" . }}`
+	defaultFallback = `{{ template "slack.default.title" . }} | {{ .ExternalURL }}`
+	defaultLink     = `{{ .ExternalURL }}`
+	maxOwnTitle     = 1024
+	maxOwnText      = 8000
+	maxOwnFields    = 40
+)
+
+// renderOwn writes a message in Alertmanager's form: an attachment whose parts are the configuration's templates.
+func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) {
+	c := &n.config
+	safe := n.escaped(notification.Data)
+	var failed error
+	text := func(template string, limit int) string {
+		if template == "" || failed != nil {
+			return ""
+		}
+		s, err := n.templates.Execute(template, &safe)
+		if err != nil {
+			failed = err
+		}
+		return trim(strings.ToValidUTF8(s, "·"), limit)
+	}
+	a := slack.Attachment{
+		Title: text(cmp.Or(c.Title, defaultTitle), maxOwnTitle), TitleLink: address(text(cmp.Or(c.TitleLink, defaultLink), maxURL)),
+		Pretext: text(c.Pretext, maxText), Text: text(c.Text, maxOwnText), Footer: text(c.Footer, 300),
+		Fallback: text(cmp.Or(c.Fallback, defaultFallback), maxText), CallbackID: text(c.CallbackID, maxBlockID),
+		ImageURL: address(text(c.ImageURL, maxURL)), ThumbURL: address(text(c.ThumbURL, maxURL)),
+		Color: colorName(text(c.Color, 100)), MarkdownIn: c.MrkdwnIn,
+	}
+	if a.Color == "" {
+		a.Color = color(&notification.Data)
+	}
+	if len(a.MarkdownIn) == 0 {
+		a.MarkdownIn = []string{"fallback", "pretext", "text"}
+	}
+	for _, f := range c.Fields[:min(len(c.Fields), maxOwnFields)] {
+		short := c.ShortFields
+		if f.Short != nil {
+			short = *f.Short
+		}
+		a.Fields = append(a.Fields, slack.AttachmentField{Title: text(f.Title, detailText), Value: text(f.Value, maxValue), Short: short})
+	}
+	for _, x := range c.Actions {
+		action := slack.AttachmentAction{Type: slack.ActionType(text(x.Type, 20)), Text: text(x.Text, 75), URL: address(text(x.URL, maxURL)),
+			Style: text(x.Style, 20), Name: text(x.Name, maxBlockID), Value: text(x.Value, maxValue)}
+		if f := x.Confirm; f != nil {
+			action.Confirm = &slack.ConfirmationField{Title: text(f.Title, 100), Text: text(f.Text, 300), OkText: text(f.OKText, 30),
+				DismissText: text(f.DismissText, 30)}
+		}
+		a.Actions = append(a.Actions, action)
+	}
+	for more := true; more && size(a) > maxOwnSize; {
+		more = shorten(&a)
+	}
+	return message{preview: text(c.MessageText, maxText), attachment: a, linkNames: c.LinkNames}, failed
+}
+
+// maxOwnSize bounds an attachment as JSON; beyond it Slack refuses the message.
+const maxOwnSize = 14_000
+
+func size(a slack.Attachment) int {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(a) != nil {
+		return 0
+	}
+	return b.Len()
+}
+
+// shorten takes away what is least missed: fields, then half of the text.
+func shorten(a *slack.Attachment) bool {
+	switch {
+	case len(a.Fields) > 4:
+		a.Fields = a.Fields[:len(a.Fields)/2]
+	case units(a.Text) > 200:
+		a.Text = trim(a.Text, units(a.Text)/2)
+	case units(a.Pretext) > 200:
+		a.Pretext = trim(a.Pretext, units(a.Pretext)/2)
+	case len(a.Fields) > 0:
+		a.Fields = a.Fields[:len(a.Fields)-1]
+	case units(a.Fallback) > 200:
+		a.Fallback = trim(a.Fallback, 200)
+	default:
+		return false
+	}
+	return true
+}
+
+// address returns a link that a template made, "" when it is none.
+func address(s string) string {
+	s = strings.TrimSpace(s)
+	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") || strings.HasSuffix(s, "…") {
+		return ""
+	}
+	return s
+}
+
+// escaped returns the data with everything that comes from labels, annotations and records escaped, and without secrets
+// in the records, for the configuration's own templates.
+func (n *Notifier) escaped(d alert.Data) alert.Data {
+	safe := escape
+	if n.config.LinkNames {
+		// Slack makes mentions of names then: those of labels are broken by a character that is not seen.
+		safe = func(s string) string { return strings.ReplaceAll(escape(s), "@", "@\u200b") }
+	}
+	e := escaping(safe)
+	d.GroupLabels, d.CommonLabels, d.CommonAnnotations, d.RouteLabels = e.kv(d.GroupLabels), e.kv(d.CommonLabels), e.kv(d.CommonAnnotations), e.kv(d.RouteLabels)
+	d.ExternalURL = safeURL(d.ExternalURL)
+	alerts := make(alert.Alerts, len(d.Alerts))
+	for i, a := range d.Alerts {
+		alerts[i] = e.alert(a)
+	}
+	d.Alerts = alerts
+	notes := make([]alert.Note, len(d.Notes))
+	for i, note := range d.Notes {
+		notes[i] = alert.Note{At: note.At, Text: safe(note.Text)}
+	}
+	d.Notes = notes
+	return d
+}
+
+type escaping func(string) string
+
+func (e escaping) kv(in alert.KV) alert.KV {
+	out := make(alert.KV, len(in))
+	for k, v := range in {
+		out[e(k)] = e(v)
+	}
+	return out
+}
+
+func (e escaping) alert(a alert.Alert) alert.Alert {
+	a.Status, a.Fingerprint, a.Unit = e(a.Status), e(a.Fingerprint), e(a.Unit)
+	a.Labels, a.Annotations, a.Reason, a.Condition = e.kv(a.Labels), e.kv(a.Annotations), e(a.Reason), e(a.Condition)
+	a.GeneratorURL = safeURL(a.GeneratorURL)
+	samples := make([]alert.Sample, len(a.Samples))
+	for j, s := range a.Samples {
+		s.Text, s.Topic, s.TraceID = e(redact.Text(s.Text)), e(s.Topic), e(s.TraceID)
+		samples[j] = s
+	}
+	a.Samples = samples
+	offsets := make([]finding.OffsetRange, len(a.Offsets))
+	for j, o := range a.Offsets {
+		o.Topic = e(o.Topic)
+		offsets[j] = o
+	}
+	a.Offsets = offsets
+	links := make([]alert.Link, len(a.Links))
+	for j, l := range a.Links {
+		links[j] = alert.Link{Name: e(l.Name), URL: safeURL(l.URL)}
+	}
+	a.Links = links
+	named := make(map[string]float64, len(a.Values))
+	for k, v := range a.Values {
+		named[e(k)] = v
+	}
+	a.Values = named
+	if ack := a.Acknowledged; ack != nil {
+		a.Acknowledged = &alert.Acknowledgement{By: e(ack.By), At: ack.At, Comment: e(ack.Comment)}
+	}
+	a.Explanation = e.explanation(a.Explanation)
+	return a
+}
+
+func (e escaping) explanation(x *finding.Explanation) *finding.Explanation {
+	if x == nil {
+		return nil
+	}
+	out := *x
+	out.Against = e(x.Against)
+	out.Traits = make([]finding.Trait, len(x.Traits))
+	for i, t := range x.Traits {
+		t = hidden(t)
+		t.Attribute, t.Value = e(t.Attribute), e(t.Value)
+		for j, o := range t.Also {
+			t.Also[j] = finding.Attribute{Name: e(o.Name), Value: e(o.Value)}
+		}
+		out.Traits[i] = t
+	}
+	return &out
+}

@@ -1,0 +1,107 @@
+package slack
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/slack/slacktest"
+)
+
+// attachment is what Alertmanager sends.
+type attachment struct {
+	Title, Text, Pretext, Fallback, Footer, Color string
+	TitleLink                                     string `json:"title_link"`
+	ImageURL                                      string `json:"image_url"`
+	CallbackID                                    string `json:"callback_id"`
+	MrkdwnIn                                      []string
+	Fields                                        []struct {
+		Title, Value string
+		Short        bool
+	}
+	Actions []struct{ Type, Text, URL, Style string }
+	Blocks  []any
+}
+
+func ownAttachment(t *testing.T, m slacktest.Message) attachment {
+	t.Helper()
+	var as []attachment
+	if err := json.Unmarshal(m.Attachments, &as); err != nil || len(as) != 1 {
+		t.Fatalf("%d attachments: %v", len(as), err)
+	}
+	return as[0]
+}
+
+// A configuration of Alertmanager's makes the message that Alertmanager makes.
+func TestAlertmanagersForm(t *testing.T) {
+	s := slacktest.New(t)
+	file := filepath.Join(t.TempDir(), "shop.tmpl")
+	if err := os.WriteFile(file, []byte(`{{ define "shop.text" }}{{ range .Alerts }}*{{ .Labels.service_name }}*: {{ .Annotations.summary }}{{ end }}{{ end }}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	n := bot(t, s, func(c *alert.SlackConfig, _ *Options) {
+		c.TemplateFiles = []string{file}
+		c.Title = `{{ template "slack.default.title" . }}`
+		c.Text = `<!here> {{ template "shop.text" . }}`
+		c.Color = `{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}`
+		c.Fields = []alert.SlackField{{Title: "Severity", Value: "{{ .CommonLabels.severity }}"}, {Title: "Long", Value: "x", Short: &no}}
+		c.ShortFields = true
+		c.Actions = []alert.SlackAction{{Type: "button", Text: "Runbook", URL: "{{ (index .Alerts 0).Annotations.runbook_url }}", Style: "primary"}}
+		c.Username, c.Footer, c.ImageURL, c.CallbackID = "{{ .CommonLabels.severity }}", "foot", "https://x.example/i.png", "call"
+		c.MessageText = "for the preview"
+	})
+	a := fires("cart")
+	a.Annotations["summary"] = "5 < 6 & <!channel>"
+	ref := mustNotify(t, n, notification("1", alert.FirstNotification, "", a))
+	m := s.Messages(slacktest.Channel)[0]
+	got := ownAttachment(t, m)
+	for name, pair := range map[string][2]string{
+		"title":       {got.Title, `[FIRING:1] Slow (cart critical)`},
+		"title_link":  {got.TitleLink, "http://freshet.example.org"},
+		"text":        {got.Text, "<!here> *cart*: 5 &lt; 6 &amp; &lt;!channel&gt;"},
+		"color":       {got.Color, red},
+		"footer":      {got.Footer, "foot"},
+		"image_url":   {got.ImageURL, "https://x.example/i.png"},
+		"callback_id": {got.CallbackID, "call"},
+		"username":    {m.Username, "critical"},
+		"text above":  {m.Text, "for the preview"},
+		"runbook":     {got.Actions[0].URL, "https://runbooks.example.org/slow"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %q, expected %q", name, pair[0], pair[1])
+		}
+	}
+	if len(got.Fields) != 2 || got.Fields[0].Value != "critical" || !got.Fields[0].Short || got.Fields[1].Short || len(got.Blocks) > 0 || len(m.Blocks) > 0 {
+		t.Errorf("the message is %s", m.Raw())
+	}
+	mustNotify(t, n, notification("2", alert.AllResolved, ref, over(a)))
+	if m := s.Messages(slacktest.Channel); len(m) != 1 || ownAttachment(t, m[0]).Color != green {
+		t.Errorf("the end is shown as %+v", m)
+	}
+	clean(t, s)
+}
+
+// With link_names a label cannot mention anybody, and the configuration can.
+func TestLinkNames(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, func(c *alert.SlackConfig, _ *Options) {
+		c.Text, c.LinkNames = "@oncall {{ .CommonLabels.service_name }}", true
+	})
+	mustNotify(t, n, notification("1", alert.FirstNotification, "", fires("@here")))
+	text := ownAttachment(t, s.Messages(slacktest.Channel)[0]).Text
+	if !strings.HasPrefix(text, "@oncall ") || strings.Contains(text, "@here") {
+		t.Errorf("the text is %q", text)
+	}
+	if call := s.Calls("chat.postMessage")[0]; call.Form.Get("link_names") != "true" {
+		t.Errorf("link_names is %q", call.Form.Get("link_names"))
+	}
+	// A template that fails is the configuration's fault, not Slack's.
+	n = bot(t, s, func(c *alert.SlackConfig, _ *Options) { c.Text = `{{ template "none" . }}` })
+	if o, err := n.Notify(t.Context(), notification("2", alert.FirstNotification, "", fires("x"))); err == nil || !o.Permanent {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}
