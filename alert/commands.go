@@ -111,9 +111,7 @@ func (a *Alerter) silenceSubject(c *Command, now time.Time) {
 	}
 	for n, set := range sets {
 		s := &Silence{ID: c.ID, StartsAt: now, EndsAt: now.Add(c.Duration), UpdatedAt: now, CreatedBy: c.By, Comment: c.Comment}
-		if n > 0 {
-			s.ID = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", c.ID, n)).String()
-		}
+		s.ID = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", c.ID, n)).String() // the same when it is replayed
 		for name, value := range set.Map() {
 			s.Matchers = append(s.Matchers, fmt.Sprintf("%s=%q", name, value))
 		}

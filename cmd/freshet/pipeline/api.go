@@ -37,6 +37,7 @@ func (p *Pipeline) serveAPIs(mux *http.ServeMux) error {
 	// A page of another site that a browser on this machine shows must not be able to silence anything.
 	guard := http.NewCrossOriginProtection()
 	mux.Handle("/api/v2/", guard.Handler(p.whenStarted(p.fromActive(v2))))
+	p.clicks.serve(mux)
 	mux.Handle("POST /api/freshet/commands", guard.Handler(p.whenStarted(http.HandlerFunc(p.serveCommand))))
 	mux.Handle("GET /api/freshet/decisions", p.whenStarted(http.HandlerFunc(p.serveDecisions)))
 	mux.Handle("GET /api/freshet/statistics", p.whenStarted(p.fromActive(jsonOf(fromAlerter(p, (*notify).statistics)))))

@@ -102,6 +102,7 @@ type Pipeline struct {
 	alerts   atomic.Pointer[notify]
 	active   atomic.Pointer[active]
 	taken    waiting
+	clicks   *clicks
 	opened   time.Time
 	started  chan struct{}
 }
@@ -135,6 +136,7 @@ func New(o Options) (p *Pipeline, err error) {
 	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified, o.Log); err != nil {
 		return p, err
 	}
+	p.clicks = newClicks(p.alerting.integrations(), p.Do, p.log)
 	if err = p.listen(); err != nil {
 		return p, err
 	}
@@ -176,6 +178,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		}
 		if p.targets.Alert {
 			g.Go(func() error { return p.client.Run(ctx, p.notifyStage()) })
+			g.Go(func() error { return p.clicks.run(ctx) })
 		}
 		if p.targets.Detect || p.targets.Alert {
 			g.Go(func() error { p.followActive(ctx); return nil })
