@@ -149,8 +149,12 @@ func TestLibrary(t *testing.T) {
 					t.Errorf("%s: %v", r.Name, err)
 				}
 			}
-			if texts["summary"] == "" || texts["severity"] == "" {
+			if texts["summary"] == "" || texts["severity"] == "" && !r.Graded() {
 				t.Errorf("%s has no summary or no severity: %v", r.Name, texts)
+			}
+			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+			if strings.HasSuffix(texts["runbook_url"], "/rules/library/README.md#"+name) {
+				continue
 			}
 			_, anchor, _ := strings.Cut(texts["runbook_url"], "rules/README.md#")
 			if anchor == "" || !strings.Contains(strings.ToLower(sections), "\n### "+anchor+"\n") {
