@@ -354,7 +354,7 @@ func (t *tally) give(a pane.Aggregate, i int, r *ingest.Record, origin *ingest.O
 	case *pane.Last:
 		a.Add(placeOf(r, origin, at), number(t.values[i]))
 	case *pane.Counter:
-		if r.Point != nil && !r.Point.Cumulative {
+		if r.Point != nil && r.Point.Delta() {
 			a.Delta.Add(number(t.values[i]))
 			return
 		}
