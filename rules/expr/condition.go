@@ -88,22 +88,25 @@ func (c *conditionCompiler) compared(operator string, left, right operand[Frame]
 	}
 	isAbove := is == operators.Greater || is == operators.GreaterEquals
 	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated, text: c.canonical(value)}
-	ch.floor = ch.above && isPlainCount(value)
+	ch.floor = ch.above && c.isPlainCount(value)
 	*c.choices = append(*c.choices, ch)
 }
 
-// isPlainCount says whether e is count(), of whatever window: to be compared with how many records are enough.
-func isPlainCount(e ast.Expr) bool {
-	for e.Kind() == ast.CallKind {
-		call := e.AsCall()
-		switch call.FunctionName() {
-		case "over", "offset", "previous":
-			e = call.Target()
-		default:
-			return call.FunctionName() == "count" && len(call.Args()) == 0
-		}
+// isPlainCount says whether e is count(), of whatever window or by the name of a let: to be compared with how many records
+// are enough.
+func (c *checked) isPlainCount(e ast.Expr) bool {
+	if to := c.refs[e.ID()]; to != nil && to.kind == toLet && to.let.checked != nil {
+		return to.let.checked.isPlainCount(to.let.checked.root)
 	}
-	return false
+	if e.Kind() != ast.CallKind {
+		return false
+	}
+	switch call := e.AsCall(); call.FunctionName() {
+	case "over", "offset", "previous":
+		return c.isPlainCount(call.Target())
+	default:
+		return call.FunctionName() == "count" && len(call.Args()) == 0
+	}
 }
 
 func mirrored(operator string) string {
