@@ -175,7 +175,9 @@ func libraryPage(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var rules struct{ Groups []struct{ Rules []libraryRule } }
+		var rules struct {
+			Groups []struct{ Rules []libraryRule }
+		}
 		if err := yaml.Unmarshal(content, &rules); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -199,11 +201,13 @@ func libraryPage(t *testing.T) string {
 		if set == nil {
 			t.Fatal(printed(problems))
 		}
-		compiled := set.Rules
+		windows := map[string]time.Duration{}
+		for _, r := range set.Rules {
+			windows[r.Name] = r.Window
+		}
 		for _, group := range rules.Groups {
 			for _, r := range group.Rules {
-				condition := r.condition(compiled[0].Window)
-				compiled = compiled[1:]
+				condition := r.condition(windows[r.Alert+r.Record])
 				if r.Record != "" {
 					fmt.Fprintf(&b, "| record `%s` | | %s | |\n", r.Record, condition)
 					continue
