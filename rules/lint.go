@@ -207,7 +207,7 @@ func printedMeasure(n parse.Node) (at int, variable string, ok bool) {
 
 // lintTexts notes what whoever is woken would miss.
 func (g *groupDraft) lintTexts(draft *ruleDraft, r *Rule) {
-	if r.Quiet {
+	if r.Quiet || r.Records {
 		return
 	}
 	var lacks, tells, hint []string
