@@ -360,9 +360,9 @@ func (t *tally) give(a pane.Aggregate, i int, r *ingest.Record, origin *ingest.O
 			a.Delta.Add(number(t.values[i]))
 			return
 		}
-		a.Add(t.profiler.seriesOf(r), pane.CounterPoint{Place: placeOf(r, origin, at), Start: startOf(r), Value: number(t.values[i])})
+		a.Add(t.profiler.seriesOf(r), pane.CounterPoint{Place: pointOf(r, origin), Start: startOf(r), Value: number(t.values[i])})
 	case *pane.Histogram:
-		t.giveHistogram(a, i, r, origin, at)
+		t.giveHistogram(a, i, r, origin)
 	case *pane.Series:
 		t.giveSeries(a, i, r, origin, at)
 	case *pane.Distinct:
