@@ -215,7 +215,10 @@ func TestMetadataCarriesEventTimeAndStart(t *testing.T) {
 	if got := markers(t, c.Take()); !slices.Equal(got, []string{"at 103 since 103 of 1 rules"}) {
 		t.Errorf("the accumulator with other rules says %q", got)
 	}
-	for _, bad := range []string{"2 0 - - -", "1 5 none", "1 zz none - -", "1 5 none x -", "1 5 none - 9223372036854775807"} {
+	for _, bad := range []string{
+		"1 5 none - -", "3 5 - none - none -", "2 5 - none -", "2 zz - none - none -", "2 5 x none - none -", "2 5 - x - none -",
+		"2 5 - none - none 9223372036854775807",
+	} {
 		d := accumulatorOf(t, set, 1)
 		if err := d.Restore(bad); err == nil || !strings.Contains(err.Error(), "logs/0") {
 			t.Errorf("metadata %q: error %v, expected one that names the partition", bad, err)
