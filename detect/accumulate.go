@@ -37,7 +37,8 @@ type Accumulator struct {
 	classes   []*keyClass
 	profile   *profiler
 	clocks    [window.Clocks]course
-	idle      int64 // latest time at which the partition was idle, math.MinInt64 before the first
+	now       [window.Clocks]moment // of the record in hand
+	idle      int64                 // latest time at which the partition was idle, math.MinInt64 before the first
 	hasMarked bool
 	// asked says for each signal and clock whether some rule reads the signal by the clock.
 	asked [signals][window.Clocks]bool
@@ -124,6 +125,9 @@ func (a *Accumulator) reached(clock window.Clock) int64 { return max(a.clocks[cl
 // group or pane.
 func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 	a.profile.begin(&origin, len(batch.Records))
+	if len(batch.Records) > 0 {
+		a.arrive(origin.Timestamp, origin.Offset)
+	}
 	for i := range batch.Records {
 		a.add(&batch.Records[i], &origin)
 	}
@@ -133,8 +137,8 @@ func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	signal := min(r.Signal, signals-1)
 	a.stats.records[signal]++
-	now := a.moments(r, origin)
-	if now[window.EventTime].out {
+	a.tell(r, origin)
+	if a.now[window.EventTime].out {
 		byArrival := a.asked[signal][window.ArrivalTime]
 		if a.asked[signal][window.EventTime] || !byArrival {
 			a.stats.ahead.add(r, 1)
@@ -153,7 +157,7 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	}
 	for _, tallies := range a.index[r.Signal].find(r) {
 		for _, tally := range tallies {
-			m := &now[tally.clock]
+			m := &a.now[tally.clock]
 			if m.out {
 				continue
 			}
@@ -171,24 +175,29 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	}
 }
 
-// moments notes the times of a record, and returns them. By event time a record is out whose clock is ahead.
-func (a *Accumulator) moments(r *ingest.Record, origin *ingest.Origin) (now [window.Clocks]moment) {
-	at, arrival := r.Time, origin.Timestamp
+// tell notes the event time of a record; it is out of time when its clock is ahead.
+func (a *Accumulator) tell(r *ingest.Record, origin *ingest.Origin) {
+	now := &a.now[window.EventTime]
+	at := r.Time
 	if at == 0 {
-		at = arrival
+		at = origin.Timestamp
 	}
 	// Without a Kafka timestamp (very old message formats) there is nothing to hold the record's clock against.
-	if arrival <= 0 {
-		arrival = at
+	if origin.Timestamp <= 0 {
+		a.arrive(at, origin.Offset)
 	}
-	for c, t := range [...]int64{window.EventTime: at, window.ArrivalTime: arrival} {
-		if !sane(t) || t > arrival+a.opts.ClockTolerance {
-			now[c].out = true
-			continue
-		}
-		now[c] = a.clocks[c].pass(t, origin.Offset, a.idle)
+	if now.out = !sane(at) || (origin.Timestamp > 0 && at > origin.Timestamp+a.opts.ClockTolerance); now.out {
+		return
 	}
-	return now
+	a.clocks[window.EventTime].pass(now, at, origin.Offset, a.idle)
+}
+
+// arrive notes an arrival time.
+func (a *Accumulator) arrive(at, offset int64) {
+	now := &a.now[window.ArrivalTime]
+	if now.out = at <= 0 || !sane(at); !now.out {
+		a.clocks[window.ArrivalTime].pass(now, at, offset, a.idle)
+	}
 }
 
 // Idle says that at the given time (Unix nanoseconds) the partition had been read to its end: time follows, by each clock.

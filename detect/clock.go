@@ -30,7 +30,8 @@ type course struct {
 
 type boundary struct{ interval, lateness int64 }
 
-// moment is when a record is by one clock, and how far its partition has been read. out: it has no time by that clock.
+// moment is when the record in hand is by one clock, and how far its partition has been read. out: it has no time by that
+// clock.
 type moment struct {
 	at, reached int64
 	out         bool
@@ -40,9 +41,9 @@ func newCourse() course {
 	return course{start: math.MinInt64, high: math.MinInt64, marked: math.MinInt64}
 }
 
-// pass notes the time of a record. Before the first record of a partition there is nothing, so every window is complete;
+// pass notes the time of a record and puts it into now. Before the first record of a partition there is nothing, so every window is complete;
 // elsewhere windows are complete from the time of the first record read on.
-func (c *course) pass(at, offset, idle int64) moment {
+func (c *course) pass(now *moment, at, offset, idle int64) {
 	if !c.started {
 		c.started = true
 		if offset > 0 {
@@ -50,7 +51,7 @@ func (c *course) pass(at, offset, idle int64) moment {
 		}
 	}
 	c.high = max(c.high, at)
-	return moment{at: at, reached: max(c.high, idle)}
+	now.at, now.reached = at, max(c.high, idle)
 }
 
 // begin says that other rules were in force so far: windows are complete under the present ones from here on. Of the last

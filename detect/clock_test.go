@@ -48,6 +48,17 @@ func TestArrivalRulesCountWhateverTheClockSays(t *testing.T) {
 	}
 }
 
+// TestArrivalWithoutATimestampIsTheRecordsTime: of very old message formats; and what has neither counts for nobody.
+func TestArrivalWithoutATimestampIsTheRecordsTime(t *testing.T) {
+	a := accumulatorOf(t, ruleSet(arrivalRule()), 1)
+	none, odd := errorAt("pay", 0), errorAt("pay", 0)
+	none.Time, odd.Time = 0, 1<<62
+	add(a, 0, -float64(at0)/1e9, errorAt("pay", 100), none, odd, errorAt("pay", 90))
+	if s := a.Stats(); s.Rules[0].Matched != 1 || s.Late["pay"] != 1 || s.Reached != at0+100*sec {
+		t.Errorf("%+v, late %v, read up to %d; expected one to count and one to be late", s.Rules[0], s.Late, s.Reached)
+	}
+}
+
 // TestArrivalThatGoesBackIsLate: as it may where producers set the timestamp.
 func TestArrivalThatGoesBackIsLate(t *testing.T) {
 	r := arrivalRule()
