@@ -355,8 +355,8 @@ func TestTextOfSamples(t *testing.T) {
 }
 
 func FuzzMetadata(f *testing.F) {
-	f.Add("1 5 none - -")
-	f.Add("1 ffff 1800000000000000000 1800000000000000000 -")
+	f.Add("2 5 - none - none -")
+	f.Add("2 ffff - 1800000000000000000 1800000000000000000 none -")
 	f.Fuzz(func(t *testing.T, text string) {
 		a, err := NewAccumulator(AccumulatorOptions{Rules: ruleSet(errorRule()), Source: Source{"logs", 0}})
 		if err != nil {
