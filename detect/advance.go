@@ -51,11 +51,11 @@ type progress struct {
 // advanceFeed evaluates the steps of the feed's rules that have become complete.
 func (e *Evaluator) advanceFeed(f *feed) {
 	topics := e.awaited(f)
-	at, ok := e.marks.Complete(topics)
+	at, ok := e.marks.Complete(topics, f.clock)
 	if !ok {
 		return
 	}
-	start, all := e.marks.Start(topics, e.opts.Rules.Version)
+	start, all := e.marks.Start(topics, f.clock, e.opts.Rules.Version)
 	for _, r := range f.rules {
 		switch {
 		case !r.started && !all:
@@ -70,7 +70,7 @@ func (e *Evaluator) advanceFeed(f *feed) {
 	}
 }
 
-// start begins the evaluation: every source is being read under the present rules, and was from the event time given.
+// start begins the evaluation: every source is being read under the present rules, and was from the time given.
 func (r *ruleState) start(from, watermark int64) {
 	r.started, r.dirty = true, true
 	r.setStart(from)
@@ -81,7 +81,7 @@ func (r *ruleState) start(from, watermark int64) {
 	}
 }
 
-// since returns the event time from which on everything was read.
+// since returns the time from which on everything was read.
 func (r *ruleState) since() int64 {
 	switch {
 	case r.first <= math.MinInt64/2:

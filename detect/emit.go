@@ -260,7 +260,7 @@ func (e *Evaluator) record(r *ruleState, g *group, step int64) {
 	e.result.Recorded = append(e.result.Recorded, Recorded{r.rule.Name, labels, step * r.plan.interval, x, c.Unit})
 }
 
-// time returns the event time at which a step ends.
+// time returns the time at which a step ends.
 func (p *plan) time(step int64) time.Time { return time.Unix(0, step*p.interval).UTC() }
 
 func timeOrZero(t int64) time.Time {

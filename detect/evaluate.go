@@ -68,10 +68,10 @@ type EvaluatorStats struct {
 	Waiting int
 }
 
-// RuleWatermark is the event time (Unix nanoseconds) up to which a rule has been evaluated.
+// RuleWatermark is the time (Unix nanoseconds), by the rule's clock, up to which a rule has been evaluated.
 type RuleWatermark struct {
 	Rule, Group string
-	EventTime   int64
+	Time        int64
 }
 
 // NewEvaluator returns the evaluator of one partition of freshet.panes. It fails on a rule that cannot be.

@@ -10,7 +10,7 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// forgetAfter is how long, in event time, an alert is kept whose group sends nothing any more: an alert whose
+// forgetAfter is how long, in time of records, an alert is kept whose group sends nothing any more: an alert whose
 // condition cannot be judged, or that fires because nothing comes.
 const forgetAfter = 24 * time.Hour
 

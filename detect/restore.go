@@ -77,15 +77,18 @@ func (e *Evaluator) restoreSource(number uint32, value []byte) error {
 	if marked {
 		m.Foreign = flags&sourceForeign != 0
 		m.Partitions = r.int32("partitions")
-		m.Time = r.varint("event time")
-		m.Start = r.varint("start")
+		for c := range m.Read {
+			m.Read[c] = window.Extent{Time: r.varint("time"), Start: r.varint("start")}
+		}
 		m.Version = r.fixed64("version of the rules")
 	}
 	if err := r.fault("source"); err != nil {
 		return err
 	}
-	if number >= maxSources || !sane(m.Time) {
-		return stateFault("source %s has number %d and event time %d", src, number, m.Time)
+	for _, read := range m.Read {
+		if number >= maxSources || !saneExtent(read) {
+			return stateFault("source %s has number %d and was read from %d to %d", src, number, read.Start, read.Time)
+		}
 	}
 	for uint32(len(e.sources)) <= number {
 		e.sources = append(e.sources, sourceState{})

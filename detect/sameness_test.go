@@ -212,7 +212,7 @@ func (x *run) evaluate(partition int32, out *outcomes) {
 		}
 	}
 	for _, w := range e.Stats().Watermarks {
-		out.reached[w.Rule] = w.EventTime
+		out.reached[w.Rule] = w.Time
 	}
 	if late := e.Stats().LatePanes; late > 0 {
 		x.t.Errorf("%d panes were late in stage 2", late)

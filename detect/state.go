@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion stands first in every value of the state topic.
-const stateVersion = 4
+const stateVersion = 5
 
 // ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
 // starts clean, with a new Evaluator and none of the records, and says so.
@@ -122,8 +122,10 @@ func (e *Evaluator) appendSource(b []byte, s Source) []byte {
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(uint32(m.Partitions)))
-	b = binary.AppendVarint(b, m.Time)
-	b = binary.AppendVarint(b, m.Start)
+	for _, read := range m.Read {
+		b = binary.AppendVarint(b, read.Time)
+		b = binary.AppendVarint(b, read.Start)
+	}
 	return binary.LittleEndian.AppendUint64(b, m.Version)
 }
 

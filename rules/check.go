@@ -89,6 +89,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	}
 	g.checkRequired(draft)
 	g.checkRecord(draft)
+	g.checkClock(draft, r)
 	g.checkLengths(draft, r)
 	g.checkMissing(draft, r)
 	if s, ok := draft.texts["from"]; ok {
@@ -176,8 +177,8 @@ func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 	r.Interval, at = g.lengthOf(draft, "interval", DefaultInterval)
 	intervalGood := bound("interval", r.Interval, leastInterval, mostInterval, at)
 	lateness := DefaultLateness
-	if draft.texts["from"].text == ingest.Findings.String() {
-		lateness = time.Second // they are timed by their topic
+	if r.Arrival || draft.texts["from"].text == ingest.Findings.String() {
+		lateness = kafkaLateness
 	}
 	r.Lateness, at = g.lengthOf(draft, "lateness", lateness)
 	bound("lateness", r.Lateness, 0, mostLateness, at)

@@ -29,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		"from: logs, by: {user: user.id}, when: fresh(source.ip) > 0 || before(severity >= ERROR, severity < INFO) >= 5, max_groups: 5",
 		"from: metrics, when: 'max(metric(\"a\")).forecast(\"4h\", \"6h\") >= 1 || changed(last(metric(\"a\")), \"2h\")', for: 1s, forget_after: 0s",
 		"from: logs, let: {n: count()}, when: n < n.lower(\"1d\", \"2h\") || n.anomaly() > 4, on_missing: resolve, new_group_delay: 1h, notify: false, labels: {a: '{{ $values.n }}'}",
-		"from: logs, when: count() > 5 && count() < 3 || absent(), on_missing: keep",
+		"from: logs, when: count() > 5 && count() < 3 || absent(), on_missing: keep, time: arrival",
 	} {
 		f.Add([]byte("groups: [{name: g, rules: [{alert: A, " + rule + "}]}]"))
 	}

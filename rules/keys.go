@@ -22,6 +22,7 @@ const (
 	shapeCondition                  // a condition on measures, or one for each severity
 	shapeMeasure                    // an expression on measures
 	shapeMissing                    // a judgement of groups without records
+	shapeClock                      // what tells the time of records
 	shapeCount                      // a whole number above 0
 	shapeShare                      // a number from 0 to 1, or per cent
 	shapeObjective                  // an slo
@@ -70,7 +71,8 @@ var (
 		{name: "slo", shape: shapeObjective, doc: "in the place of `when`: `objective`, `good` and `total`; `window`, `minimum`", examples: []string{"{objective: 99.9%, good: count(status != ERROR), total: count()}"}},
 		{name: "for", shape: shapeDuration, doc: "how long it must hold before the alert fires", otherwise: "`0s`", shared: true, examples: []string{"30s", "5m"}},
 		{name: "keep_firing_for", shape: shapeDuration, doc: "how long the alert fires on when it no longer holds", otherwise: "`0s`", shared: true, examples: []string{"2m"}},
-		{name: "lateness", shape: shapeDuration, doc: "how long after its time a record may arrive and still count, at most `1d`", otherwise: code(expr.FormatDuration(DefaultLateness)) + "; `1s` of findings", shared: true, examples: []string{"10s"}},
+		{name: "time", shape: shapeClock, doc: "which time of a record counts: that of the `event`, its own, or that of its [`arrival`](#time) in Kafka", otherwise: "`event`", shared: true},
+		{name: "lateness", shape: shapeDuration, doc: "how long after its time a record may arrive and still count, at most `1d`", otherwise: code(expr.FormatDuration(DefaultLateness)) + "; " + code(expr.FormatDuration(kafkaLateness)) + " of findings, and with `time: arrival`", shared: true, examples: []string{"10s"}},
 		{name: "on_missing", shape: shapeMissing, doc: "what a known group is judged as while none of its records is in the window: its counts are `zero`, the alert is to `keep` its state or `resolve`, or the condition holds (`fire`, the most severe one)", otherwise: "`zero` if all measures have a value without records, else `keep`", shared: true},
 		{name: "forget_after", shape: shapeDuration, doc: "how long an alert is kept whose group sends nothing any more", otherwise: "`1d`", shared: true, examples: []string{"1h"}},
 		{name: "new_group_delay", shape: shapeDuration, doc: "how old a group must be before it is judged", otherwise: "`0s`", shared: true, examples: []string{"10m"}},

@@ -37,6 +37,7 @@ func (d *document) partDoubts(key string, p pair, found expr.Faults) {
 // lint adds what is odd about a rule as a whole.
 func (g *groupDraft) lint(draft *ruleDraft, r *Rule) {
 	g.lintTimes(draft, r)
+	g.lintClock(draft, r)
 	g.lintMissing(draft, r)
 	if len(r.By) == len(draft.by) { // all of them compile
 		g.lintKeys(draft)

@@ -43,7 +43,9 @@ type Rule struct {
 	Interval, Window time.Duration
 	// For is how long the condition must hold before the alert fires; KeepFiringFor how long it fires on after.
 	For, KeepFiringFor time.Duration
-	// Lateness is how long after its event time a record may arrive and still count.
+	// Arrival: records are judged at the time at which their Kafka record was written, not at their own.
+	Arrival bool
+	// Lateness is how long after its time a record may be read and still count.
 	Lateness time.Duration
 	// MaxGroups bounds the groups of the rule. It is no part of its meaning: a rule keeps its state when it is changed.
 	MaxGroups int
@@ -168,6 +170,9 @@ func (r *Rule) hashMeaning(h *hasher) {
 	}
 	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness))
 	// What few rules have is named, so that the others keep their ids when there is more of it.
+	if r.Arrival {
+		h.texts("time", "arrival")
+	}
 	for _, few := range []struct {
 		name  string
 		value int64
@@ -187,6 +192,9 @@ func (r *Rule) panes() uint64 {
 		h.texts(k.Text)
 	}
 	h.numbers(int64(r.Interval), int64(r.Lateness), int64(len(r.By)))
+	if r.Arrival {
+		h.texts("time", "arrival")
+	}
 	if r.When.ComparesGroups() {
 		h.texts("compares groups") // they are all in one partition
 	}

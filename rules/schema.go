@@ -142,6 +142,8 @@ func (w schemaWriter) value(k key) object {
 		return object{"type": []string{"string", "number"}, "pattern": topicPattern.String()}
 	case shapeMissing:
 		return words(missingNames[MissingZero:])
+	case shapeClock:
+		return words(clocks)
 	case shapeDuration:
 		return object{"type": []string{"string", "integer"}, "pattern": durationText, "minLength": 1, "maximum": 0, "minimum": 0}
 	case shapeCount:

@@ -61,7 +61,7 @@ func functions() []function {
 		{name: "min", args: []kind{number, truth}, optional: 1, example: "min(duration)", doc: "least value"},
 		{name: "max", args: []kind{number, truth}, optional: 1, example: "max(duration)", doc: "greatest value"},
 		{name: "stddev", args: []kind{number, truth}, optional: 1, example: "stddev(duration)", doc: "standard deviation of the population"},
-		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the record with the latest event time"},
+		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the latest record"},
 		{name: "distinct", args: []kind{anything, truth}, optional: 1, example: "distinct(user.name)", doc: "number of different values, an estimate that is off by about 2 %"},
 	}
 	for _, name := range []string{"p50", "p75", "p90", "p95", "p99", "p999"} {
@@ -75,7 +75,7 @@ func functions() []function {
 	table = append(table,
 		function{name: "quantile", args: []kind{number, number, truth}, optional: 1, example: "quantile(duration, 0.995)", doc: "any quantile from 0 to 1, within 1 %"},
 		function{name: "fresh", args: []kind{anything, truth}, optional: 1, example: "fresh(user.name)", doc: "number of values that the group did not have in the 30 days before; missing in its first 24 hours"},
-		function{name: "before", args: []kind{truth, truth}, example: `before(event.outcome == "failure", event.outcome == "success")`, doc: "number of records of the first kind before the last one of the second, by event time"},
+		function{name: "before", args: []kind{truth, truth}, example: `before(event.outcome == "failure", event.outcome == "success")`, doc: "number of records of the first kind before the last one of the second, by their time"},
 		function{name: "active", args: []kind{truth}, optional: 1, example: `active(alertname == "ErrorSpike")`, doc: "number of alerts that fire now, with `from: findings`"},
 		function{name: "absent", args: []kind{truth}, optional: 1, result: truth, example: "absent()", doc: "true when no record of a known group is in the window"},
 	)
