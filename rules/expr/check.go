@@ -281,6 +281,10 @@ func speakKind(k kind) string {
 
 // mustBe returns a fault unless the whole expression is of the kind, or an attribute that may be.
 func (c *checked) mustBe(k kind, place string) Faults {
+	if k == truth && isExtract(c.root) {
+		c.asked(c.root)
+		return c.faults
+	}
 	found := c.kindOf(c.root)
 	if found == k || found == dynamic {
 		return nil

@@ -59,7 +59,7 @@ func newLanguage() *language {
 		if f.own == "" {
 			l.names = append(l.names, f.name)
 		}
-		if f.name != "has" && f.name != "metric" { // the resolver puts a variable in the place of these
+		if f.key() != "has" && f.name != "metric" { // the resolver puts a variable in the place of these
 			options = append(options, declare(f))
 		}
 	}
@@ -117,6 +117,8 @@ func declare(f function) cel.EnvOption {
 			return cel.StringType
 		case truth:
 			return cel.BoolType
+		case dynamic:
+			return cel.DynType
 		default:
 			return a
 		}

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -109,6 +110,22 @@ func TestWhere(t *testing.T) {
 		{`flag.on && severity >= ERROR || false`, true},
 		{`(flag.on ? severity : 0) == 17`, true},
 		{`(no.such ? "a" : service.name) == "payment"`, true},
+		// Parts of a text: the group of the first match, all of it without a group, missing where there is none.
+		{`extract(body, "after (\\S+)") == "2000ms"`, true},
+		{`extract(body, "[a-z]+") == "upstream"`, true},
+		{`extract(body, r"after (\d+)ms$") == 2000 && extract(body, r"(\d+)") + 1 == 2001`, true},
+		{`extract(body, r"after (\d+)") == "2000" && extract(body, r"\d+") in [1, 2000]`, true},
+		{`extract(body, r"after (\d+)") > 1999 && extract(body, r"after (\d+)") < 1e4`, true},
+		{`extract(body, "before (.*)") == "" || extract(body, "before (.*)") > 0`, false},
+		{`extract(body, "before (.*)") != "x" && !has(extract(body, "before (.*)"))`, true},
+		{`has(extract(body, "upstream ()")) && extract(body, "upstream ()") == ""`, true},
+		{`has(extract(body, "upstream (down)?"))`, false},
+		{`has(extract(body, "x*"))`, true},
+		{`extract(body, "(?:down|up)(?:[a-z]+) (?P<what>[a-z]+)").upper() == "TIMEOUT"`, true},
+		{`extract(no.such, ".*") == "" || has(extract(http.response.status_code, "5"))`, false},
+		{`extract(tags.list, '"(b)"') == "b" && extract(attributes["both"], "c(.)") == resource["no.such"]`, false},
+		{`extract(extract(body, "after (.*)"), r"\d") == 2`, true},
+		{`(has(no.such) ? no.such : extract(service.name, "^pay")) == "pay"`, true},
 		// Lists and texts.
 		{`service.name in ["checkout", "payment"]`, true},
 		{`http.response.status_code in [502, 503, 504]`, true},
@@ -201,6 +218,9 @@ func TestKey(t *testing.T) {
 		{`flag.on`, "flag_on", "true"},
 		{`log.level.lower()`, "", "error"},
 		{`has(no.such)`, "", "false"},
+		{`extract(body, "([0-9]+)ms")`, "", "2000"},
+		{`extract(body, "([0-9]+)h")`, "", ""},
+		{`has(no.such) ? no.such : extract(body, "upstream|downstream")`, "", "upstream"},
 	}
 	for _, test := range tests {
 		k, faults := CompileKey(test.key, ingest.Logs)
@@ -225,6 +245,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 		`body.matches("time.*after") && body.contains("2000") && service.name in ["a", "b", "payment"]`,
 		`log.level.lower() == "error" && size(body) > 3 && (flag.on ? severity : 0) / 2 > 3`,
 		`user.id == 9007199254740993 && http.status_text == http.response.status_code`,
+		`extract(body, "[0-9]+ms") == "2000ms" && extract(body, "a* ") != "x" && !has(extract(body, "for (.*) from")) && body.matches("(stream|flow) time")`,
 	} {
 		w, faults := CompileWhere(where, ingest.Logs)
 		if faults != nil {
@@ -240,6 +261,54 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != 0 {
 		t.Errorf("a key allocates %v times a record", n)
+	}
+}
+
+// What a group has costs the four numbers in which package regexp gives a match, and nothing where there is no match.
+func TestExtractAllocates(t *testing.T) {
+	k, faults := CompileKey(`extract(body, "after ([0-9]+)")`, ingest.Logs)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	r := logRecord()
+	for body, want := range map[string]float64{"timeout after 2000ms": 1, "timeout after a while": 0, "started": 0} {
+		r.Body = ingest.StringValue(body)
+		if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != want {
+			t.Errorf("%q allocates %v times, expected %v", body, n, want)
+		}
+	}
+}
+
+// BenchmarkExtract has package regexp beside it, for the ratio, on a line of sshd and on one of something else.
+func BenchmarkExtract(b *testing.B) {
+	const source = `(?:Failed|Accepted) \S+ for (?:invalid user )?\S* from (\S+) port`
+	k, faults := CompileKey("extract(body, r'"+source+"')", ingest.Logs)
+	if faults != nil {
+		b.Fatal(faults)
+	}
+	re := regexp.MustCompile(source)
+	plain := func(r *ingest.Record) ingest.Value {
+		if at := re.FindStringSubmatchIndex(r.Body.Str); at != nil {
+			return ingest.StringValue(r.Body.Str[at[2]:at[3]])
+		}
+		return ingest.Value{}
+	}
+	for name, body := range map[string]string{
+		"match":    "Oct  1 12:00:00 a sshd[4711]: Failed password for invalid user oracle from 203.0.113.7 port 50022 ssh2",
+		"no_match": "Oct  1 12:00:00 a systemd[1]: Started Session 4711 of User ann, which began 17 seconds after it was asked",
+	} {
+		r := logRecord()
+		r.Body = ingest.StringValue(body)
+		for of, value := range map[string]RecordValue{"compiled": k.Value, "regexp": plain} {
+			b.Run(of+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if (value(r).Kind == ingest.Missing) != (name == "no_match") {
+						b.Fatal("wrong")
+					}
+				}
+			})
+		}
 	}
 }
 

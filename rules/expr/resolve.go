@@ -252,7 +252,7 @@ func (r *resolver) meaning(name string, parts []string, offset int, s side) (*re
 	case len(parts) > 1 && r.isField(root):
 		hint := "attributes need no prefix: write " + rest
 		if root == "body" {
-			hint = `match its text: body.contains("…"); or let the collector parse the body into attributes`
+			hint = `match its text, body.contains("…"), or take a part out of it, extract(body, "user=(\\S+)"); or let the collector parse the body into attributes`
 		}
 		r.fault(offset, len(name), hint, "`%s` has no parts", root)
 		return nil, 0
