@@ -257,7 +257,7 @@ func (g *groupDraft) where(draft *ruleDraft, r *Rule) {
 		if !ok {
 			continue
 		}
-		where, faults := expr.CompileWhere(s.text, r.From)
+		where, faults := expr.CompileWhere(s.text, r.From, d.lists)
 		d.expression("where", s, faults)
 		if where != nil {
 			d.doubts("where", s, where.Doubts)
@@ -292,7 +292,7 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 	if s, ok := draft.texts["value"]; ok {
 		add(expr.RoleValue, pair{value: s})
 	}
-	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records})
+	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records, Lists: d.lists})
 	for i, part := range parts {
 		for _, f := range faults[i] {
 			if f.Name {

@@ -35,7 +35,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("groups: [{name: g, rules: [{alert: \"A\\\n  B\", from: logs, when: count() > 1}]}]"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		set, problems := CheckFiles([]File{{"x.yaml", content}})
+		set, problems := CheckFiles([]File{{Name: "x.yaml", Content: content}})
 		bad := false
 		for _, p := range problems {
 			bad = bad || p.Severity == Error

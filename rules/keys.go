@@ -29,6 +29,7 @@ const (
 	shapeTexts                      // texts by annotation name
 	shapeGroups                     // a list of groups
 	shapeRules                      // a list of rules
+	shapeLists                      // lists of values by name
 )
 
 // A key is one that a mapping of a rule file may have. The parser, the README and the JSON Schema are made from these
@@ -47,6 +48,7 @@ type key struct {
 // The keys of a rule file, of a group, of a rule and of an slo, in the order in which people write them.
 var (
 	fileTable = []key{ //nolint:gochecknoglobals // constant table
+		{name: "lists", shape: shapeLists, doc: "[lists of values](#lists-of-values) that expressions ask by name, as in `user.name in lists.admins`", examples: []string{"{admins: [ann, bob]}", "{bad_users: {file: lists/bad_users.txt}}"}},
 		{name: "groups", shape: shapeGroups, doc: "groups of rules"},
 	}
 	groupTable = []key{ //nolint:gochecknoglobals // constant table

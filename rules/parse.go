@@ -62,11 +62,15 @@ func (d *document) groups() []groupDraft {
 		return nil
 	}
 	if s, ok := root.(*ast.SequenceNode); ok {
-		d.fault(d.placeOf(s), "a rule file is a mapping that begins with groups:, and this is a list", "")
+		d.fault(d.placeOf(s), "a rule file is a mapping that begins with groups:, and this is a list", "a file of values that rules name under lists: stands in a folder of its own")
 		return nil
 	}
 	var out []groupDraft
 	entries := d.entries(root, "a rule file", fileKeys)
+	if i := slices.IndexFunc(entries, func(e entry) bool { return e.key == "lists" }); i >= 0 {
+		d.decodeLists(entries[i])
+		entries = slices.Delete(entries, i, i+1)
+	}
 	for _, e := range entries {
 		if isNull(d.unwrap(e.value)) {
 			d.fault(e.place, "`groups` is empty", "add a group: - name: …")

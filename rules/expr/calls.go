@@ -23,8 +23,10 @@ func (r *resolver) call(e ast.Expr, s side) {
 		r.index(e, s)
 		return
 	case isPrefix(name) || isOperator(name):
-		for _, arg := range call.Args() {
-			r.resolve(arg, s)
+		for i, arg := range call.Args() {
+			if name != operators.In || i == 0 || !r.list(arg) {
+				r.resolve(arg, s)
+			}
 		}
 		r.classes(name, call.Args())
 		return
@@ -183,6 +185,9 @@ func (r *resolver) index(e ast.Expr, s side) {
 		if ok && key.Kind() == ast.LiteralKind {
 			if name, isText := key.AsLiteral().(types.String); isText {
 				hint = "write " + strings.Join(parts, ".") + ".`" + string(name) + "`"
+				if parts[0] == "lists" {
+					hint = "write lists." + string(name)
+				}
 			}
 		}
 		r.fault(r.at(e), 1, hint, "brackets cannot follow this")

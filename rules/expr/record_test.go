@@ -126,7 +126,7 @@ func TestWhere(t *testing.T) {
 		{`tags.list == "[\"a\",\"b\"]"`, false},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, ingest.Logs)
+		w, faults := CompileWhere(test.where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -134,7 +134,7 @@ func TestWhere(t *testing.T) {
 		if got := w.Holds(logRecord()); got != test.want {
 			t.Errorf("%s is %t, want %t", test.where, got, test.want)
 		}
-		again, faults := CompileWhere(w.Text, ingest.Logs)
+		again, faults := CompileWhere(w.Text, ingest.Logs, nil)
 		if faults != nil || again.Text != w.Text {
 			t.Errorf("%s is written as %s, which is read as %v, %v", test.where, w.Text, again, faults)
 		} else if got := again.Holds(logRecord()); got != test.want {
@@ -177,7 +177,7 @@ func TestWhereOfOtherSignals(t *testing.T) {
 		{`count > 1`, event(ingest.Attr{Key: "count", Value: ingest.IntValue(2)}), true},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, test.record.Signal)
+		w, faults := CompileWhere(test.where, test.record.Signal, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -203,7 +203,7 @@ func TestKey(t *testing.T) {
 		{`has(no.such)`, "", "false"},
 	}
 	for _, test := range tests {
-		k, faults := CompileKey(test.key, ingest.Logs)
+		k, faults := CompileKey(test.key, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.key, faults)
 			continue
@@ -226,7 +226,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 		`log.level.lower() == "error" && size(body) > 3 && (flag.on ? severity : 0) / 2 > 3`,
 		`user.id == 9007199254740993 && http.status_text == http.response.status_code`,
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Fatalf("%s: %v", where, faults)
 		}
@@ -234,7 +234,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 			t.Errorf("%s allocates %v times a record", where, n)
 		}
 	}
-	k, faults := CompileKey("http.response.status_code", ingest.Logs)
+	k, faults := CompileKey("http.response.status_code", ingest.Logs, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}
@@ -245,7 +245,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 
 // BenchmarkWhere has the same predicate in Go beside it, for the ratio: the machine's noise is in both.
 func BenchmarkWhere(b *testing.B) {
-	w, faults := CompileWhere(typicalWhere, ingest.Logs)
+	w, faults := CompileWhere(typicalWhere, ingest.Logs, nil)
 	if faults != nil {
 		b.Fatal(faults)
 	}
@@ -326,7 +326,7 @@ func TestBounds(t *testing.T) {
 		`service.name == host.name`:                                    "",
 		`has(app.x) ? service.name == "a" : true`:                      "",
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", where, faults)
 			continue
