@@ -102,7 +102,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		f := e.feedOf(r)
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), memory: newMemory(p, len(opts.Rules.Rules)), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
-			crowds: newCrowds(r), restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
+			expected: expectedKeys(r, opts.Partition, opts.PanePartitions), crowds: newCrowds(r), restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
 		}
 		f.rules = append(f.rules, state)
 		e.rules = append(e.rules, state)
@@ -240,7 +240,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 		return g
 	}
 	key := string(in.key)
-	if r.full() {
+	if r.full() && !r.expects(key) {
 		r.overflowPanes++
 		key = e.overflowKey
 		if g := r.groups[key]; g != nil {

@@ -54,6 +54,9 @@ func (g *groupDraft) share(draft *ruleDraft) {
 	if draft.by == nil {
 		draft.by = g.shared.by
 	}
+	if draft.expect == nil && !draft.records() {
+		draft.expect = g.shared.expect
+	}
 	draft.labels = joined(draft.labels, g.shared.labels)
 	if !draft.records() {
 		draft.annotations = joined(draft.annotations, g.shared.annotations)
@@ -98,6 +101,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 		g.compile(draft, r)
 	}
 	g.checkLabels(draft, r)
+	g.checkExpect(draft, r)
 	g.lint(draft, r)
 	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
 		return nil

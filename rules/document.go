@@ -24,9 +24,11 @@ type document struct {
 	rule     string // the rule being read, for messages
 	compiled map[keySource]*expr.Key
 
-	// listFiles were read with the file; lists are what it has, listProblems what is wrong with the files of some.
+	// listFiles were read with the file; lists are what it has, listTexts their values as texts, listProblems what is wrong with
+	// the files of some.
 	listFiles    []ListFile
 	lists        expr.Lists
+	listTexts    map[string][]string
 	listProblems []Problem
 }
 

@@ -103,7 +103,7 @@ func (d *document) decodeLists(e entry) {
 		d.fault(e.place, "`lists` is empty", "add one, as in lists: {internal: [10.0.0.1, 10.0.0.2]}, or remove it")
 		return
 	}
-	d.lists = expr.Lists{}
+	d.lists, d.listTexts = expr.Lists{}, map[string][]string{}
 	for _, list := range d.entries(e.value, "`lists`", nil) {
 		d.lists[list.key] = expr.NewList(nil)
 		if !labelPattern.MatchString(list.key) {
@@ -112,6 +112,9 @@ func (d *document) decodeLists(e entry) {
 		}
 		if values := d.list(list); len(values) > 0 {
 			d.lists[list.key] = expr.NewList(values)
+			for _, v := range values {
+				d.listTexts[list.key] = append(d.listTexts[list.key], string(v.AppendText(nil)))
+			}
 		}
 	}
 }

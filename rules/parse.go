@@ -27,6 +27,7 @@ type ruleDraft struct {
 	flags       map[string]bool
 	maxGroups   int
 	by          []keyDraft
+	expect      *entry
 	let         []pair
 	when, until []pair // by severity, or one without a name
 	slo         *sloDraft
@@ -147,6 +148,8 @@ func (d *document) ruleEntry(e entry, r *ruleDraft) {
 		r.maxGroups = d.count(e)
 	case "by":
 		r.by = d.keys(e)
+	case "expect":
+		r.expect = &e
 	case "let":
 		r.let = d.pairs(e)
 	case "when":

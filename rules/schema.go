@@ -169,6 +169,10 @@ func (w schemaWriter) value(k key) object {
 		return s
 	case shapeObjective:
 		return w.mapping(sloTable, "objective", "good", "total")
+	case shapeGroupValues:
+		value := textValue()
+		group := []any{value, byName(someText, textValue())}
+		return object{"oneOf": []any{object{"type": "string", "pattern": `^lists\.`}, object{"type": "array", "items": object{"oneOf": group}, "minItems": 1}}}
 	case shapeLists:
 		return byName(name, listValue())
 	case shapeGroups:

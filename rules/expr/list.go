@@ -131,11 +131,11 @@ func (r *resolver) list(e ast.Expr) (ok bool) {
 	name := strings.Join(parts[1:], ".")
 	found := r.lists[name]
 	if name == "" {
-		r.fault(r.starts[e.ID()], len("lists"), r.nearestList(name), "this does not say which list")
+		r.fault(r.starts[e.ID()], len("lists"), r.lists.Suggest(name), "this does not say which list")
 		return true
 	}
 	if found == nil {
-		r.fault(r.starts[e.ID()], len(strings.Join(parts, ".")), r.nearestList(name), "there is no list `%s`", name)
+		r.fault(r.starts[e.ID()], len(strings.Join(parts, ".")), r.lists.Suggest(name), "there is no list `%s`", name)
 		return true
 	}
 	r.refs[e.ID()] = &ref{kind: toList, name: name, list: found}
@@ -143,12 +143,9 @@ func (r *resolver) list(e ast.Expr) (ok bool) {
 	return true
 }
 
-func (r *resolver) nearestList(name string) string {
-	var names []string
-	for known := range r.lists {
-		names = append(names, known)
-	}
-	slices.Sort(names)
+// Suggest returns a hint for a name that none of the lists has.
+func (l Lists) Suggest(name string) string {
+	names := slices.Sorted(maps.Keys(l))
 	switch near := Nearest(name, names); {
 	case near != "":
 		return "did you mean lists." + near + "?"
