@@ -66,7 +66,7 @@ func (e *Evaluator) advanceFeed(f *feed) {
 			continue
 		case !r.started:
 			r.start(start, floorDiv(at-r.plan.lateness, r.plan.interval))
-			e.await(r)
+			e.await(r, -floorDiv(-at, r.plan.interval))
 		case all && r.held():
 			r.dirty = true
 			r.setStart(start)

@@ -18,7 +18,8 @@ import (
 // every panes record from the committed offset on, and Changes for each commit.
 //
 // Settled findings do not depend on how sections are batched into records or how those of different input partitions
-// are interleaved; only Birth, Episode and ID, which are made of them, do. A replay from a commit repeats the same ids.
+// are interleaved; only Birth, Episode and ID, which are made of them, do, and when a group that is expected and never sent is missed first. A
+// replay from a commit repeats the same ids.
 type Evaluator struct {
 	opts  EvaluatorOptions
 	rules []*ruleState

@@ -14,8 +14,9 @@ import (
 // is kept in vigil: judged at each step as a group whose windows are empty and that has no past. So it is never forgotten.
 // What is known of it beside its alert is since when it is expected.
 //
-// When that is, no record says. It is the step from which the rule is evaluated, a fact in the log; so a replay finds the
-// same, while another division into sections may find a group that never sent a step sooner or later.
+// When that is, no record says. It is the event time that all sources had reached when the last of them was heard of, a fact in
+// the log; so a replay finds the same, while another division into sections may miss a group that never sent a little sooner
+// or later.
 
 // reasonUnexpected is why the alert of a group in vigil resolved that is not expected any more.
 const reasonUnexpected = "not expected any more"
@@ -47,17 +48,14 @@ func (r *ruleState) expects(key string) bool {
 	return ok
 }
 
-// await makes the groups that are expected and not there. What is expected only now is so from the rule's step on.
-func (e *Evaluator) await(r *ruleState) {
-	if !r.started {
-		return
-	}
+// await makes the groups that are expected and not there, from a step on.
+func (e *Evaluator) await(r *ruleState, since int64) {
 	for _, key := range slices.Sorted(maps.Keys(r.expected)) {
 		g := r.groups[key]
 		if g != nil && r.expected[key] != noStep {
 			continue
 		}
-		r.expected[key] = r.step
+		r.expected[key] = since
 		if g == nil {
 			g = &group{key: key, early: noStep, birth: e.offset, episode: r.husks[key]}
 			r.groups[key] = g
@@ -68,6 +66,13 @@ func (e *Evaluator) await(r *ruleState) {
 	r.restless = slices.ContainsFunc(r.list, func(g *group) bool {
 		return g.life == nil && (g.alert != nil || g.firstOpen() == noPane || r.expects(g.key))
 	})
+}
+
+// awaitMore makes the groups of a rule that is evaluated already. What is expected only now is so from what was reached on.
+func (e *Evaluator) awaitMore(r *ruleState) {
+	if r.started {
+		e.await(r, r.step-floorDiv(-r.plan.lateness, r.plan.interval))
+	}
 }
 
 // vigil judges a group without a life, if it is expected, at a step. It returns whether the group is to be let go, which it

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -45,26 +46,16 @@ func stateKey(group []string) string {
 	return string(b)
 }
 
-// expectedSince returns the step from which a rule is evaluated in a partition, which depends on the order of the log: that
-// which is complete when all sources have been heard of, or that of an older record that is there by then.
+// expectedSince returns the step since which a rule expects groups in a partition, which depends on the order of the log: that
+// of the event time that all sources have reached when all have been heard of.
 func (x *run) expectedSince(r *rules.Rule, reads []oracleRead, partition int32) (since int64, ok bool) {
 	f := fewGroups{x: x, rule: r, partition: partition, reads: reads, reached: map[int]int64{}}
-	oldest := int64(math.MaxInt64)
 	for _, value := range x.flushes[partition] {
-		for _, part := range value {
-			for _, counted := range reads[part.source].counted[part.from:part.to] {
-				for _, s := range counted {
-					if f.mine(s) {
-						oldest = min(oldest, floorDivision(s.at, int64(r.Interval)))
-					}
-				}
-			}
-		}
 		for _, part := range value {
 			f.arrive(part)
 		}
-		if step, ok := f.step(); ok {
-			return min(step, oldest), true
+		if len(f.reached) == len(x.logs) {
+			return -floorDivision(-slices.Min(slices.Collect(maps.Values(f.reached))), int64(r.Interval)), true
 		}
 	}
 	return 0, false

@@ -25,7 +25,7 @@ func runOracle(groups []*oracleGroup, last int64) (out []string) {
 		for _, g := range groups {
 			if g.enter(step) {
 				here = append(here, g)
-			} else if g.expected && step > g.since0 {
+			} else if g.expected {
 				g.vigil(step)
 			}
 		}

@@ -346,7 +346,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 	r.list = kept
 	clear(r.restored)
 	clear(r.segments)
-	e.await(r)
+	e.awaitMore(r)
 	for _, f := range e.feeds {
 		f.dirty = true
 	}

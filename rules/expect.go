@@ -45,13 +45,13 @@ func (g *groupDraft) checkExpect(draft *ruleDraft, r *Rule) {
 	slices.SortFunc(x.groups, slices.Compare)
 	distinct := slices.CompactFunc(x.groups, slices.Equal)
 	if twice := len(x.groups) - len(distinct); twice > 0 {
-		d.add(Warning, e.place, "`expect` names "+fmt.Sprint(twice)+" of its groups twice", "remove what stands there already")
+		d.add(Warning, e.place, fmt.Sprintf("`expect` has %d of %d groups twice", twice, len(x.groups)), "remove what stands there already")
 	}
 	if r.Expect = distinct; len(distinct) > r.MaxGroups {
 		d.fault(e.place, fmt.Sprintf("`expect` names %d groups, and `max_groups` lets %d be", len(distinct), r.MaxGroups), fmt.Sprintf("write max_groups: %d or more", len(distinct)))
 	}
 	if r.When != nil && !r.judgesSilence() {
-		d.add(Warning, e.place, "a group that never sent is not judged by this condition, so that `expect` does nothing", "ask for absent(), or write on_missing: fire or on_missing: zero")
+		d.add(Warning, e.place, "a group that never sent is not judged by this condition, so that `expect` does nothing", "ask for absent(), or write on_missing: fire")
 	}
 }
 
@@ -72,6 +72,8 @@ func (x *expectation) item(e entry, item ast.Node) {
 	case nil:
 	case *ast.MappingNode, *ast.MappingValueNode:
 		x.mapping(item)
+	case *ast.SequenceNode:
+		d.fault(d.placeOf(item), "a group of `expect` is a value, or values by name, and this is a list", "write "+x.example("…"))
 	default:
 		s, ok := d.text(entry{key: e.key, place: e.place, value: item})
 		if !ok {
