@@ -127,7 +127,7 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 		for _, key := range x.expectedIn(r, p) {
 			if ok {
 				expected[key] = since
-				groups[key] = groups[key][:len(groups[key]):len(groups[key])]
+				groups[key] = slices.Clip(groups[key])
 			}
 		}
 	}

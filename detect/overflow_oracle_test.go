@@ -68,7 +68,7 @@ func (f *fewGroups) run() []string {
 	}
 	explainer := f.x.explainer(f.rule)
 	for key := range f.held { // also those that never sent
-		f.records[key] = f.records[key][:len(f.records[key]):len(f.records[key])]
+		f.records[key] = slices.Clip(f.records[key])
 	}
 	for key := range f.records {
 		g := f.group(key)
