@@ -128,8 +128,20 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 	explainer := x.explainer(r)
 	last := floorDivision(watermark-int64(r.Lateness), int64(r.Interval))
 	var all []*oracleGroup
+	expected := map[string]int64{}
+	for p := range x.paneParts {
+		since, ok := x.expectedSince(r, reads, p)
+		for _, key := range x.expectedIn(r, p) {
+			if ok {
+				expected[key] = since
+				groups[key] = slices.Clip(groups[key])
+			}
+		}
+	}
 	for key, records := range groups {
-		all = append(all, &oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer})
+		g := &oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
+		g.since0, g.expected = expected[key]
+		all = append(all, g)
 	}
 	if r.When.ComparesGroups() {
 		out = runOracle(all, last)
@@ -203,6 +215,9 @@ type oracleGroup struct {
 	panes     map[int64]bool
 	frame     *expr.Frame // of the step in hand
 	missing   bool
+	// expected: the rule expects it, since a step.
+	expected bool
+	since0   int64
 	// alive says whether the group is still looked at after the last step, ended is the step at which it no longer was.
 	alive bool
 	ended int64

@@ -196,6 +196,9 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	if rnd.IntN(8) == 0 {
 		makeFine(rnd, r, base)
 	}
+	if len(names) > 0 && rnd.IntN(3) == 0 {
+		expectSome(rnd, r)
+	}
 	if rnd.IntN(3) == 0 && r.When.Conditions[0].Value != nil {
 		grade(rnd, r)
 	}

@@ -175,6 +175,15 @@ func (r *ruleState) readGroup(name string, value []byte, segments map[segmentID]
 	if flags&groupEarly != 0 {
 		g.early = in.varint("early step")
 	}
+	if flags&groupExpected != 0 {
+		since := in.varint("expected since")
+		if in.err == nil && !r.saneStep(since) {
+			return nil, 0, stateFault("%s: expected since step %d, which is no time", about, since)
+		}
+		if r.expects(name) {
+			r.expected[name] = since
+		}
+	}
 	g.open = append([]byte(nil), in.bytes("open panes")...)
 	if flags&groupAlive != 0 {
 		g.life = in.life(r.plan, segments)
@@ -319,7 +328,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 		gone := false
 		for step := r.restored[g].at; r.started && step < r.step && !gone; {
 			step++
-			if g.life == nil {
+			if g.life == nil && (!r.expects(g.key) || step > r.restored[g].at+1 && r.settled(g, step-1)) {
 				if g.firstOpen() >= r.step {
 					break
 				}
@@ -340,6 +349,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 	r.list = kept
 	clear(r.restored)
 	clear(r.segments)
+	e.awaitMore(r)
 	for _, f := range e.feeds {
 		f.dirty = true
 	}

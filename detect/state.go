@@ -103,6 +103,7 @@ const (
 	groupAlive    = 1
 	groupAlert    = 2
 	groupEarly    = 4
+	groupExpected = 8
 	alertFiring   = 1
 	alertCleared  = 2
 )
@@ -171,6 +172,10 @@ func (r *ruleState) appendGroup(b []byte, g *group) []byte {
 	if g.early != noStep {
 		flags |= groupEarly
 	}
+	since, expected := r.expected[g.key]
+	if expected = expected && since != noStep; expected {
+		flags |= groupExpected
+	}
 	b = append(b, flags)
 	b = binary.AppendVarint(b, r.step)
 	b = binary.AppendVarint(b, g.birth)
@@ -181,6 +186,9 @@ func (r *ruleState) appendGroup(b []byte, g *group) []byte {
 	}
 	if g.early != noStep {
 		b = binary.AppendVarint(b, g.early)
+	}
+	if expected {
+		b = binary.AppendVarint(b, since)
 	}
 	b = appendSized(b, g.open)
 	if g.life != nil {

@@ -54,6 +54,9 @@ func (g *groupDraft) share(draft *ruleDraft) {
 	if draft.by == nil {
 		draft.by = g.shared.by
 	}
+	if draft.expect == nil && !draft.records() {
+		draft.expect = g.shared.expect
+	}
 	draft.labels = joined(draft.labels, g.shared.labels)
 	if !draft.records() {
 		draft.annotations = joined(draft.annotations, g.shared.annotations)
@@ -99,6 +102,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 		g.compile(draft, r)
 	}
 	g.checkLabels(draft, r)
+	g.checkExpect(draft, r)
 	g.lint(draft, r)
 	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
 		return nil
@@ -258,7 +262,7 @@ func (g *groupDraft) where(draft *ruleDraft, r *Rule) {
 		if !ok {
 			continue
 		}
-		where, faults := expr.CompileWhere(s.text, r.From)
+		where, faults := expr.CompileWhere(s.text, r.From, d.lists)
 		d.expression("where", s, faults)
 		if where != nil {
 			d.doubts("where", s, where.Doubts)
@@ -293,7 +297,7 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 	if s, ok := draft.texts["value"]; ok {
 		add(expr.RoleValue, pair{value: s})
 	}
-	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records})
+	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records, Lists: d.lists})
 	for i, part := range parts {
 		for _, f := range faults[i] {
 			if f.Name {

@@ -50,6 +50,10 @@ type Rule struct {
 	// MaxGroups bounds the groups of the rule. It is no part of its meaning: a rule keeps its state when it is changed.
 	MaxGroups int
 
+	// Expect are groups that are there even if they never send: of each the texts of its `by` values. They are sorted and differ.
+	// They are no part of the rule's meaning either.
+	Expect [][]string
+
 	// When holds the conditions and what they read.
 	When *expr.Program
 	// OnMissing says what a known group is judged as while none of its records is in a window. ForgetAfter is how long an
@@ -145,6 +149,7 @@ func (r *Rule) meaning() uint64 {
 func (r *Rule) likeness() uint64 {
 	h := newHasher()
 	r.hashMeaning(h)
+	r.hashExpect(h)
 	for _, l := range r.Labels {
 		if l.Name != label.Severity {
 			h.texts(l.Name, l.Text)
@@ -184,6 +189,16 @@ func (r *Rule) hashMeaning(h *hasher) {
 	}
 }
 
+// hashExpect hashes which groups are expected, where there are any.
+func (r *Rule) hashExpect(h *hasher) {
+	if len(r.Expect) > 0 {
+		h.numbers(int64(len(r.Expect)))
+	}
+	for _, group := range r.Expect {
+		h.texts(group...)
+	}
+}
+
 // panes hashes all that decides what the panes of the rule hold.
 func (r *Rule) panes() uint64 {
 	h := newHasher()
@@ -217,7 +232,7 @@ func (r *Rule) reach(read expr.Read) time.Duration {
 type Set struct {
 	// Rules are in the order of their files and in these as written.
 	Rules []*Rule
-	// Version is a hash over the IDs, limits and texts of all rules.
+	// Version is a hash over the IDs, limits, expected groups and texts of all rules.
 	Version uint64
 }
 
@@ -237,6 +252,7 @@ func newSet(list []*Rule) *Set {
 		if r.Quiet {
 			h.texts("quiet")
 		}
+		r.hashExpect(h)
 		for _, texts := range [][]Template{r.Labels, r.Annotations} {
 			h.numbers(int64(len(texts)))
 			for _, t := range texts {

@@ -24,7 +24,9 @@ func (r *resolver) call(e ast.Expr, s side) {
 		return
 	case isPrefix(name) || isOperator(name):
 		for i, arg := range call.Args() {
-			r.resolve(arg, s)
+			if name != operators.In || i == 0 || !r.list(arg) {
+				r.resolve(arg, s)
+			}
 			if name == operators.LogicalAnd || name == operators.LogicalOr || name == operators.LogicalNot || name == operators.Conditional && i == 0 {
 				r.asked(arg)
 			}
@@ -201,6 +203,9 @@ func (r *resolver) index(e ast.Expr, s side) {
 		if ok && key.Kind() == ast.LiteralKind {
 			if name, isText := key.AsLiteral().(types.String); isText {
 				hint = "write " + strings.Join(parts, ".") + ".`" + string(name) + "`"
+				if parts[0] == "lists" {
+					hint = "write lists." + string(name)
+				}
 			}
 		}
 		r.fault(r.at(e), 1, hint, "brackets cannot follow this")

@@ -16,7 +16,7 @@ import (
 
 func mustKey(t *testing.T, source string, signal ingest.Signal) Key {
 	t.Helper()
-	k, faults := CompileKey(source, signal)
+	k, faults := CompileKey(source, signal, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}

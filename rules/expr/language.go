@@ -54,6 +54,7 @@ func newLanguage() *language {
 		cel.Variable(anyDynamic, cel.DynType),
 	}
 	options = append(options, operatorDeclarations()...)
+	options = append(options, listDeclarations()...)
 	for _, f := range functions() {
 		l.functions[f.key()] = f
 		if f.own == "" {

@@ -294,7 +294,7 @@ func fold[T any](name string, target operand[T]) operand[T] {
 	if name == "upper" {
 		change, same = strings.ToUpper, equalUpper
 	}
-	return operand[T]{kind: text, folded: &target, equalFolds: same, text: func(t *T) (string, bool) {
+	return operand[T]{kind: text, folded: &target, equalFolds: same, upper: name == "upper", text: func(t *T) (string, bool) {
 		s, ok := in(t)
 		if !ok {
 			return "", false

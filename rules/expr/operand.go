@@ -46,6 +46,7 @@ type operand[T any] struct {
 	// folded is set by lower() and upper(): the text before, and how to compare it with a text in that case.
 	folded     *operand[T]
 	equalFolds func(s, want string) bool
+	upper      bool
 }
 
 // bound says that a truth holds for no T but those whose value is one of some texts.

@@ -392,7 +392,7 @@ func TestClosuresAgreeWithCEL(t *testing.T) {
 	held, bounds := 0, 0
 	for range expressions {
 		e := g.condition(3)
-		w, faults := CompileWhere(e.rule, ingest.Logs)
+		w, faults := CompileWhere(e.rule, ingest.Logs, nil)
 		if faults != nil {
 			t.Fatalf("%s: %v", e.rule, faults)
 		}

@@ -143,7 +143,7 @@ func TestWhere(t *testing.T) {
 		{`tags.list == "[\"a\",\"b\"]"`, false},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, ingest.Logs)
+		w, faults := CompileWhere(test.where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -151,7 +151,7 @@ func TestWhere(t *testing.T) {
 		if got := w.Holds(logRecord()); got != test.want {
 			t.Errorf("%s is %t, want %t", test.where, got, test.want)
 		}
-		again, faults := CompileWhere(w.Text, ingest.Logs)
+		again, faults := CompileWhere(w.Text, ingest.Logs, nil)
 		if faults != nil || again.Text != w.Text {
 			t.Errorf("%s is written as %s, which is read as %v, %v", test.where, w.Text, again, faults)
 		} else if got := again.Holds(logRecord()); got != test.want {
@@ -194,7 +194,7 @@ func TestWhereOfOtherSignals(t *testing.T) {
 		{`count > 1`, event(ingest.Attr{Key: "count", Value: ingest.IntValue(2)}), true},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, test.record.Signal)
+		w, faults := CompileWhere(test.where, test.record.Signal, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -223,7 +223,7 @@ func TestKey(t *testing.T) {
 		{`has(no.such) ? no.such : extract(body, "upstream|downstream")`, "", "upstream"},
 	}
 	for _, test := range tests {
-		k, faults := CompileKey(test.key, ingest.Logs)
+		k, faults := CompileKey(test.key, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.key, faults)
 			continue
@@ -247,7 +247,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 		`user.id == 9007199254740993 && http.status_text == http.response.status_code`,
 		`extract(body, "[0-9]+ms") == "2000ms" && extract(body, "a* ") != "x" && !has(extract(body, "for (.*) from")) && body.matches("(stream|flow) time")`,
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Fatalf("%s: %v", where, faults)
 		}
@@ -255,7 +255,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 			t.Errorf("%s allocates %v times a record", where, n)
 		}
 	}
-	k, faults := CompileKey("http.response.status_code", ingest.Logs)
+	k, faults := CompileKey("http.response.status_code", ingest.Logs, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}
@@ -266,7 +266,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 
 // What a group has costs the four numbers in which package regexp gives a match, and nothing where there is no match.
 func TestExtractAllocates(t *testing.T) {
-	k, faults := CompileKey(`extract(body, "after ([0-9]+)")`, ingest.Logs)
+	k, faults := CompileKey(`extract(body, "after ([0-9]+)")`, ingest.Logs, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}
@@ -282,7 +282,7 @@ func TestExtractAllocates(t *testing.T) {
 // BenchmarkExtract has package regexp beside it, for the ratio, on a line of sshd and on one of something else.
 func BenchmarkExtract(b *testing.B) {
 	const source = `(?:Failed|Accepted) \S+ for (?:invalid user )?\S* from (\S+) port`
-	k, faults := CompileKey("extract(body, r'"+source+"')", ingest.Logs)
+	k, faults := CompileKey("extract(body, r'"+source+"')", ingest.Logs, nil)
 	if faults != nil {
 		b.Fatal(faults)
 	}
@@ -314,7 +314,7 @@ func BenchmarkExtract(b *testing.B) {
 
 // BenchmarkWhere has the same predicate in Go beside it, for the ratio: the machine's noise is in both.
 func BenchmarkWhere(b *testing.B) {
-	w, faults := CompileWhere(typicalWhere, ingest.Logs)
+	w, faults := CompileWhere(typicalWhere, ingest.Logs, nil)
 	if faults != nil {
 		b.Fatal(faults)
 	}
@@ -395,7 +395,7 @@ func TestBounds(t *testing.T) {
 		`service.name == host.name`:                                    "",
 		`has(app.x) ? service.name == "a" : true`:                      "",
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", where, faults)
 			continue
