@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
@@ -192,5 +193,34 @@ func TestExpectedGroupsHaveAPlace(t *testing.T) {
 	}
 	if len(got) != 4 || !got["pay"] || !got["a"] || !got["b"] || !got[OverflowGroup] {
 		t.Errorf("the groups are %v", got)
+	}
+}
+
+// A restart in the midst of what a group in vigil is judged as changes nothing, not even where the judgement changed with the
+// end of its past and nothing was told of it yet.
+func TestExpectedGroupIsRestoredInVigil(t *testing.T) {
+	set, problems := rules.Parse("rules.yaml", []byte(`groups: [{name: test, rules: [{alert: Odd, from: logs, by: [service.name],
+		expect: [pay], window: 20s, lateness: 0s, keep_firing_for: 1m, when: 'count() >= count().upper("none", "5m")'}]}]`))
+	if set == nil {
+		t.Fatal(problems)
+	}
+	told := func(restart bool) (findings []*finding.Finding) {
+		s := newSources(t, Topics{ingest.Logs: {"logs"}}, nil, set.Rules...)
+		for at := range 300 {
+			var records []ingest.Record
+			if at == 0 {
+				records = append(records, errorAt("pay", 1))
+			}
+			findings = append(findings, s.topic("logs", float64(5*at+5), records...).Findings...)
+			if restart {
+				s.restart()
+			}
+		}
+		return findings
+	}
+	calm, disturbed := told(false), told(true)
+	expectStory(t, Result{Findings: disturbed}, story(calm))
+	if len(calm) < 2 || calm[len(calm)-1].State != finding.Resolved {
+		t.Errorf("the case tests too little: %s", story(calm))
 	}
 }
