@@ -251,7 +251,7 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 		if faults != nil {
 			t.Fatalf("%s: %v", where, faults)
 		}
-		if n := testing.AllocsPerRun(100, func() { w.Holds(r) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { w.Holds(r) }); n != 0 && !(raced && strings.Contains(where, "extract")) {
 			t.Errorf("%s allocates %v times a record", where, n)
 		}
 	}
@@ -273,7 +273,7 @@ func TestExtractAllocates(t *testing.T) {
 	r := logRecord()
 	for body, want := range map[string]float64{"timeout after 2000ms": 1, "timeout after a while": 0, "started": 0} {
 		r.Body = ingest.StringValue(body)
-		if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != want {
+		if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != want && !raced {
 			t.Errorf("%q allocates %v times, expected %v", body, n, want)
 		}
 	}
