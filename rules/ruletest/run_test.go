@@ -61,7 +61,7 @@ func TestPartitionsAndStepsDoNotMatter(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, test := range f.Tests {
-			if test.end > 6*time.Hour {
+			if test.end > 6*time.Hour || raced && test.end > 10*time.Minute {
 				continue // a day in single steps takes a while
 			}
 			want := storyOf(t, test, manySteps, nil)
@@ -80,7 +80,7 @@ func TestPartitionsAndStepsDoNotMatter(t *testing.T) {
 			}
 		}
 	}
-	if compared < 40 {
+	if compared < 40 && !raced || compared == 0 {
 		t.Errorf("only %d transitions were compared", compared)
 	}
 }
