@@ -9,14 +9,15 @@ import (
 
 	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 )
 
 const (
-	// markerEvery is the most event time, in nanoseconds, between two markers of a partition.
+	// markerEvery is the most time of records, in nanoseconds, between two markers of a partition.
 	markerEvery = int64(time.Second)
-	// sweepEvery and keepGroup say how often, in event time, idle groups are looked for and how long one is kept.
+	// sweepEvery and keepGroup say how often, in time of records, idle groups are looked for and how long one is kept.
 	// keepPane is how long a pane is at hand after its end. A record that comes later, within the lateness, opens it
 	// anew: what a pane still knows after it was written only saves bytes, and catching up holds many.
 	sweepEvery = int64(10 * time.Second)
@@ -30,22 +31,17 @@ const (
 // used by one goroutine. The order of use is Restore once, then any number of Add and Idle, and Take with Metadata for
 // each flush.
 type Accumulator struct {
-	opts    AccumulatorOptions
-	tallies []*tally
-	index   [signals]index // by signal
-	classes []*keyClass
-	profile *profiler
-	// boundaries are the different (interval, lateness) of the rules: a marker is due when event time crosses one.
-	boundaries []boundary
-
-	start   int64 // see Marker.Start
-	started bool
-	high    int64 // highest event time of a record, math.MinInt64 before the first
-	idle    int64 // latest time at which the partition was idle, math.MinInt64 before the first
-
-	marked    int64 // event time of the last marker
+	opts      AccumulatorOptions
+	tallies   []*tally
+	index     [signals]index // by signal
+	classes   []*keyClass
+	profile   *profiler
+	clocks    [window.Clocks]course
+	now       [window.Clocks]moment // of the record in hand
+	idle      int64                 // latest time at which the partition was idle, math.MinInt64 before the first
 	hasMarked bool
-	swept     int64
+	// asked says for each signal and clock whether some rule reads the signal by the clock.
+	asked [signals][window.Clocks]bool
 
 	pending int
 	stats   accumulatorStats
@@ -59,8 +55,6 @@ type Accumulator struct {
 // signals is the number of signals, the unknown one included.
 const signals = ingest.Findings + 1
 
-type boundary struct{ interval, lateness int64 }
-
 // NewAccumulator returns the accumulator of one input partition. It fails on a rule that cannot be: no condition, no
 // interval, an aggregate of unknown kind.
 func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
@@ -70,14 +64,13 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 	opts.PanePartitions = max(opts.PanePartitions, 1)
 	opts.Partitions = max(opts.Partitions, 1)
 	a := &Accumulator{
-		opts: opts, high: math.MinInt64, idle: math.MinInt64, start: math.MinInt64,
+		opts: opts, clocks: [...]course{newCourse(), newCourse()}, idle: math.MinInt64,
 		bodies: make([][]byte, opts.PanePartitions), blocks: make([][]byte, opts.PanePartitions),
 		cells: make([][]byte, opts.PanePartitions), profile: newProfiler(opts.Source, len(opts.Rules.Rules)),
 		stats: newAccumulatorStats(),
 	}
 	input := cmp.Or(opts.Input, opts.Source.Topic)
 	classes := map[string]*keyClass{}
-	seen := map[boundary]bool{}
 	byPanes := map[uint64][]*tally{}
 	for _, r := range opts.Rules.Rules {
 		if r.From == ingest.Events && r.Topic != "" && r.Topic != input {
@@ -102,29 +95,39 @@ func NewAccumulator(opts AccumulatorOptions) (*Accumulator, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.tallies = append(a.tallies, t)
 		byPanes[r.Panes] = append(byPanes[r.Panes], t)
-		if r.From < signals {
-			a.index[r.From].add(t)
-		}
-		if b := (boundary{t.interval, t.lateness}); !seen[b] {
-			seen[b] = true
-			a.boundaries = append(a.boundaries, b)
-		}
+		a.enter(t)
+	}
+	if len(a.tallies) == 0 {
+		a.clocks[window.EventTime].needed = true // how far it is shows all the same
 	}
 	return a, nil
 }
 
-// eventTime returns how far the partition is in event time; ok is false when nothing was read and it never was idle.
-func (a *Accumulator) eventTime() (t int64, ok bool) {
-	t = max(a.high, a.idle)
-	return t, t != math.MinInt64
+// enter has a tally take part in what is read.
+func (a *Accumulator) enter(t *tally) {
+	a.tallies = append(a.tallies, t)
+	if t.rule.From < signals {
+		a.index[t.rule.From].add(t)
+		a.asked[t.rule.From][t.clock] = true
+	}
+	c := &a.clocks[t.clock]
+	c.needed = true
+	if b := (boundary{t.interval, t.lateness}); !slices.Contains(c.boundaries, b) {
+		c.boundaries = append(c.boundaries, b)
+	}
 }
+
+// reached returns how far the partition is by a clock, math.MinInt64 while that is not known.
+func (a *Accumulator) reached(clock window.Clock) int64 { return max(a.clocks[clock].high, a.idle) }
 
 // Add takes the records of one Kafka message. Nothing of the batch is kept. It allocates only where it meets a new
 // group or pane.
 func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 	a.profile.begin(&origin, len(batch.Records))
+	if len(batch.Records) > 0 {
+		a.arrive(origin.Timestamp, origin.Offset)
+	}
 	for i := range batch.Records {
 		a.add(&batch.Records[i], &origin)
 	}
@@ -132,34 +135,33 @@ func (a *Accumulator) Add(batch *ingest.Batch, origin ingest.Origin) {
 }
 
 func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
-	a.stats.records[min(r.Signal, signals-1)]++
-	t := r.Time
-	if t == 0 {
-		t = origin.Timestamp
-	}
-	// Without a Kafka timestamp (very old message formats) there is nothing to hold the record's clock against.
-	if !sane(t) || (origin.Timestamp > 0 && t > origin.Timestamp+a.opts.ClockTolerance) {
-		a.stats.ahead.add(r, 1)
-		return
-	}
-	if !a.started {
-		a.begin(t, origin.Offset)
+	signal := min(r.Signal, signals-1)
+	a.stats.records[signal]++
+	a.tell(r, origin)
+	if a.now[window.EventTime].out {
+		byArrival := a.asked[signal][window.ArrivalTime]
+		if a.asked[signal][window.EventTime] || !byArrival {
+			a.stats.ahead.add(r, 1)
+		}
+		if !byArrival {
+			return
+		}
 	}
 	for _, c := range a.classes {
 		c.next()
 	}
 	a.profile.record(r)
-	reached, known := a.eventTime()
-	if !known {
-		reached = t
-	}
 	late := false
 	if r.Signal >= signals {
 		return
 	}
 	for _, tallies := range a.index[r.Signal].find(r) {
 		for _, tally := range tallies {
-			switch tally.add(r, origin, t, reached) {
+			m := &a.now[tally.clock]
+			if m.out {
+				continue
+			}
+			switch tally.add(r, origin, m.at, m.reached) {
 			case tallyLate:
 				late = true
 			case tallyFirst:
@@ -171,27 +173,42 @@ func (a *Accumulator) add(r *ingest.Record, origin *ingest.Origin) {
 	if late {
 		a.stats.late.add(r, 1)
 	}
-	if t > a.high {
-		a.high = t
+}
+
+// tell notes the event time of a record; it is out of time when its clock is ahead.
+func (a *Accumulator) tell(r *ingest.Record, origin *ingest.Origin) {
+	now := &a.now[window.EventTime]
+	at := r.Time
+	if at == 0 {
+		at = origin.Timestamp
+	}
+	// Without a Kafka timestamp (very old message formats) there is nothing to hold the record's clock against.
+	if origin.Timestamp <= 0 {
+		a.arrive(at, origin.Offset)
+	}
+	if now.out = !sane(at) || (origin.Timestamp > 0 && at > origin.Timestamp+a.opts.ClockTolerance); now.out {
+		return
+	}
+	a.clocks[window.EventTime].pass(now, at, origin.Offset, a.idle)
+}
+
+// arrive notes an arrival time.
+func (a *Accumulator) arrive(at, offset int64) {
+	now := &a.now[window.ArrivalTime]
+	if now.out = at <= 0 || !sane(at); !now.out {
+		a.clocks[window.ArrivalTime].pass(now, at, offset, a.idle)
 	}
 }
 
-// begin notes where reading started. Before the first record of a partition there is nothing, so every window is
-// complete; elsewhere windows are complete from the first record's time on.
-func (a *Accumulator) begin(t, offset int64) {
-	a.started = true
-	if offset > 0 {
-		a.start = t
-	}
-}
-
-// Idle says that at the given time (Unix nanoseconds) the partition had been read to its end: event time follows.
+// Idle says that at the given time (Unix nanoseconds) the partition had been read to its end: time follows, by each clock.
 func (a *Accumulator) Idle(at int64) {
 	if !sane(at) {
 		return
 	}
 	// A partition that is idle before its first record holds nothing from its starting point on.
-	a.started = true
+	for c := range a.clocks {
+		a.clocks[c].started = true
+	}
 	a.idle = max(a.idle, at)
 }
 
@@ -253,18 +270,18 @@ func (a *Accumulator) takeBlock(t *tally, p int32) {
 func (a *Accumulator) sections(due bool) []Section {
 	h := sectionHead{source: a.opts.Source, hasMarker: due}
 	if due {
-		reached, _ := a.eventTime()
-		h.marker = Marker{
-			Partitions: a.opts.Partitions, EventTime: reached, Start: a.start, Rules: a.opts.Rules.Version,
+		h.marker = Marker{Partitions: a.opts.Partitions, Rules: a.opts.Rules.Version}
+		for c := range a.clocks {
+			reached := a.reached(window.Clock(c))
+			h.marker.Read[c] = window.Extent{Time: reached, Start: a.clocks[c].start}
+			a.clocks[c].marked = reached
 		}
 	}
 	head := appendHead(nil, &h)
-	if due {
+	if due && !a.hasMarked {
 		// Who evaluates other rules learns which of its own are not read here.
-		if !a.hasMarked {
-			head = appendSet(head, a.opts.Rules)
-		}
-		a.marked, a.hasMarked = h.marker.EventTime, true
+		head = appendSet(head, a.opts.Rules)
+		a.hasMarked = true
 	}
 	if !due {
 		sections := make([]Section, 0, len(a.touch))
@@ -280,18 +297,10 @@ func (a *Accumulator) sections(due bool) []Section {
 	return sections
 }
 
-// markerDue says whether stage 2 has something to learn from a marker: a pane of some rule may be complete, or a second
-// has passed.
+// markerDue says whether stage 2 has something to learn from a marker.
 func (a *Accumulator) markerDue() bool {
-	reached, ok := a.eventTime()
-	switch {
-	case !ok || (a.hasMarked && reached == a.marked):
-		return false
-	case !a.hasMarked || reached-a.marked >= markerEvery:
-		return true
-	}
-	for _, b := range a.boundaries {
-		if floorDiv(reached-b.lateness, b.interval) != floorDiv(a.marked-b.lateness, b.interval) {
+	for c := range a.clocks {
+		if a.clocks[c].due(a.reached(window.Clock(c))) {
 			return true
 		}
 	}
@@ -300,21 +309,20 @@ func (a *Accumulator) markerDue() bool {
 
 // sweep lets go of panes that are complete and of groups that have been quiet.
 func (a *Accumulator) sweep() {
-	reached, ok := a.eventTime()
-	due := ok && (reached-a.swept >= sweepEvery || a.swept > reached)
+	var due [window.Clocks]bool
+	for c := range a.clocks {
+		due[c] = a.clocks[c].sweepDue(a.reached(window.Clock(c)))
+	}
 	for _, t := range a.tallies {
-		if due {
-			t.sweepCells(reached)
+		if due[t.clock] {
+			t.sweepCells(a.reached(t.clock))
 		}
 		switch {
 		case len(t.groups) > maxTallyGroups:
 			t.forget()
-		case due:
-			t.sweep(reached)
+		case due[t.clock]:
+			t.sweep(a.reached(t.clock))
 		}
-	}
-	if due {
-		a.swept = reached
 	}
 }
 

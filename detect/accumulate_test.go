@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
@@ -89,8 +91,8 @@ func TestLateAndAheadAreCountedByService(t *testing.T) {
 	if want := (RuleStats{"Errors", "shop", a.opts.Rules.Rules[0].ID, 7, 3, 1, 3}); s.Rules[0] != want {
 		t.Errorf("the rule counts %+v, expected %+v", s.Rules[0], want)
 	}
-	if want := at0 + 159*sec; s.EventTime != want || s.Records != 8 || s.Signals[ingest.Logs] != 8 {
-		t.Errorf("event time %d after %d records, %v by signal, expected %d and 8", s.EventTime, s.Records, s.Signals, want)
+	if want := at0 + 159*sec; s.Reached != want || s.Records != 8 || s.Signals[ingest.Logs] != 8 {
+		t.Errorf("event time %d after %d records, %v by signal, expected %d and 8", s.Reached, s.Records, s.Signals, want)
 	}
 }
 
@@ -111,12 +113,24 @@ func TestRecordWithoutTimeTakesKafkas(t *testing.T) {
 	r := errorAt("pay", 0)
 	r.Time = 0
 	add(a, 0, 42, r)
-	if got := a.Stats().EventTime; got != at0+42*sec {
+	if got := a.Stats().Reached; got != at0+42*sec {
 		t.Errorf("event time %d, expected that of Kafka's timestamp", got)
 	}
 }
 
-func markers(t *testing.T, sections []Section) (out []string) {
+func extentText(x window.Extent) string {
+	if x.Time == math.MinInt64 {
+		return "nowhere"
+	}
+	text := fmt.Sprintf("at %g", float64(x.Time-at0)/1e9)
+	if x.Start > 0 {
+		text += fmt.Sprintf(" since %.12g", float64(x.Start-at0)/1e9)
+	}
+	return text
+}
+
+// markers says what sections hold: how far they are in event time and, if it is named, by arrival.
+func markers(t *testing.T, sections []Section, clocks ...window.Clock) (out []string) {
 	t.Helper()
 	for _, s := range sections {
 		for value := s.Value; len(value) > 0; {
@@ -126,9 +140,9 @@ func markers(t *testing.T, sections []Section) (out []string) {
 			}
 			text := "no marker"
 			if head.hasMarker {
-				text = fmt.Sprintf("at %g", float64(head.marker.EventTime-at0)/1e9)
-				if head.marker.Start > 0 {
-					text += fmt.Sprintf(" since %g", float64(head.marker.Start-at0)/1e9)
+				text = extentText(head.marker.Read[window.EventTime])
+				if slices.Contains(clocks, window.ArrivalTime) {
+					text += ", arrival " + extentText(head.marker.Read[window.ArrivalTime])
 				}
 			}
 			for b, ok := nextBlock(&blocks); ok; b, ok = nextBlock(&blocks) {
@@ -201,7 +215,10 @@ func TestMetadataCarriesEventTimeAndStart(t *testing.T) {
 	if got := markers(t, c.Take()); !slices.Equal(got, []string{"at 103 since 103 of 1 rules"}) {
 		t.Errorf("the accumulator with other rules says %q", got)
 	}
-	for _, bad := range []string{"2 0 - - -", "1 5 none", "1 zz none - -", "1 5 none x -", "1 5 none - 9223372036854775807"} {
+	for _, bad := range []string{
+		"1 5 none - -", "3 5 - none - none -", "2 5 - none -", "2 zz - none - none -", "2 5 x none - none -", "2 5 - x - none -",
+		"2 5 - none - none 9223372036854775807",
+	} {
 		d := accumulatorOf(t, set, 1)
 		if err := d.Restore(bad); err == nil || !strings.Contains(err.Error(), "logs/0") {
 			t.Errorf("metadata %q: error %v, expected one that names the partition", bad, err)
@@ -338,8 +355,8 @@ func TestTextOfSamples(t *testing.T) {
 }
 
 func FuzzMetadata(f *testing.F) {
-	f.Add("1 5 none - -")
-	f.Add("1 ffff 1800000000000000000 1800000000000000000 -")
+	f.Add("2 5 - none - none -")
+	f.Add("2 ffff - 1800000000000000000 1800000000000000000 none -")
 	f.Fuzz(func(t *testing.T, text string) {
 		a, err := NewAccumulator(AccumulatorOptions{Rules: ruleSet(errorRule()), Source: Source{"logs", 0}})
 		if err != nil {

@@ -20,10 +20,14 @@ type ruleState struct {
 	crowds   *crowds   // nil where the rule compares no groups
 	dirty    bool
 
-	groups  map[string]*group
-	list    []*group
-	alive   int      // groups with a life
-	changed []*group // for the next Changes
+	groups map[string]*group
+	list   []*group
+	alive  int // groups with a life
+	// expected are the groups that the rule expects here, and since which step, noStep until the rule starts. restless: one of
+	// them is in vigil and not settled, or may be.
+	expected map[string]int64
+	restless bool
+	changed  []*group // for the next Changes
 	// tombstones delete the segments of lives that ended.
 	tombstones []Change
 	// restored groups, and segments by group key and number, until all are settled.
@@ -51,17 +55,18 @@ type progress struct {
 // advanceFeed evaluates the steps of the feed's rules that have become complete.
 func (e *Evaluator) advanceFeed(f *feed) {
 	topics := e.awaited(f)
-	at, ok := e.marks.Complete(topics)
+	at, ok := e.marks.Complete(topics, f.clock)
 	if !ok {
 		return
 	}
-	start, all := e.marks.Start(topics, e.opts.Rules.Version)
+	start, all := e.marks.Start(topics, f.clock, e.opts.Rules.Version)
 	for _, r := range f.rules {
 		switch {
 		case !r.started && !all:
 			continue
 		case !r.started:
 			r.start(start, floorDiv(at-r.plan.lateness, r.plan.interval))
+			e.await(r, -floorDiv(-at, r.plan.interval))
 		case all && r.held():
 			r.dirty = true
 			r.setStart(start)
@@ -70,7 +75,7 @@ func (e *Evaluator) advanceFeed(f *feed) {
 	}
 }
 
-// start begins the evaluation: every source is being read under the present rules, and was from the event time given.
+// start begins the evaluation: every source is being read under the present rules, and was from the time given.
 func (r *ruleState) start(from, watermark int64) {
 	r.started, r.dirty = true, true
 	r.setStart(from)
@@ -81,7 +86,7 @@ func (r *ruleState) start(from, watermark int64) {
 	}
 }
 
-// since returns the event time from which on everything was read.
+// since returns the time from which on everything was read.
 func (r *ruleState) since() int64 {
 	switch {
 	case r.first <= math.MinInt64/2:
@@ -102,11 +107,12 @@ func (r *ruleState) setStart(from int64) {
 	r.complete = r.first + r.plan.own().Length
 }
 
-// advance evaluates all steps up to the watermark. Where no group has a life it goes to the next open pane at once.
+// advance evaluates all steps up to the watermark. Where no group has a life, and none that is expected wants to be judged, it
+// goes to the next open pane at once.
 func (e *Evaluator) advance(r *ruleState, watermark int64) {
 	for r.step < watermark {
 		next := r.step + 1
-		if r.alive == 0 {
+		if r.alive == 0 && !r.restless {
 			next = watermark
 			for _, g := range r.list {
 				if first := g.firstOpen(); first != noPane {
@@ -122,7 +128,7 @@ func (e *Evaluator) advance(r *ruleState, watermark int64) {
 
 // evaluate evaluates one step of all groups.
 func (e *Evaluator) evaluate(r *ruleState, step int64) {
-	r.charted = 0
+	r.charted, r.restless = 0, false
 	if r.crowds != nil {
 		e.evaluateCrowd(r, step)
 		return

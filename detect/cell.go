@@ -13,7 +13,7 @@ import (
 // cell is the samples of one rule, one step and one pane partition, from which explanations are made: however many
 // groups there are, a cell is bounded.
 type cell struct {
-	start, end    int64 // event time, end excluded
+	start, end    int64 // end excluded
 	partition     int32
 	dirty         bool
 	matching, all explain.Sample

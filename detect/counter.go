@@ -39,6 +39,7 @@ type prior struct {
 type series map[uint64]*lastPoint
 
 type lastPoint struct {
+	pane      int64 // that it was in
 	counter   pane.CounterPoint
 	histogram pane.HistogramPoint
 }
@@ -58,27 +59,29 @@ func (p *plan) newGrown(of *pane.Pane) *pane.Pane {
 // grow computes what the counters of a closed pane, which is in s.pane, grew by since the last points of their series. What
 // they grew by from one point to the next belongs to the pane of the later one. A series without an earlier point grew by
 // its whole value if it began where an earlier point would be known, and by nothing that is known otherwise; a point that
-// begins at its own time says no more than where it begins.
+// begins at its own time says no more than where it begins. The points of a series follow each other by their own time, also
+// where a rule goes by their arrival: one that was overtaken on its way is not taken for a counter that began anew.
 func (p *plan) grow(l *life, index int64, s *scratch) {
 	if len(p.counters) == 0 {
 		return
 	}
 	s.grown.Evidence = s.pane.Evidence
-	known := (index - p.lookback + 1) * p.interval
+	first := index - p.lookback + 1 // of the panes that are known
+	known := max(first*p.interval, s.since)
 	for n, i := range p.counters {
 		prior := &l.more.priors[n]
 		last := prior.series
 		for id, at := range last {
-			if at.time() < known {
+			if at.pane < first {
 				delete(last, id)
 			}
 		}
 		s.grown.Aggregates[i].Reset()
 		switch from := s.pane.Aggregates[i].(type) {
 		case *pane.Counter:
-			growCounter(last, from, s.grown.Aggregates[i].(*pane.Moments), max(known, s.since))
+			growCounter(last, from, s.grown.Aggregates[i].(*pane.Moments), index, known)
 		case *pane.Histogram:
-			growHistogram(last, from, s.grown.Aggregates[i].(*pane.Distribution), max(known, s.since))
+			growHistogram(last, from, s.grown.Aggregates[i].(*pane.Distribution), index, known)
 		case *pane.Sequence:
 			*s.grown.Aggregates[i].(*pane.Before) = from.Before()
 		case *pane.Values:
@@ -87,12 +90,10 @@ func (p *plan) grow(l *life, index int64, s *scratch) {
 	}
 }
 
-func (l *lastPoint) time() int64 { return max(l.counter.Place.Time, l.histogram.Place.Time) }
-
 // beganIn says whether a series without an earlier point began within what is known.
 func beganIn(start, at, known int64) bool { return start != 0 && start < at && start >= known }
 
-func growCounter(last series, from *pane.Counter, into *pane.Moments, known int64) {
+func growCounter(last series, from *pane.Counter, into *pane.Moments, index, known int64) {
 	into.Merge(&from.Delta)
 	for id, points := range from.Points {
 		before := last[id]
@@ -113,12 +114,12 @@ func growCounter(last series, from *pane.Counter, into *pane.Moments, known int6
 				before = new(lastPoint)
 				last[id] = before
 			}
-			before.counter = *point
+			before.pane, before.counter = index, *point
 		}
 	}
 }
 
-func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, known int64) {
+func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, index, known int64) {
 	into.Merge(&from.Delta)
 	for id, points := range from.Points {
 		before := last[id]
@@ -138,7 +139,7 @@ func growHistogram(last series, from *pane.Histogram, into *pane.Distribution, k
 				before = new(lastPoint)
 				last[id] = before
 			}
-			before.histogram = *point
+			before.pane, before.histogram = index, *point
 		}
 	}
 }
@@ -150,6 +151,7 @@ func (x *prior) append(b []byte, k pane.Kind) []byte {
 		b = binary.AppendUvarint(b, uint64(len(x.series)))
 		for _, id := range slices.Sorted(maps.Keys(x.series)) {
 			b = binary.LittleEndian.AppendUint64(b, id)
+			b = binary.AppendVarint(b, x.series[id].pane)
 			if k == pane.KindCounter {
 				b = x.series[id].counter.Append(b)
 			} else {
@@ -170,7 +172,7 @@ func (in *stateReader) prior(k pane.Kind) prior {
 	case pane.KindCounter, pane.KindHistogram:
 		for range in.uvarint("series") {
 			id := in.fixed64("series")
-			at := new(lastPoint)
+			at := &lastPoint{pane: in.varint("pane")}
 			if k == pane.KindCounter {
 				in.decode(at.counter.Decode)
 			} else {

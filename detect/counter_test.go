@@ -81,6 +81,29 @@ func TestIncreaseOfCounters(t *testing.T) {
 	}
 }
 
+// An untyped counter of Prometheus comes as a gauge, and a summary has no temporality either.
+func TestIncreaseWithoutTemporality(t *testing.T) {
+	var gauges, summaries []ingest.Record
+	for i, n := range []uint64{100, 110, 130, 5} {
+		gauges = append(gauges, point(10*i, "a", ingest.Point{Type: ingest.Gauge, Value: ingest.DoubleValue(float64(n))}))
+		summaries = append(summaries, point(10*i, "a", ingest.Point{Type: ingest.Summary, Count: n, Sum: float64(2 * n), HasSum: true}))
+	}
+	for _, test := range []struct {
+		increase string
+		points   []ingest.Record
+		scale    float64
+	}{
+		{`metric("x")`, gauges, 1}, {`metric("x").count`, summaries, 1}, {`metric("x").sum`, summaries, 2},
+	} {
+		got := metricFeed(t, metricRule+"increase("+test.increase+`) > 1000'}]`, test.points)
+		for second, want := range map[int64]float64{20: 10, 30: 30, 40: 35} {
+			if want *= test.scale; got[second] != want {
+				t.Errorf("after %d s increase(%s) is %v, expected %v", second, test.increase, got[second], want)
+			}
+		}
+	}
+}
+
 func TestQuantileOfHistograms(t *testing.T) {
 	bounds := []float64{0.1, 0.2, 0.4}
 	var explicit, exponential []ingest.Record

@@ -118,19 +118,12 @@ func (e *Evaluator) evaluateCrowd(r *ruleState, step int64) {
 	}
 	for i := 0; i < len(r.list); {
 		g, s := r.list[i], c.slots[i]
-		if !s.here {
-			i++
-			continue
+		gone := false
+		if s.here {
+			gone = e.leaveCrowd(r, g, step, s)
+		} else {
+			gone = e.vigil(r, g, step)
 		}
-		r.scratch.trail.reset()
-		r.loadFrame(g, s.frame)
-		if s.closing {
-			if err := r.loadTrail(g, e.order); err != nil {
-				e.warn(r, err)
-			}
-		}
-		gone := e.leave(r, g, step, s.missing)
-		r.countLife(true, g.life != nil)
 		if !gone {
 			i++
 			continue
@@ -140,6 +133,20 @@ func (e *Evaluator) evaluateCrowd(r *ruleState, step int64) {
 		r.list, c.slots[i] = r.list[:last], c.slots[last]
 		e.drop(r, g, step)
 	}
+}
+
+// leaveCrowd judges a group that the first pass brought to the step.
+func (e *Evaluator) leaveCrowd(r *ruleState, g *group, step int64, s slot) (gone bool) {
+	r.scratch.trail.reset()
+	r.loadFrame(g, s.frame)
+	if s.closing {
+		if err := r.loadTrail(g, e.order); err != nil {
+			e.warn(r, err)
+		}
+	}
+	gone = e.leave(r, g, step, s.missing)
+	r.countLife(true, g.life != nil)
+	return gone
 }
 
 // compare finds out how the groups lie for one model and asks the models after it. It returns the number of the next

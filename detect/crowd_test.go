@@ -18,7 +18,7 @@ import (
 func compiled(t testing.TB, when string) *rules.Rule {
 	t.Helper()
 	r := errorRule()
-	key, faults := expr.CompileKey("service.name", ingest.Logs)
+	key, faults := expr.CompileKey("service.name", ingest.Logs, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}

@@ -1,7 +1,8 @@
 // Package detect is freshet's detector as two pure stages, without clock, goroutines or I/O.
 //
 // Stage 1, Accumulator: one per input partition; matches records against the rules and adds them to panes, the
-// aggregates of one rule and group over one step of event time.
+// aggregates of one rule and group over one step of time. That of a record is its own, the event time, or for rules that
+// say so the one at which its Kafka record was written, its arrival; each rule goes by one of these clocks.
 //
 //	records ──► Accumulator ──► sections (pane deltas + marker) ──► topic freshet.panes
 //

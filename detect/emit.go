@@ -102,7 +102,7 @@ func (e *Evaluator) finding(r *ruleState, g *group, step int64, state finding.St
 		f.Threshold = finite(when.Threshold(frame))
 	}
 	if when.Expects != nil {
-		f.Expected = r.expects(g, step, when).band(when.Expects.Unit)
+		f.Expected = r.foretells(g, step, when).band(when.Expects.Unit)
 	}
 	for _, l := range r.rule.When.Lets {
 		if x := finite(l.Value(frame)); x != nil {
@@ -244,7 +244,7 @@ func (e *Evaluator) chart(r *ruleState, g *group, step int64) {
 	if m.Firing {
 		m.Fingerprint = g.alert.labels.Fingerprint()
 	}
-	m.draw(r.expects(g, step, when), when.Expects)
+	m.draw(r.foretells(g, step, when), when.Expects)
 	e.result.Measures = append(e.result.Measures, m)
 }
 
@@ -267,7 +267,7 @@ func (e *Evaluator) record(r *ruleState, g *group, step int64) {
 	e.result.Recorded = append(e.result.Recorded, Recorded{r.rule.Name, labels, step * r.plan.interval, x, c.Unit})
 }
 
-// time returns the event time at which a step ends.
+// time returns the time at which a step ends.
 func (p *plan) time(step int64) time.Time { return time.Unix(0, step*p.interval).UTC() }
 
 func timeOrZero(t int64) time.Time {

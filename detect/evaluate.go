@@ -18,7 +18,8 @@ import (
 // every panes record from the committed offset on, and Changes for each commit.
 //
 // Settled findings do not depend on how sections are batched into records or how those of different input partitions
-// are interleaved; only Birth, Episode and ID, which are made of them, do. A replay from a commit repeats the same ids.
+// are interleaved; only Birth, Episode and ID, which are made of them, do, and when a group that is expected and never sent is missed first. A
+// replay from a commit repeats the same ids.
 type Evaluator struct {
 	opts  EvaluatorOptions
 	rules []*ruleState
@@ -68,10 +69,10 @@ type EvaluatorStats struct {
 	Waiting int
 }
 
-// RuleWatermark is the event time (Unix nanoseconds) up to which a rule has been evaluated.
+// RuleWatermark is the time (Unix nanoseconds), by the rule's clock, up to which a rule has been evaluated.
 type RuleWatermark struct {
 	Rule, Group string
-	EventTime   int64
+	Time        int64
 }
 
 // NewEvaluator returns the evaluator of one partition of freshet.panes. It fails on a rule that cannot be.
@@ -102,7 +103,7 @@ func NewEvaluator(opts EvaluatorOptions) (*Evaluator, error) {
 		f := e.feedOf(r)
 		state := &ruleState{
 			rule: r, plan: p, scratch: newScratch(p), memory: newMemory(p, len(opts.Rules.Rules)), groups: map[string]*group{}, share: shareOf(r, opts.PanePartitions),
-			crowds: newCrowds(r), restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
+			expected: expectedKeys(r, opts.Partition, opts.PanePartitions), crowds: newCrowds(r), restored: map[*group]restoredGroup{}, segments: map[string]map[segmentID][]byte{},
 		}
 		f.rules = append(f.rules, state)
 		e.rules = append(e.rules, state)
@@ -240,7 +241,7 @@ func (e *Evaluator) group(r *ruleState, in entry) *group {
 		return g
 	}
 	key := string(in.key)
-	if r.full() {
+	if r.full() && !r.expects(key) {
 		r.overflowPanes++
 		key = e.overflowKey
 		if g := r.groups[key]; g != nil {

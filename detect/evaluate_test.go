@@ -303,7 +303,7 @@ func TestLongSilenceIsSteppedOver(t *testing.T) {
 	b.feed(old)
 	expectStory(t, b.feed(errorAt("pay", 1), errorAt("pay", 2)), "pay firing at 5s value 2 early")
 	expectStory(t, b.idle(5), "pay firing at 5s value 2")
-	if got := b.eval.Stats().Watermarks[0].EventTime; got != at0+5*sec {
+	if got := b.eval.Stats().Watermarks[0].Time; got != at0+5*sec {
 		t.Errorf("evaluated up to %d", got)
 	}
 }

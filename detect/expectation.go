@@ -14,8 +14,8 @@ type expectation struct {
 	subject     float64 // the measure where the condition's value is only its distance from that, else NaN
 }
 
-// expects returns what the condition's model expects of a group at the step that the frame is of.
-func (r *ruleState) expects(g *group, step int64, c *expr.Condition) expectation {
+// foretells returns what the condition's model expects of a group at the step that the frame is of.
+func (r *ruleState) foretells(g *group, step int64, c *expr.Condition) expectation {
 	frame, x := &r.scratch.frame, c.Expects
 	out := expectation{model.Crowd{Median: math.NaN(), Deviation: math.NaN()}, math.NaN()}
 	if x == nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 )
@@ -17,18 +18,19 @@ type Pattern struct {
 	Match  func(topic string) bool
 }
 
-// feed is what several rules read: the topics of a signal, or one input of events. They share a watermark.
+// feed is what several rules read: the topics of a signal, or one input of events, by one clock. They share a watermark.
 type feed struct {
 	signal ingest.Signal // span events come with spans
 	input  string        // of rules on events that name one
-	topics []string      // sorted
+	clock  window.Clock
+	topics []string // sorted
 	rules  []*ruleState
 	dirty  bool
 }
 
 // feedOf returns the feed of a rule, made when it is the first to read it.
 func (e *Evaluator) feedOf(r *rules.Rule) *feed {
-	f := &feed{signal: r.From}
+	f := &feed{signal: r.From, clock: clockOf(r)}
 	switch r.From {
 	case ingest.SpanEvents:
 		f.signal = ingest.Spans
@@ -37,7 +39,7 @@ func (e *Evaluator) feedOf(r *rules.Rule) *feed {
 	default:
 	}
 	for _, other := range e.feeds {
-		if other.signal == f.signal && other.input == f.input {
+		if other.signal == f.signal && other.input == f.input && other.clock == f.clock {
 			return other
 		}
 	}

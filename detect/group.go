@@ -253,7 +253,7 @@ func (p *plan) foresee(g *group, step int64, s *scratch) error {
 	}
 }
 
-// firstRecord returns the event time of the first matching record in the rule's window that ends at a step, 0 when
+// firstRecord returns the time of the first matching record in the rule's window that ends at a step, 0 when
 // there is none among the closed panes.
 func (p *plan) firstRecord(l *life, step int64) int64 {
 	if l == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/freshet-dev/freshet/rules/expr"
 )
 
-// forgetAfter is how long, in event time, an alert is kept whose group sends nothing any more: an alert whose
+// forgetAfter is how long, in time of records, an alert is kept whose group sends nothing any more: an alert whose
 // condition cannot be judged, or that fires because nothing comes.
 const forgetAfter = 24 * time.Hour
 
@@ -26,7 +26,7 @@ const (
 func (e *Evaluator) step(r *ruleState, g *group, step int64) (gone bool) {
 	here, _, missing := e.enter(r, g, step)
 	if !here {
-		return false
+		return e.vigil(r, g, step)
 	}
 	for i := r.observe(g, step, 0); i < len(r.plan.models); i = r.observe(g, step, i+1) {
 		r.scratch.frame.Models[i] = math.NaN() // how the groups lay is not known any more
@@ -63,7 +63,7 @@ func (e *Evaluator) enter(r *ruleState, g *group, step int64) (here, closing, mi
 // leave judges a group that entered a step. It returns whether the group is to be let go.
 func (e *Evaluator) leave(r *ruleState, g *group, step int64, missing bool) (gone bool) {
 	whole := step >= r.complete
-	if (whole || r.rule.When.Monotone) && !r.plan.tooNew(g.life, step) {
+	if (whole || r.rule.When.Monotone) && (!r.plan.tooNew(g.life, step) || g.alert != nil) { // one that was expected may have an alert
 		e.assess(r, g, step, missing, whole)
 	}
 	gone = e.endLife(r, g, step, missing)
@@ -206,13 +206,15 @@ func (p *plan) lasted(from, to int64, d time.Duration) bool {
 }
 
 // endLife ends the group's life when nothing is left to look at: the group is gone then, unless newer panes wait. An
-// alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it.
+// alert that is still active without any data is given up after forgetAfter, unless keep_firing_for is ending it. A group that
+// is expected stays, and its alert.
 func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (gone bool) {
 	newest := g.life.newest
 	if newest >= step-r.plan.lookback || r.gap && step < r.complete { // its records may be among those that are missing
 		return false
 	}
-	if g.alert != nil {
+	expected := r.expects(g.key)
+	if g.alert != nil && !expected {
 		unjudged := r.plan.missing == rules.MissingKeep && missing
 		if !r.plan.lasted(newest+1, step, cmp.Or(r.rule.ForgetAfter, forgetAfter)) || (g.alert.cleared != noStep && !unjudged) {
 			return false
@@ -227,7 +229,8 @@ func (e *Evaluator) endLife(r *ruleState, g *group, step int64, missing bool) (g
 	r.dropSegments(g)
 	g.life = nil
 	r.touch(g)
-	return g.firstOpen() == noPane
+	r.restless = r.restless || expected
+	return g.firstOpen() == noPane && !expected
 }
 
 // foresee fires ahead of the watermark: when the condition holds over the records that are here, and more records can

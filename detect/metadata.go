@@ -8,29 +8,31 @@ import (
 )
 
 // metadataVersion stands first in the metadata of a committed offset.
-const metadataVersion = "1"
+const metadataVersion = "2"
 
-// Metadata returns what belongs to the offset of the last record added, to be committed with it: the rules' version,
-// where reading began, the highest event time and the latest idle time. It is short text, the same for the same
+// Metadata returns what belongs to the offset of the last record added, to be committed with it: the rules' version, the
+// latest idle time and, by each clock, where reading began and the highest time. It is short text, the same for the same
 // records and idle times.
 func (a *Accumulator) Metadata() string {
-	start := "none"
-	if a.started {
-		start = timeText(a.start)
+	fields := []string{metadataVersion, strconv.FormatUint(a.opts.Rules.Version, 16), timeText(a.idle)}
+	for _, c := range a.clocks {
+		start := "none"
+		if c.started {
+			start = timeText(c.start)
+		}
+		fields = append(fields, start, timeText(c.high))
 	}
-	return strings.Join([]string{
-		metadataVersion, strconv.FormatUint(a.opts.Rules.Version, 16), start, timeText(a.high), timeText(a.idle),
-	}, " ")
+	return strings.Join(fields, " ")
 }
 
 // Restore takes up where an accumulator committed this metadata. An empty text means that nothing was committed. After
-// an error the accumulator is as new: it goes on from the offset and takes its event time from the records to come.
+// an error the accumulator is as new: it goes on from the offset and takes its times from the records to come.
 func (a *Accumulator) Restore(metadata string) error {
 	if metadata == "" {
 		return nil
 	}
 	fields := strings.Fields(metadata)
-	if len(fields) != 5 || fields[0] != metadataVersion {
+	if len(fields) != 3+2*len(a.clocks) || fields[0] != metadataVersion {
 		return fmt.Errorf("metadata of %s: %q is not of version %s: written by another version of freshet",
 			a.opts.Source, cut(metadata, 80), metadataVersion)
 	}
@@ -38,23 +40,25 @@ func (a *Accumulator) Restore(metadata string) error {
 	if err != nil {
 		return fmt.Errorf("metadata of %s: version of the rules: %w", a.opts.Source, err)
 	}
-	var times [3]int64
-	for i, text := range fields[2:] {
-		if text == "none" && i == 0 {
-			continue
+	idle, err := parseTime(fields[2])
+	clocks := a.clocks
+	for i := range clocks {
+		c, start, high := &clocks[i], fields[3+2*i], fields[4+2*i]
+		if c.started = start != "none"; c.started && err == nil {
+			c.start, err = parseTime(start)
 		}
-		if times[i], err = parseTime(text); err != nil {
-			return fmt.Errorf("metadata of %s: %w", a.opts.Source, err)
+		if err == nil {
+			c.high, err = parseTime(high)
 		}
 	}
-	a.started, a.start = fields[2] != "none", math.MinInt64
-	a.high, a.idle = times[1], times[2]
-	if a.started {
-		a.start = times[0]
+	if err != nil {
+		return fmt.Errorf("metadata of %s: %w", a.opts.Source, err)
 	}
-	// Other rules were in force before: windows are complete under the present ones from here on.
-	if reached, ok := a.eventTime(); version != a.opts.Rules.Version && ok {
-		a.started, a.start = true, reached
+	a.idle, a.clocks = idle, clocks
+	if version != a.opts.Rules.Version {
+		for i := range a.clocks {
+			a.clocks[i].begin(idle)
+		}
 	}
 	return nil
 }
@@ -73,10 +77,10 @@ func parseTime(text string) (int64, error) {
 	}
 	t, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("event time: %w", err)
+		return 0, fmt.Errorf("time: %w", err)
 	}
 	if !sane(t) {
-		return 0, fmt.Errorf("event time %d is out of range", t)
+		return 0, fmt.Errorf("time %d is out of range", t)
 	}
 	return t, nil
 }

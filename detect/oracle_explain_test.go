@@ -48,11 +48,8 @@ func (o *oracleExplainer) read(log *sourceLog) {
 		choice := o.plan.Choose(message, len(m.records))
 		for j := range m.records {
 			rec := &m.records[j]
-			at := rec.Time
-			if at == 0 {
-				at = m.timestamp
-			}
-			if at > m.timestamp+tolerance {
+			at, ok := oracleTime(o.rule, rec, &m)
+			if !ok {
 				continue
 			}
 			late := reached != math.MinInt64 && (floorDivision(at, width)+1)*width <= reached-int64(o.rule.Lateness)

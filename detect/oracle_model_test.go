@@ -92,8 +92,8 @@ func (g *oracleGroup) ask(i int, m expr.Model, step int64, crowd []float64) {
 	}
 }
 
-// expected is what the model of a condition expects, three deviations to both sides.
-func (g *oracleGroup) expected(x *expr.Expectation, f *expr.Frame) *finding.Band {
+// foretold is what the model of a condition expects, three deviations to both sides.
+func (g *oracleGroup) foretold(x *expr.Expectation, f *expr.Frame) *finding.Band {
 	if x == nil || math.IsNaN(f.Models[x.Model]) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -42,7 +43,15 @@ func (g *oracleGroup) grow(aggregate int) {
 			points = append(points, s)
 		}
 	}
-	slices.SortFunc(points, comparePlaces)
+	own := func(s seen) int64 {
+		if g.rule.Arrival && s.r.Time != 0 {
+			return s.r.Time
+		}
+		return s.at
+	}
+	slices.SortFunc(points, func(a, b seen) int {
+		return cmp.Or(cmp.Compare(g.pane(a), g.pane(b)), cmp.Compare(own(a), own(b)), comparePlaces(a, b))
+	})
 	value := func(s seen) float64 {
 		x, _ := g.rule.When.Aggregates[aggregate].Arg(s.r).Number()
 		return x
@@ -58,11 +67,13 @@ func (g *oracleGroup) grow(aggregate int) {
 		before, ok := last[s.series()]
 		ok = ok && before.at >= known
 		switch {
-		case ok && (x < value(before) || start != before.r.Point.StartTime && start > before.at):
+		case ok && own(s) <= own(before):
+			continue // it was overtaken
+		case ok && (x < value(before) || start != before.r.Point.StartTime && start > own(before)):
 			grown[s.r] = x
 		case ok:
 			grown[s.r] = x - value(before)
-		case start != 0 && start < s.at && start >= known && (g.first <= math.MinInt64/2 || start >= g.first*interval):
+		case start != 0 && start < own(s) && start >= known && (g.first <= math.MinInt64/2 || start >= g.first*interval):
 			grown[s.r] = x
 		}
 		last[s.series()] = s

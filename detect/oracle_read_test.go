@@ -211,7 +211,7 @@ func (g *oracleGroup) emit(step int64, state finding.State, f *expr.Frame, reaso
 	if when.Threshold != nil {
 		out.Threshold = number64(when.Threshold(f))
 	}
-	out.Expected = g.expected(when.Expects, f)
+	out.Expected = g.foretold(when.Expects, f)
 	for _, s := range g.samples {
 		if g.pane(s) >= start {
 			out.Samples = append(out.Samples, finding.Sample{

@@ -25,6 +25,8 @@ func runOracle(groups []*oracleGroup, last int64) (out []string) {
 		for _, g := range groups {
 			if g.enter(step) {
 				here = append(here, g)
+			} else if g.expected {
+				g.vigil(step)
 			}
 		}
 		askModels(here, step)
@@ -67,6 +69,9 @@ func (g *oracleGroup) prepare() (start int64) {
 		g.panes[g.pane(s)] = true
 		start = min(start, g.pane(s))
 	}
+	if g.expected {
+		start = min(start, g.since0)
+	}
 	return start
 }
 
@@ -95,7 +100,7 @@ func (g *oracleGroup) complete() int64 { return g.first + g.steps(g.rule.Window)
 func (g *oracleGroup) leave(step int64) {
 	r := g.rule
 	young := time.Duration(step-g.lifeFrom)*r.Interval < r.NewGroupDelay
-	if (step >= g.complete() || r.When.Monotone) && !young {
+	if (step >= g.complete() || r.When.Monotone) && (!young || g.active()) {
 		switch {
 		case !g.missing || g.missingIs == rules.MissingZero:
 			g.judge(step, g.frame, g.effective(g.frame))
@@ -110,7 +115,7 @@ func (g *oracleGroup) leave(step int64) {
 	if g.newest < step-g.lookback {
 		unjudged := g.missingIs == rules.MissingKeep && g.missing
 		old := time.Duration(step-g.newest-1)*r.Interval >= cmp.Or(r.ForgetAfter, 24*time.Hour)
-		if g.active() && old && (g.levels[0].cleared == 0 || unjudged) {
+		if !g.expected && g.active() && old && (g.levels[0].cleared == 0 || unjudged) {
 			reason := "forgotten"
 			if unjudged {
 				reason = "no data"
@@ -119,8 +124,11 @@ func (g *oracleGroup) leave(step int64) {
 			g.emit(step, finding.Resolved, g.frame, reason)
 			g.levels = nil
 		}
-		g.alive = g.active()
+		g.alive = g.active() && !g.expected
 		g.ended = step
+		if g.expected {
+			g.samples = nil
+		}
 	}
 	if !g.active() {
 		g.samples = nil

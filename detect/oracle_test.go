@@ -45,11 +45,21 @@ const tolerance = int64(time.Minute)
 
 func floorDivision(a, b int64) int64 { return (a - ((a%b)+b)%b) / b }
 
-// oracleRead is what a rule counts of one input partition: per message its records, and the event time reached after it.
+// oracleTime returns when a record is for a rule; ok is false when it is not counted, because its clock is ahead.
+func oracleTime(r *rules.Rule, rec *ingest.Record, m *message) (at int64, ok bool) {
+	switch {
+	case r.Arrival || rec.Time == 0:
+		return m.timestamp, true
+	default:
+		return rec.Time, rec.Time <= m.timestamp+tolerance
+	}
+}
+
+// oracleRead is what a rule counts of one input partition: per message its records, and the time reached after it.
 type oracleRead struct {
 	counted [][]seen
 	reached []int64
-	// first is the event time of the first record where older ones were not read, else math.MinInt64.
+	// first is the time of the first record where older ones were not read, else math.MinInt64.
 	first int64
 }
 
@@ -63,11 +73,8 @@ func oracleReads(r *rules.Rule, log *sourceLog) oracleRead {
 		var counted []seen
 		for j := range m.records {
 			rec := &m.records[j]
-			at := rec.Time
-			if at == 0 {
-				at = m.timestamp
-			}
-			if at > m.timestamp+tolerance {
+			at, ok := oracleTime(r, rec, &m)
+			if !ok {
 				continue
 			}
 			if !begun && offset > 0 {
@@ -121,8 +128,20 @@ func (x *run) oracleFindings(r *rules.Rule) []string {
 	explainer := x.explainer(r)
 	last := floorDivision(watermark-int64(r.Lateness), int64(r.Interval))
 	var all []*oracleGroup
+	expected := map[string]int64{}
+	for p := range x.paneParts {
+		since, ok := x.expectedSince(r, reads, p)
+		for _, key := range x.expectedIn(r, p) {
+			if ok {
+				expected[key] = since
+				groups[key] = slices.Clip(groups[key])
+			}
+		}
+	}
 	for key, records := range groups {
-		all = append(all, &oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer})
+		g := &oracleGroup{rule: r, key: key, records: records, first: oracleFirstStep(r, reads), explainer: explainer}
+		g.since0, g.expected = expected[key]
+		all = append(all, g)
 	}
 	if r.When.ComparesGroups() {
 		out = runOracle(all, last)
@@ -198,6 +217,9 @@ type oracleGroup struct {
 	panes     map[int64]bool
 	frame     *expr.Frame // of the step in hand
 	missing   bool
+	// expected: the rule expects it, since a step.
+	expected bool
+	since0   int64
 	// alive says whether the group is still looked at after the last step, ended is the step at which it no longer was.
 	alive bool
 	ended int64

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/freshet-dev/freshet/detect/finding"
@@ -55,6 +56,9 @@ func (f *fewGroups) run() []string {
 			f.arrive(part)
 		}
 		if step, ok := f.step(); ok {
+			for _, key := range f.x.expectedIn(f.rule, f.partition) {
+				f.held[key] = true
+			}
 			f.release(step)
 		}
 	}
@@ -63,6 +67,9 @@ func (f *fewGroups) run() []string {
 		return nil
 	}
 	explainer := f.x.explainer(f.rule)
+	for key := range f.held { // also those that never sent
+		f.records[key] = slices.Clip(f.records[key])
+	}
 	for key := range f.records {
 		g := f.group(key)
 		g.explainer = explainer
@@ -92,7 +99,7 @@ func (f *fewGroups) admit(part flush) {
 		if f.held[f.rest] {
 			held--
 		}
-		if !f.held[key] && held >= f.room {
+		if !f.held[key] && held >= f.room && !slices.Contains(f.x.expectedIn(f.rule, f.partition), key) {
 			into = f.rest
 			if !f.held[f.rest] {
 				f.out = append(f.out, tooManyLine(f.rule, f.partition, finding.Firing, 0))
@@ -144,13 +151,20 @@ func (f *fewGroups) step() (step int64, ok bool) {
 }
 
 func (f *fewGroups) group(key string) *oracleGroup {
-	return &oracleGroup{rule: f.rule, key: key, records: f.records[key], first: f.first}
+	g := &oracleGroup{rule: f.rule, key: key, records: f.records[key], first: f.first}
+	if slices.Contains(f.x.expectedIn(f.rule, f.partition), key) {
+		g.since0, g.expected = f.x.expectedSince(f.rule, f.reads, f.partition)
+	}
+	return g
 }
 
 // release lets go of the groups of which nothing is left at a step.
 func (f *fewGroups) release(step int64) {
 	for key := range f.held {
 		g := f.group(key)
+		if g.expected {
+			continue
+		}
 		g.run(step)
 		waiting := len(g.between(step, math.MaxInt64)) > 0
 		if g.alive || waiting {

@@ -245,7 +245,7 @@ type scratch struct {
 	totals [][]pane.Aggregate // per window of the step, the aggregates over it
 	empty  []float64          // per base, its number over an empty window
 	frame  expr.Frame
-	since  int64 // event time since which all was read
+	since  int64 // time since which all was read
 	bytes  []byte
 	open   []byte
 	trail  trail

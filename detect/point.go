@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -47,6 +48,11 @@ func placeOf(r *ingest.Record, origin *ingest.Origin, at int64) pane.Place {
 	return pane.Place{Time: at, Partition: origin.Partition, Offset: origin.Offset, Index: int32(r.Index)}
 }
 
+// pointOf is the place of a point in its series.
+func pointOf(r *ingest.Record, origin *ingest.Origin) pane.Place {
+	return placeOf(r, origin, cmp.Or(r.Time, origin.Timestamp))
+}
+
 // startOf returns since when a cumulative point is counted, 0 when that is not known.
 func startOf(r *ingest.Record) int64 {
 	if r.Point == nil {
@@ -70,7 +76,7 @@ func (t *tally) giveSeries(a *pane.Series, i int, r *ingest.Record, origin *inge
 }
 
 // giveHistogram gives a histogram its buckets, or the number of any other point.
-func (t *tally) giveHistogram(a *pane.Histogram, i int, r *ingest.Record, origin *ingest.Origin, at int64) {
+func (t *tally) giveHistogram(a *pane.Histogram, i int, r *ingest.Record, origin *ingest.Origin) {
 	if !hasBuckets(r.Point) {
 		a.Delta.Single.Add(number(t.values[i]))
 		return
@@ -83,7 +89,7 @@ func (t *tally) giveHistogram(a *pane.Histogram, i int, r *ingest.Record, origin
 		return
 	}
 	a.Add(t.profiler.seriesOf(r), pane.HistogramPoint{
-		Place: placeOf(r, origin, at), Start: startOf(r), Buckets: append([]pane.Bucket(nil), t.buckets...),
+		Place: pointOf(r, origin), Start: startOf(r), Buckets: append([]pane.Bucket(nil), t.buckets...),
 	})
 }
 

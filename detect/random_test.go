@@ -176,6 +176,7 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	if rnd.IntN(4) == 0 {
 		r.From = ingest.Events
 	}
+	r.Arrival = rnd.IntN(3) == 0
 	if rnd.IntN(3) == 0 {
 		r.Where = func(r *ingest.Record) bool { return r.Lookup("env").Str == "prod" }
 	}
@@ -194,6 +195,9 @@ func randomRule(rnd *rand.Rand, id int, base time.Duration) *rules.Rule {
 	}
 	if rnd.IntN(8) == 0 {
 		makeFine(rnd, r, base)
+	}
+	if len(names) > 0 && rnd.IntN(3) == 0 {
+		expectSome(rnd, r)
 	}
 	if rnd.IntN(3) == 0 && r.When.Conditions[0].Value != nil {
 		grade(rnd, r)

@@ -77,15 +77,18 @@ func (e *Evaluator) restoreSource(number uint32, value []byte) error {
 	if marked {
 		m.Foreign = flags&sourceForeign != 0
 		m.Partitions = r.int32("partitions")
-		m.Time = r.varint("event time")
-		m.Start = r.varint("start")
+		for c := range m.Read {
+			m.Read[c] = window.Extent{Time: r.varint("time"), Start: r.varint("start")}
+		}
 		m.Version = r.fixed64("version of the rules")
 	}
 	if err := r.fault("source"); err != nil {
 		return err
 	}
-	if number >= maxSources || !sane(m.Time) {
-		return stateFault("source %s has number %d and event time %d", src, number, m.Time)
+	for _, read := range m.Read {
+		if number >= maxSources || !saneExtent(read) {
+			return stateFault("source %s has number %d and was read from %d to %d", src, number, read.Start, read.Time)
+		}
 	}
 	for uint32(len(e.sources)) <= number {
 		e.sources = append(e.sources, sourceState{})
@@ -171,6 +174,15 @@ func (r *ruleState) readGroup(name string, value []byte, segments map[segmentID]
 	}
 	if flags&groupEarly != 0 {
 		g.early = in.varint("early step")
+	}
+	if flags&groupExpected != 0 {
+		since := in.varint("expected since")
+		if in.err == nil && !r.saneStep(since) {
+			return nil, 0, stateFault("%s: expected since step %d, which is no time", about, since)
+		}
+		if r.expects(name) {
+			r.expected[name] = since
+		}
 	}
 	g.open = append([]byte(nil), in.bytes("open panes")...)
 	if flags&groupAlive != 0 {
@@ -316,7 +328,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 		gone := false
 		for step := r.restored[g].at; r.started && step < r.step && !gone; {
 			step++
-			if g.life == nil {
+			if g.life == nil && (!r.expects(g.key) || step > r.restored[g].at+1 && r.settled(g, step-1)) {
 				if g.firstOpen() >= r.step {
 					break
 				}
@@ -337,6 +349,7 @@ func (e *Evaluator) settleRule(r *ruleState) {
 	r.list = kept
 	clear(r.restored)
 	clear(r.segments)
+	e.awaitMore(r)
 	for _, f := range e.feeds {
 		f.dirty = true
 	}

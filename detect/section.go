@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/rules"
 )
 
 // A section in bytes, all integers as varints unless said otherwise:
 //
 //	version (1 byte), length of what follows,
-//	topic (length, bytes), partition, flags (1 byte: 1 = a marker follows, 2 = the marker has a start),
-//	marker: partitions of the topic, event time, start, version of the rules (8 bytes),
+//	topic (length, bytes), partition, flags (1 byte: 1 = a marker follows, 2 = it has a start in event time, 4 = in arrival
+//	    time),
+//	marker: partitions of the topic; event time, start; arrival time, start; version of the rules (8 bytes),
 //	blocks until the end: number of rules, rules (8 bytes each); length, entries until that length:
 //	        key (length, bytes), pane number, pane (length, bytes of package pane);
 //	    length, samples until that length: pane number, sample (length, bytes of package explain)
 //
 // Lengths let a reader pass over rules that it does not have. With the first marker of an accumulator comes a block of no
 // rule: without entries, and with the IDs of all rules (8 bytes each) in place of samples.
-const sectionVersion = 3
+const sectionVersion = 4
 
 const (
 	flagMarker = 1
-	flagStart  = 2
+	flagStart  = 2 // of the first clock; those of the others are shifted by their number
 )
 
 // ErrSection is wrapped by the errors of a panes record that cannot be read.
@@ -38,10 +40,9 @@ func sectionFault(format string, args ...any) error {
 type Marker struct {
 	// Partitions is how many its topic has.
 	Partitions int32
-	// EventTime (Unix nanoseconds) is the highest seen, or the time at which the partition was found to be idle.
-	EventTime int64
-	// Start is the event time from which on all records were read under Rules, math.MinInt64 when from the beginning.
-	Start int64
+	// Read has for each clock the highest time seen (Unix nanoseconds), or that at which the partition was found to be
+	// idle, and the time from which on all records were read under Rules.
+	Read [window.Clocks]window.Extent
 	// Rules is the version of the rule set.
 	Rules uint64
 }
@@ -61,14 +62,18 @@ func appendHead(b []byte, h *sectionHead) []byte {
 		return append(b, 0)
 	}
 	flags := byte(flagMarker)
-	if h.marker.Start != math.MinInt64 {
-		flags |= flagStart
+	for c, read := range h.marker.Read {
+		if read.Start != math.MinInt64 {
+			flags |= flagStart << c
+		}
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(uint32(h.marker.Partitions)))
-	b = binary.AppendVarint(b, h.marker.EventTime)
-	if flags&flagStart != 0 {
-		b = binary.AppendVarint(b, h.marker.Start)
+	for c, read := range h.marker.Read {
+		b = binary.AppendVarint(b, read.Time)
+		if flags&(flagStart<<c) != 0 {
+			b = binary.AppendVarint(b, read.Start)
+		}
 	}
 	return binary.LittleEndian.AppendUint64(b, h.marker.Rules)
 }
@@ -196,15 +201,17 @@ func nextSection(value []byte) (head sectionHead, blocks reader, rest []byte, er
 	if flags := body.byte("flags"); flags&flagMarker != 0 {
 		head.hasMarker = true
 		head.marker.Partitions = body.int32("partitions")
-		head.marker.EventTime = body.varint("event time")
-		head.marker.Start = math.MinInt64
-		if flags&flagStart != 0 {
-			head.marker.Start = body.varint("start")
+		for c := range head.marker.Read {
+			read := &head.marker.Read[c]
+			read.Time, read.Start = body.varint("time"), math.MinInt64
+			if flags&(flagStart<<c) != 0 {
+				read.Start = body.varint("start")
+			}
+			if !saneExtent(*read) && body.err == nil {
+				body.err = sectionFault("marker at %d ns, from %d ns on, which are no times", read.Time, read.Start)
+			}
 		}
 		head.marker.Rules = body.fixed64("version of the rules")
-		if !sane(head.marker.EventTime) && body.err == nil {
-			body.err = sectionFault("marker at %d ns, which is no time", head.marker.EventTime)
-		}
 	}
 	return head, body, r.b, body.err
 }
@@ -252,12 +259,17 @@ func nextEntry(r *reader) (e entry, ok bool) {
 	return e, r.err == nil
 }
 
-// maxTime bounds event times, in nanoseconds: beyond it (the year 2116, or before 1970 minus as much) a time is taken
+// maxTime bounds times of records, in nanoseconds: beyond it (the year 2116, or before 1970 minus as much) a time is taken
 // for a fault, so that arithmetic with windows cannot overflow.
 const maxTime = 1 << 62
 
-// sane says whether an event time is one that can be computed with.
+// sane says whether a time is one that can be computed with.
 func sane(t int64) bool { return t > -maxTime && t < maxTime }
+
+// saneExtent says so of the times of an extent that are known.
+func saneExtent(x window.Extent) bool {
+	return (x.Time == math.MinInt64 || sane(x.Time)) && (x.Start == math.MinInt64 || sane(x.Start))
+}
 
 // floorDiv divides and rounds down.
 func floorDiv(a, b int64) int64 {

@@ -10,7 +10,7 @@ import (
 )
 
 // stateVersion stands first in every value of the state topic.
-const stateVersion = 4
+const stateVersion = 5
 
 // ErrState is wrapped by the errors of Restore. The state is of another version of freshet, or damaged: the caller
 // starts clean, with a new Evaluator and none of the records, and says so.
@@ -103,6 +103,7 @@ const (
 	groupAlive    = 1
 	groupAlert    = 2
 	groupEarly    = 4
+	groupExpected = 8
 	alertFiring   = 1
 	alertCleared  = 2
 )
@@ -122,8 +123,10 @@ func (e *Evaluator) appendSource(b []byte, s Source) []byte {
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(uint32(m.Partitions)))
-	b = binary.AppendVarint(b, m.Time)
-	b = binary.AppendVarint(b, m.Start)
+	for _, read := range m.Read {
+		b = binary.AppendVarint(b, read.Time)
+		b = binary.AppendVarint(b, read.Start)
+	}
 	return binary.LittleEndian.AppendUint64(b, m.Version)
 }
 
@@ -169,6 +172,10 @@ func (r *ruleState) appendGroup(b []byte, g *group) []byte {
 	if g.early != noStep {
 		flags |= groupEarly
 	}
+	since, expected := r.expected[g.key]
+	if expected = expected && since != noStep; expected {
+		flags |= groupExpected
+	}
 	b = append(b, flags)
 	b = binary.AppendVarint(b, r.step)
 	b = binary.AppendVarint(b, g.birth)
@@ -179,6 +186,9 @@ func (r *ruleState) appendGroup(b []byte, g *group) []byte {
 	}
 	if g.early != noStep {
 		b = binary.AppendVarint(b, g.early)
+	}
+	if expected {
+		b = binary.AppendVarint(b, since)
 	}
 	b = appendSized(b, g.open)
 	if g.life != nil {

@@ -1,8 +1,10 @@
 package detect
 
 import (
+	"math"
 	"strings"
 
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
 )
 
@@ -26,8 +28,9 @@ type AccumulatorStats struct {
 	Rules []RuleStats
 	// Groups is how many groups are held.
 	Groups int
-	// EventTime (Unix nanoseconds) is how far the partition has been read, 0 before the first record or idle time.
-	EventTime int64
+	// Reached (Unix nanoseconds) is how far the partition has been read by the clock that its rules go by, which is event
+	// time for want of rules, or else by the one that is behind; 0 before the first record or idle time.
+	Reached int64
 }
 
 // RuleStats is what one rule has made of the records of a partition.
@@ -56,10 +59,19 @@ func (a *Accumulator) Stats() AccumulatorStats {
 			s.Signals[ingest.Signal(signal)] = n
 		}
 	}
-	if reached, ok := a.eventTime(); ok {
-		s.EventTime = reached
-	}
+	s.Reached = a.slowest()
 	return s
+}
+
+// slowest returns the least time reached by a clock that rules go by.
+func (a *Accumulator) slowest() int64 {
+	least := int64(0)
+	for c := range a.clocks {
+		if t := a.reached(window.Clock(c)); a.clocks[c].needed && t != math.MinInt64 && (least == 0 || t < least) {
+			least = t
+		}
+	}
+	return least
 }
 
 type accumulatorStats struct {

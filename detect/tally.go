@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/freshet-dev/freshet/detect/explain"
 	"github.com/freshet-dev/freshet/detect/pane"
+	"github.com/freshet-dev/freshet/detect/window"
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/expr"
@@ -19,6 +20,7 @@ type tally struct {
 	rule               *rules.Rule   // the first of them
 	rules              []*rules.Rule // all of them
 	aggregates         []expr.Aggregate
+	clock              window.Clock
 	interval, lateness int64
 	class              *keyClass
 	partitions         int32 // of freshet.panes
@@ -57,7 +59,7 @@ type tallyGroup struct {
 }
 
 type tallyPane struct {
-	start, end int64 // event time, end excluded
+	start, end int64 // end excluded
 	dirty      bool
 	pane       *pane.Pane
 	// cell has the samples of the step, nil before the first record that may enter. A record may while its hash is below
@@ -85,8 +87,8 @@ func newTally(r *rules.Rule, class *keyClass, p *profiler, plan explain.Plan, pa
 	}
 	n := len(r.When.Aggregates)
 	return &tally{
-		rule: r, rules: []*rules.Rule{r}, aggregates: r.When.Aggregates, interval: int64(r.Interval), lateness: int64(r.Lateness), class: class, partitions: partitions,
-		profiler: p, plan: plan,
+		rule: r, rules: []*rules.Rule{r}, aggregates: r.When.Aggregates, clock: clockOf(r), interval: int64(r.Interval), lateness: int64(r.Lateness),
+		class: class, partitions: partitions, profiler: p, plan: plan,
 		everyRecord: needsEveryRecord(r), evidence: evidenceOf(r.When.Aggregates),
 		groups: map[string]*tallyGroup{}, taken: make([]bool, n), values: make([]ingest.Value, n),
 	}, nil
@@ -202,7 +204,7 @@ func evidenceOf(aggregates []expr.Aggregate) []bool {
 	return evidence
 }
 
-// add adds a record of event time at to its pane, when the partition has reached the event time reached.
+// add adds a record of time at to its pane, when the partition has reached the time reached, both by the rule's clock.
 func (t *tally) add(r *ingest.Record, origin *ingest.Origin, at, reached int64) outcome {
 	if t.rule.Where != nil && !t.rule.Where(r) {
 		return tallyNothing
@@ -254,7 +256,7 @@ func (t *tally) groupOf(key []byte) *tallyGroup {
 	return g
 }
 
-// closed says whether the pane of an event time is closed: the partition's own has passed its end by the lateness.
+// closed says whether the pane of a time is closed: the partition's own has passed its end by the lateness.
 func (t *tally) closed(at, reached int64) bool {
 	end := reached - t.lateness
 	return at < end && (floorDiv(at, t.interval)+1)*t.interval <= end
@@ -292,7 +294,7 @@ func usable(f expr.Func, v ingest.Value) bool {
 	}
 }
 
-// paneOf returns the open pane of an event time and moves it to the end of the list, where it is found at once.
+// paneOf returns the open pane of a time and moves it to the end of the list, where it is found at once.
 func (t *tally) paneOf(g *tallyGroup, at int64) *tallyPane {
 	last := len(g.panes) - 1
 	for i := last; i >= 0; i-- {
@@ -354,13 +356,13 @@ func (t *tally) give(a pane.Aggregate, i int, r *ingest.Record, origin *ingest.O
 	case *pane.Last:
 		a.Add(placeOf(r, origin, at), number(t.values[i]))
 	case *pane.Counter:
-		if r.Point != nil && !r.Point.Cumulative {
+		if r.Point != nil && r.Point.Delta() {
 			a.Delta.Add(number(t.values[i]))
 			return
 		}
-		a.Add(t.profiler.seriesOf(r), pane.CounterPoint{Place: placeOf(r, origin, at), Start: startOf(r), Value: number(t.values[i])})
+		a.Add(t.profiler.seriesOf(r), pane.CounterPoint{Place: pointOf(r, origin), Start: startOf(r), Value: number(t.values[i])})
 	case *pane.Histogram:
-		t.giveHistogram(a, i, r, origin, at)
+		t.giveHistogram(a, i, r, origin)
 	case *pane.Series:
 		t.giveSeries(a, i, r, origin, at)
 	case *pane.Distinct:

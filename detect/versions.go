@@ -17,17 +17,18 @@ const never = math.MaxInt64 / 2
 
 // mark returns what to note of a marker.
 func (e *Evaluator) mark(src Source, m Marker) window.Mark {
-	mark := window.Mark{
-		Partitions: m.Partitions, Time: m.EventTime, Start: m.Start, Version: m.Rules, Foreign: m.Rules != e.opts.Rules.Version,
-	}
+	mark := window.Mark{Partitions: m.Partitions, Read: m.Read, Version: m.Rules, Foreign: m.Rules != e.opts.Rules.Version}
 	before, known := e.marks.Get(src.Topic, src.Partition)
 	if !known || before.Version != mark.Version {
 		return mark
 	}
-	mark.Start = max(mark.Start, before.Start)
-	if before.Foreign && !mark.Foreign {
-		// Panes of our rules were passed over. They were no farther ahead of their marker than a marker may be.
-		mark.Start = max(mark.Start, before.Time+markerEvery)
+	for c, read := range before.Read {
+		start := &mark.Read[c].Start
+		*start = max(*start, read.Start)
+		if before.Foreign && !mark.Foreign && read.Time != math.MinInt64 {
+			// Panes of our rules were passed over. They were no farther ahead of their marker than a marker may be.
+			*start = max(*start, read.Time+markerEvery)
+		}
 	}
 	return mark
 }
@@ -71,10 +72,10 @@ func (e *Evaluator) waiting() int {
 	n := 0
 	for _, f := range e.feeds {
 		topics := e.awaited(f)
-		if _, known := e.marks.Complete(topics); !known {
+		if _, known := e.marks.Complete(topics, f.clock); !known {
 			continue
 		}
-		if _, all := e.marks.Start(topics, e.opts.Rules.Version); all {
+		if _, all := e.marks.Start(topics, f.clock, e.opts.Rules.Version); all {
 			continue
 		}
 		for _, r := range f.rules {

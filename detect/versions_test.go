@@ -28,6 +28,7 @@ type fleet struct {
 type fleetInput struct {
 	partition      int32
 	records        []ingest.Record
+	arrivals       []int64
 	owner, version int
 	acc            *Accumulator
 	next, offset   int // read so far, committed so far
@@ -47,7 +48,7 @@ func newFleet(t *testing.T, rnd *rand.Rand, versions []*rules.Set, processes, pa
 	t.Helper()
 	f := &fleet{t: t, rnd: rnd, versions: versions, processes: make([]int, processes)}
 	for i, records := range inputs {
-		f.inputs = append(f.inputs, &fleetInput{partition: int32(i), records: records, owner: i % processes})
+		f.inputs = append(f.inputs, &fleetInput{partition: int32(i), records: records, arrivals: fleetArrivals(records), owner: i % processes})
 	}
 	for i := range panes {
 		f.panes = append(f.panes, &fleetPanes{partition: int32(i), owner: i % processes, state: map[string][]byte{}})
@@ -98,7 +99,7 @@ func (f *fleet) read(in *fleetInput) {
 	}
 	r := in.records[in.next]
 	in.acc.Add(&ingest.Batch{Records: []ingest.Record{r}}, ingest.Origin{
-		Topic: "logs", Partition: in.partition, Offset: int64(in.next), Timestamp: r.Time + sec,
+		Topic: "logs", Partition: in.partition, Offset: int64(in.next), Timestamp: in.arrivals[in.next],
 	})
 	in.next++
 }
@@ -198,14 +199,16 @@ func few(n float64) *expr.Program {
 	return p
 }
 
-// fleetVersions are sets that share the first three rules; of the others each has some. All rules but one count records.
+// fleetVersions are sets that share the first four rules; of the others each has some. All rules but one count records.
 func fleetVersions() []*rules.Set {
 	common := []*rules.Rule{
 		namedRule("Many", 1, func(*rules.Rule) {}),
 		namedRule("Few", 2, func(r *rules.Rule) { r.When = few(4) }),
+		namedRule("FewArrive", 4, func(r *rules.Rule) { r.When, r.Arrival, r.Lateness = few(4), true, 0 }),
 		namedRule("Lasting", 3, func(r *rules.Rule) { r.When, r.For, r.KeepFiringFor = few(6), 10*time.Second, 10*time.Second }),
 	}
 	comes := []*rules.Rule{
+		namedRule("Arrive", 14, func(r *rules.Rule) { r.When, r.Arrival, r.Lateness = few(4), true, 0 }),
 		namedRule("A", 11, func(r *rules.Rule) { r.When = few(5) }),
 		namedRule("B", 12, func(r *rules.Rule) { r.When = few(3) }),
 		namedRule("C", 13, func(r *rules.Rule) { // more than so many, which only grows
@@ -220,7 +223,7 @@ func fleetVersions() []*rules.Set {
 		}
 		return s
 	}
-	return []*rules.Set{set(100, 0, 2), set(101, 1), set(102, 0, 1, 2), set(103, 2), set(104, 0, 2)}
+	return []*rules.Set{set(100, 0, 1, 3), set(101, 2), set(102, 0, 1, 2, 3), set(103, 3), set(104, 0, 1, 3), set(105, 0)}
 }
 
 // fleetRecords are those of a partition: services that send now more, now less, and a little out of order.
@@ -236,6 +239,16 @@ func fleetRecords(rnd *rand.Rand, seconds int) []ingest.Record {
 				out = append(out, r)
 			}
 		}
+	}
+	return out
+}
+
+// fleetArrivals are the times at which records are written to Kafka: whole seconds, so that several are of one time.
+func fleetArrivals(records []ingest.Record) []int64 {
+	out, last := make([]int64, len(records)), int64(0)
+	for i, r := range records {
+		last = max(last, (r.Time/sec+1)*sec)
+		out[i] = last
 	}
 	return out
 }
@@ -267,7 +280,7 @@ func TestRulesChangeAtDifferentTimes(t *testing.T) {
 			f.reload(process, last)
 		}
 		f.drain(end)
-		for _, rule := range []string{"Many", "Few", "Lasting"} {
+		for _, rule := range []string{"Many", "Few", "FewArrive", "Lasting"} {
 			compareLines(t, calm.settledText(rule), f.settledText(rule))
 			firing += len(f.settledText(rule))
 		}
@@ -338,14 +351,18 @@ func (f *fleet) disturb() {
 func (f *fleet) checkTruth(inputs [][]ingest.Record) (n int) {
 	f.t.Helper()
 	for _, x := range f.found {
-		if !x.Settled || x.Reason != "" || x.Rule != "A" && x.Rule != "B" && x.Rule != "C" {
+		if !x.Settled || x.Reason != "" || !slices.Contains([]string{"Arrive", "A", "B", "C"}, x.Rule) {
 			continue
 		}
 		n++
 		count := 0
 		for _, records := range inputs {
+			arrivals := fleetArrivals(records)
 			for i := range records {
 				at := time.Unix(0, records[i].Time)
+				if x.Rule == "Arrive" {
+					at = time.Unix(0, arrivals[i])
+				}
 				if records[i].Lookup("service.name").Text() == x.Labels.Get("service_name") && !at.Before(x.WindowStart) && at.Before(x.WindowEnd) {
 					count++
 				}

@@ -158,6 +158,10 @@ type Point struct {
 	Quantiles []Quantile
 }
 
+// Delta says whether the point tells what came since the one before. Gauges and summaries have no temporality: what they
+// count, as untyped metrics and summaries of Prometheus do, is counted from the start.
+func (p *Point) Delta() bool { return !p.Cumulative && p.Type != Gauge && p.Type != Summary }
+
 // Exponential holds an exponential histogram's buckets.
 type Exponential struct {
 	Scale                          int32

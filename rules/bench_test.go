@@ -63,7 +63,7 @@ func BenchmarkCheckThousandRules(b *testing.B) {
 	least := time.Duration(1<<63 - 1)
 	for b.Loop() {
 		begun := time.Now()
-		set, problems := CheckFiles([]File{{"rules.yaml", content}})
+		set, problems := CheckFiles([]File{{Name: "rules.yaml", Content: content}})
 		least = min(least, time.Since(begun))
 		if set == nil || len(problems) > 0 {
 			b.Fatal(printed(problems[:1]))

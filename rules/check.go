@@ -54,6 +54,9 @@ func (g *groupDraft) share(draft *ruleDraft) {
 	if draft.by == nil {
 		draft.by = g.shared.by
 	}
+	if draft.expect == nil && !draft.records() {
+		draft.expect = g.shared.expect
+	}
 	draft.labels = joined(draft.labels, g.shared.labels)
 	if !draft.records() {
 		draft.annotations = joined(draft.annotations, g.shared.annotations)
@@ -89,6 +92,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 	}
 	g.checkRequired(draft)
 	g.checkRecord(draft)
+	g.checkClock(draft, r)
 	g.checkLengths(draft, r)
 	g.checkMissing(draft, r)
 	if s, ok := draft.texts["from"]; ok {
@@ -98,6 +102,7 @@ func (g *groupDraft) check(draft *ruleDraft) *Rule {
 		g.compile(draft, r)
 	}
 	g.checkLabels(draft, r)
+	g.checkExpect(draft, r)
 	g.lint(draft, r)
 	if draft.broken || slices.ContainsFunc(d.problems[before:], faulty) {
 		return nil
@@ -176,8 +181,8 @@ func (g *groupDraft) checkLengths(draft *ruleDraft, r *Rule) {
 	r.Interval, at = g.lengthOf(draft, "interval", DefaultInterval)
 	intervalGood := bound("interval", r.Interval, leastInterval, mostInterval, at)
 	lateness := DefaultLateness
-	if draft.texts["from"].text == ingest.Findings.String() {
-		lateness = time.Second // they are timed by their topic
+	if r.Arrival || draft.texts["from"].text == ingest.Findings.String() {
+		lateness = kafkaLateness
 	}
 	r.Lateness, at = g.lengthOf(draft, "lateness", lateness)
 	bound("lateness", r.Lateness, 0, mostLateness, at)
@@ -257,7 +262,7 @@ func (g *groupDraft) where(draft *ruleDraft, r *Rule) {
 		if !ok {
 			continue
 		}
-		where, faults := expr.CompileWhere(s.text, r.From)
+		where, faults := expr.CompileWhere(s.text, r.From, d.lists)
 		d.expression("where", s, faults)
 		if where != nil {
 			d.doubts("where", s, where.Doubts)
@@ -292,7 +297,7 @@ func (g *groupDraft) measures(draft *ruleDraft, r *Rule, keys []expr.Key) {
 	if s, ok := draft.texts["value"]; ok {
 		add(expr.RoleValue, pair{value: s})
 	}
-	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records})
+	program, faults := expr.Compile(parts, expr.Options{Signal: r.From, By: keys, Interval: r.Interval, Window: r.Window, Records: r.Records, Lists: d.lists})
 	for i, part := range parts {
 		for _, f := range faults[i] {
 			if f.Name {

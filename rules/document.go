@@ -23,6 +23,13 @@ type document struct {
 	problems []Problem
 	rule     string // the rule being read, for messages
 	compiled map[keySource]*expr.Key
+
+	// listFiles were read with the file; lists are what it has, listTexts their values as texts, listProblems what is wrong with
+	// the files of some.
+	listFiles    []ListFile
+	lists        expr.Lists
+	listTexts    map[string][]string
+	listProblems []Problem
 }
 
 // keySource is what an entry of `by` is compiled from. Rules of a file have the same again and again.
@@ -37,7 +44,7 @@ func (d *document) key(text string, signal ingest.Signal) (*expr.Key, expr.Fault
 	if key, ok := d.compiled[source]; ok {
 		return key, nil
 	}
-	key, faults := expr.CompileKey(text, signal)
+	key, faults := expr.CompileKey(text, signal, d.lists)
 	if key != nil {
 		if d.compiled == nil {
 			d.compiled = map[keySource]*expr.Key{}

@@ -11,24 +11,27 @@ import (
 type shape uint8
 
 const (
-	shapeName      shape = iota + 1 // a text without a form of its own
-	shapeSwitch                     // true or false
-	shapeSignal                     // one of the signals
-	shapeTopic                      // a name of a Kafka topic
-	shapeRecord                     // an expression on records
-	shapeKeys                       // what to group by
-	shapeDuration                   // a length of time
-	shapeMeasures                   // measures by name
-	shapeCondition                  // a condition on measures, or one for each severity
-	shapeMeasure                    // an expression on measures
-	shapeMissing                    // a judgement of groups without records
-	shapeCount                      // a whole number above 0
-	shapeShare                      // a number from 0 to 1, or per cent
-	shapeObjective                  // an slo
-	shapeLabels                     // texts by label name
-	shapeTexts                      // texts by annotation name
-	shapeGroups                     // a list of groups
-	shapeRules                      // a list of rules
+	shapeName        shape = iota + 1 // a text without a form of its own
+	shapeSwitch                       // true or false
+	shapeSignal                       // one of the signals
+	shapeTopic                        // a name of a Kafka topic
+	shapeRecord                       // an expression on records
+	shapeKeys                         // what to group by
+	shapeDuration                     // a length of time
+	shapeMeasures                     // measures by name
+	shapeCondition                    // a condition on measures, or one for each severity
+	shapeMeasure                      // an expression on measures
+	shapeMissing                      // a judgement of groups without records
+	shapeClock                        // what tells the time of records
+	shapeCount                        // a whole number above 0
+	shapeShare                        // a number from 0 to 1, or per cent
+	shapeObjective                    // an slo
+	shapeLabels                       // texts by label name
+	shapeTexts                        // texts by annotation name
+	shapeGroups                       // a list of groups
+	shapeRules                        // a list of rules
+	shapeLists                        // lists of values by name
+	shapeGroupValues                  // groups, by what `by` makes of them
 )
 
 // A key is one that a mapping of a rule file may have. The parser, the README and the JSON Schema are made from these
@@ -47,6 +50,7 @@ type key struct {
 // The keys of a rule file, of a group, of a rule and of an slo, in the order in which people write them.
 var (
 	fileTable = []key{ //nolint:gochecknoglobals // constant table
+		{name: "lists", shape: shapeLists, doc: "[lists of values](#lists-of-values) that expressions ask by name, as in `user.name in lists.admins`", examples: []string{"{admins: [ann, bob]}", "{bad_users: {file: lists/bad_users.txt}}"}},
 		{name: "groups", shape: shapeGroups, doc: "groups of rules"},
 	}
 	groupTable = []key{ //nolint:gochecknoglobals // constant table
@@ -70,10 +74,12 @@ var (
 		{name: "slo", shape: shapeObjective, doc: "in the place of `when`: `objective`, `good` and `total`; `window`, `minimum`", examples: []string{"{objective: 99.9%, good: count(status != ERROR), total: count()}"}},
 		{name: "for", shape: shapeDuration, doc: "how long it must hold before the alert fires", otherwise: "`0s`", shared: true, examples: []string{"30s", "5m"}},
 		{name: "keep_firing_for", shape: shapeDuration, doc: "how long the alert fires on when it no longer holds", otherwise: "`0s`", shared: true, examples: []string{"2m"}},
-		{name: "lateness", shape: shapeDuration, doc: "how long after its time a record may arrive and still count, at most `1d`", otherwise: code(expr.FormatDuration(DefaultLateness)) + "; `1s` of findings", shared: true, examples: []string{"10s"}},
+		{name: "time", shape: shapeClock, doc: "which time of a record counts: that of the `event`, its own, or that of its [`arrival`](#time) in Kafka", otherwise: "`event`", shared: true},
+		{name: "lateness", shape: shapeDuration, doc: "how long after its time a record may arrive and still count, at most `1d`", otherwise: code(expr.FormatDuration(DefaultLateness)) + "; " + code(expr.FormatDuration(kafkaLateness)) + " of findings, and with `time: arrival`", shared: true, examples: []string{"10s"}},
 		{name: "on_missing", shape: shapeMissing, doc: "what a known group is judged as while none of its records is in the window: its counts are `zero`, the alert is to `keep` its state or `resolve`, or the condition holds (`fire`, the most severe one)", otherwise: "`zero` if all measures have a value without records, else `keep`", shared: true},
 		{name: "forget_after", shape: shapeDuration, doc: "how long an alert is kept whose group sends nothing any more", otherwise: "`1d`", shared: true, examples: []string{"1h"}},
 		{name: "new_group_delay", shape: shapeDuration, doc: "how old a group must be before it is judged", otherwise: "`0s`", shared: true, examples: []string{"10m"}},
+		{name: "expect", shape: shapeGroupValues, doc: "[groups that must be there](#groups-that-must-be-there), though they may never have sent: `[a, b]`, `[{host.name: a, region: eu}]` or `lists.hosts`", otherwise: "none", shared: true, examples: []string{"[db-1, db-2]", "lists.hosts"}},
 		{name: "max_groups", shape: shapeCount, doc: "how many groups the rule may have; the rest is [one group](#too-many-groups)", otherwise: code(strconv.Itoa(DefaultMaxGroups)), shared: true, examples: []string{"5000"}},
 		{name: "notify", shape: shapeSwitch, doc: "`false` shows the rule's alerts and notifies nobody", otherwise: "`true`", shared: true},
 		{name: "labels", shape: shapeLabels, doc: "labels of the alert, beside those of `by`", shared: true, examples: []string{"{severity: critical, team: shop}"}},

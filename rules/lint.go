@@ -37,6 +37,7 @@ func (d *document) partDoubts(key string, p pair, found expr.Faults) {
 // lint adds what is odd about a rule as a whole.
 func (g *groupDraft) lint(draft *ruleDraft, r *Rule) {
 	g.lintTimes(draft, r)
+	g.lintClock(draft, r)
 	g.lintMissing(draft, r)
 	if len(r.By) == len(draft.by) { // all of them compile
 		g.lintKeys(draft)
@@ -207,7 +208,7 @@ func printedMeasure(n parse.Node) (at int, variable string, ok bool) {
 
 // lintTexts notes what whoever is woken would miss.
 func (g *groupDraft) lintTexts(draft *ruleDraft, r *Rule) {
-	if r.Quiet {
+	if r.Quiet || r.Records {
 		return
 	}
 	var lacks, tells, hint []string

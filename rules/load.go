@@ -14,6 +14,8 @@ import (
 type File struct {
 	Name    string
 	Content []byte
+	// Lists are the files of values that it names.
+	Lists []ListFile
 }
 
 // Load reads and checks the files of all paths, as Read and ParseFiles do. The problems are those of all files, in order;
@@ -27,8 +29,8 @@ func Load(paths []string) (*Set, []Problem, error) {
 	return set, problems, nil
 }
 
-// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml. Tests of rules, which may
-// stand beside them, are left out (IsTest). It fails on a file that cannot be read and on a glob that fits none.
+// Read reads the files of all paths: files, globs, and folders, of which it takes *.yaml and *.yml, and the files of
+// values that they name. Tests of rules, which may stand beside them, are left out (IsTest). It fails on a file that cannot be read and on a glob that fits none.
 func Read(paths []string) ([]File, error) {
 	var names []string
 	for _, path := range paths {
@@ -49,7 +51,7 @@ func Read(paths []string) ([]File, error) {
 			return nil, fmt.Errorf("reading rules: %w", err)
 		}
 		if !IsTest(name, content) {
-			files = append(files, File{Name: name, Content: content})
+			files = append(files, File{Name: name, Content: content, Lists: readLists(name, content)})
 		}
 	}
 	if len(files) == 0 && len(names) > 0 {
@@ -112,13 +114,14 @@ func ParseFiles(files []File) (*Set, []Problem) {
 
 // CheckFiles is ParseFiles with notes.
 func CheckFiles(files []File) (*Set, []Problem) {
-	var problems []Problem
+	var problems, ofLists []Problem
 	var list []*Rule
 	names := map[string]*groupDraft{}
 	alerts := map[string]identity{}
 	twins := map[uint64]twin{}
 	for _, file := range files {
 		d := newDocument(file.Name, file.Content)
+		d.listFiles = file.Lists
 		for _, g := range d.groups() {
 			g.checkName(names)
 			for i := range g.rules {
@@ -133,6 +136,12 @@ func CheckFiles(files []File) (*Set, []Problem) {
 			}
 		}
 		problems = append(problems, tidy(d.problems)...)
+		for _, p := range d.listProblems {
+			if !slices.Contains(ofLists, p) { // several files may name one
+				ofLists = append(ofLists, p)
+				problems = append(problems, p)
+			}
+		}
 	}
 	if slices.ContainsFunc(problems, faulty) {
 		return nil, problems

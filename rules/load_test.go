@@ -152,6 +152,42 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestTime(t *testing.T) {
+	set, problems := Parse("x.yaml", []byte(`groups:
+  - name: g
+    time: arrival
+    from: logs
+    rules:
+      - {alert: A, when: count() > 1}
+      - {alert: B, when: count() > 2, time: event}
+      - {alert: C, when: count() > 3, lateness: 5s}
+      - {alert: D, when: count() > 4}
+      - {alert: E, from: findings, when: count() > 5}
+  - name: h
+    rules:
+      - {alert: F, from: logs, when: count() > 6, lateness: 0s, time: arrival}
+`))
+	if set == nil || len(problems) > 0 {
+		t.Fatal(printed(problems))
+	}
+	var got []string
+	for _, r := range set.Rules {
+		clock := "event"
+		if r.Arrival {
+			clock = "arrival"
+		}
+		got = append(got, r.Name+" "+clock+" "+r.Lateness.String())
+	}
+	want := []string{"A arrival 1s", "B event 5s", "C arrival 5s", "D arrival 1s", "E arrival 1s", "F arrival 0s"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	byTime := set.Rules
+	if byTime[0].Panes != byTime[3].Panes || byTime[1].Panes == byTime[2].Panes {
+		t.Error("panes are shared by rules that differ in time, or not by those that do not")
+	}
+}
+
 // However the scalar is written, the fault stands at the word that is wrong.
 func TestPositions(t *testing.T) {
 	const head = "groups:\n  - name: g\n    rules:\n      - alert: A\n        from: logs\n        when: "
@@ -209,7 +245,7 @@ func TestIDIsTheMeaning(t *testing.T) {
 	base := rule(t, "{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5}")
 	for _, same := range []string{
 		"{alert: A, from: logs, by: service.name, when: '(count(severity>=17))>5.0'}",
-		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 60s, interval: 5s, lateness: 5s, max_groups: 100000}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 60s, interval: 5s, time: event, lateness: 5s, max_groups: 100000}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, max_groups: 5}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, labels: {x: y}, annotations: {summary: z}}",
 	} {
@@ -224,6 +260,7 @@ func TestIDIsTheMeaning(t *testing.T) {
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 6}",
 		"{alert: A, from: logs, by: [service.name], where: has(x.y), when: count(severity >= ERROR) > 5}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, for: 1m}",
+		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, time: arrival, lateness: 5s}",
 		"{alert: A, from: logs, by: [service.name], when: count(severity >= ERROR) > 5, window: 2m}",
 		"{alert: A, from: logs, by: [{service_name: host.name}], when: count(severity >= ERROR) > 5}",
 	} {

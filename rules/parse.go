@@ -27,6 +27,7 @@ type ruleDraft struct {
 	flags       map[string]bool
 	maxGroups   int
 	by          []keyDraft
+	expect      *entry
 	let         []pair
 	when, until []pair // by severity, or one without a name
 	slo         *sloDraft
@@ -62,11 +63,15 @@ func (d *document) groups() []groupDraft {
 		return nil
 	}
 	if s, ok := root.(*ast.SequenceNode); ok {
-		d.fault(d.placeOf(s), "a rule file is a mapping that begins with groups:, and this is a list", "")
+		d.fault(d.placeOf(s), "a rule file is a mapping that begins with groups:, and this is a list", "a file of values that rules name under lists: stands in a folder of its own")
 		return nil
 	}
 	var out []groupDraft
 	entries := d.entries(root, "a rule file", fileKeys)
+	if i := slices.IndexFunc(entries, func(e entry) bool { return e.key == "lists" }); i >= 0 {
+		d.decodeLists(entries[i])
+		entries = slices.Delete(entries, i, i+1)
+	}
 	for _, e := range entries {
 		if isNull(d.unwrap(e.value)) {
 			d.fault(e.place, "`groups` is empty", "add a group: - name: …")
@@ -143,6 +148,8 @@ func (d *document) ruleEntry(e entry, r *ruleDraft) {
 		r.maxGroups = d.count(e)
 	case "by":
 		r.by = d.keys(e)
+	case "expect":
+		r.expect = &e
 	case "let":
 		r.let = d.pairs(e)
 	case "when":

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -122,43 +121,5 @@ func TestKeysAreInREADME(t *testing.T) {
 		if _, err := os.Stat(field[1]); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// The library loads without a warning, every alert says what is up and where to read on.
-func TestLibrary(t *testing.T) {
-	files, err := filepath.Glob("library/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sections := readme(t)
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.yaml") {
-			continue // package ruletest runs it
-		}
-		set, problems, err := Load([]string{file})
-		if err != nil || set == nil || len(problems) > 0 {
-			t.Errorf("%s: %v\n%s", file, err, printed(problems))
-			continue
-		}
-		for _, r := range set.Rules {
-			texts := map[string]string{}
-			for _, template := range append(r.Annotations, r.Labels...) {
-				d := data()
-				if texts[template.Name], err = template.Render(d); err != nil {
-					t.Errorf("%s: %v", r.Name, err)
-				}
-			}
-			if texts["summary"] == "" || texts["severity"] == "" {
-				t.Errorf("%s has no summary or no severity: %v", r.Name, texts)
-			}
-			_, anchor, _ := strings.Cut(texts["runbook_url"], "rules/README.md#")
-			if anchor == "" || !strings.Contains(strings.ToLower(sections), "\n### "+anchor+"\n") {
-				t.Errorf("the runbook %q of %s is no section of README.md", texts["runbook_url"], r.Name)
-			}
-		}
-	}
-	if set, problems, err := Load([]string{"library"}); err != nil || set == nil || len(problems) > 0 {
-		t.Errorf("together: %v\n%s", err, printed(problems))
 	}
 }

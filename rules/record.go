@@ -13,7 +13,7 @@ var metricPattern = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 var taken = []string{"freshet_", "go_", "process_", "promhttp_"} //nolint:gochecknoglobals // constant table
 
 // ofAlerts are the keys that a rule cannot have which only records.
-var ofAlerts = []string{"alert", "when", "until", "slo", "for", "keep_firing_for", "annotations", "notify"} //nolint:gochecknoglobals // constant table
+var ofAlerts = []string{"alert", "when", "until", "slo", "for", "keep_firing_for", "annotations", "notify", "expect"} //nolint:gochecknoglobals // constant table
 
 // records says whether the rule records a metric.
 func (r *ruleDraft) records() bool { _, has := r.texts["record"]; return has }
@@ -48,7 +48,7 @@ func (g *groupDraft) checkRecord(draft *ruleDraft) {
 	}
 	has := map[string]bool{
 		"alert": draft.texts["alert"].text != "", "when": len(draft.when) > 0, "until": len(draft.until) > 0, "slo": draft.slo != nil,
-		"annotations": len(draft.annotations) > 0,
+		"annotations": len(draft.annotations) > 0, "expect": draft.expect != nil,
 	}
 	_, has["for"] = draft.lengths["for"]
 	_, has["keep_firing_for"] = draft.lengths["keep_firing_for"]

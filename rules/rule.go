@@ -43,10 +43,16 @@ type Rule struct {
 	Interval, Window time.Duration
 	// For is how long the condition must hold before the alert fires; KeepFiringFor how long it fires on after.
 	For, KeepFiringFor time.Duration
-	// Lateness is how long after its event time a record may arrive and still count.
+	// Arrival: records are judged at the time at which their Kafka record was written, not at their own.
+	Arrival bool
+	// Lateness is how long after its time a record may be read and still count.
 	Lateness time.Duration
 	// MaxGroups bounds the groups of the rule. It is no part of its meaning: a rule keeps its state when it is changed.
 	MaxGroups int
+
+	// Expect are groups that are there even if they never send: of each the texts of its `by` values. They are sorted and differ.
+	// They are no part of the rule's meaning either.
+	Expect [][]string
 
 	// When holds the conditions and what they read.
 	When *expr.Program
@@ -143,6 +149,7 @@ func (r *Rule) meaning() uint64 {
 func (r *Rule) likeness() uint64 {
 	h := newHasher()
 	r.hashMeaning(h)
+	r.hashExpect(h)
 	for _, l := range r.Labels {
 		if l.Name != label.Severity {
 			h.texts(l.Name, l.Text)
@@ -168,6 +175,9 @@ func (r *Rule) hashMeaning(h *hasher) {
 	}
 	h.numbers(int64(r.Interval), int64(r.Window), int64(r.For), int64(r.KeepFiringFor), int64(r.Lateness))
 	// What few rules have is named, so that the others keep their ids when there is more of it.
+	if r.Arrival {
+		h.texts("time", "arrival")
+	}
 	for _, few := range []struct {
 		name  string
 		value int64
@@ -179,6 +189,16 @@ func (r *Rule) hashMeaning(h *hasher) {
 	}
 }
 
+// hashExpect hashes which groups are expected, where there are any.
+func (r *Rule) hashExpect(h *hasher) {
+	if len(r.Expect) > 0 {
+		h.numbers(int64(len(r.Expect)))
+	}
+	for _, group := range r.Expect {
+		h.texts(group...)
+	}
+}
+
 // panes hashes all that decides what the panes of the rule hold.
 func (r *Rule) panes() uint64 {
 	h := newHasher()
@@ -187,6 +207,9 @@ func (r *Rule) panes() uint64 {
 		h.texts(k.Text)
 	}
 	h.numbers(int64(r.Interval), int64(r.Lateness), int64(len(r.By)))
+	if r.Arrival {
+		h.texts("time", "arrival")
+	}
 	if r.When.ComparesGroups() {
 		h.texts("compares groups") // they are all in one partition
 	}
@@ -209,7 +232,7 @@ func (r *Rule) reach(read expr.Read) time.Duration {
 type Set struct {
 	// Rules are in the order of their files and in these as written.
 	Rules []*Rule
-	// Version is a hash over the IDs, limits and texts of all rules.
+	// Version is a hash over the IDs, limits, expected groups and texts of all rules.
 	Version uint64
 }
 
@@ -229,6 +252,7 @@ func newSet(list []*Rule) *Set {
 		if r.Quiet {
 			h.texts("quiet")
 		}
+		r.hashExpect(h)
 		for _, texts := range [][]Template{r.Labels, r.Annotations} {
 			h.numbers(int64(len(texts)))
 			for _, t := range texts {

@@ -142,6 +142,8 @@ func (w schemaWriter) value(k key) object {
 		return object{"type": []string{"string", "number"}, "pattern": topicPattern.String()}
 	case shapeMissing:
 		return words(missingNames[MissingZero:])
+	case shapeClock:
+		return words(clocks)
 	case shapeDuration:
 		return object{"type": []string{"string", "integer"}, "pattern": durationText, "minLength": 1, "maximum": 0, "minimum": 0}
 	case shapeCount:
@@ -169,6 +171,12 @@ func (w schemaWriter) value(k key) object {
 		return s
 	case shapeObjective:
 		return w.mapping(sloTable, "objective", "good", "total")
+	case shapeGroupValues:
+		value := textValue()
+		group := []any{value, byName(someText, textValue())}
+		return object{"oneOf": []any{object{"type": "string", "pattern": `^lists\.`}, object{"type": "array", "items": object{"oneOf": group}, "minItems": 1}}}
+	case shapeLists:
+		return byName(name, listValue())
 	case shapeGroups:
 		return object{"type": "array", "items": object{"$ref": "#/$defs/group"}, "minItems": 1}
 	case shapeRules:
@@ -181,6 +189,17 @@ func (w schemaWriter) value(k key) object {
 // textValue is a text, which YAML may take for something else.
 func textValue() object {
 	return object{"type": []string{"string", "number", "boolean"}, "pattern": someText}
+}
+
+// listValue is a list of values, or the file of one.
+func listValue() object {
+	return object{"oneOf": []any{
+		object{"type": "array", "items": textValue(), "minItems": 1},
+		object{
+			"type": "object", "required": []string{"file"}, "additionalProperties": false,
+			"properties": object{"file": object{"type": "string", "pattern": someText, "description": "one text per line, or a YAML list when it is called .yaml; relative to the folder of the rule file"}},
+		},
+	}}
 }
 
 // help returns what an expression of a shape may have in it.

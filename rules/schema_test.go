@@ -113,6 +113,7 @@ func TestSchemaRefusesWhatDoesNot(t *testing.T) {
 		rule + ", for: 30",
 		rule + ", window: ''",
 		rule + ", on_missing: maybe",
+		rule + ", time: now",
 		rule + ", max_groups: 0",
 		rule + ", max_groups: many",
 		rule + ", notify: 7",
@@ -161,7 +162,7 @@ func TestSchemaExplains(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string][]string{"from": signals, "on_missing": missingNames[MissingZero:]} {
+	for name, want := range map[string][]string{"from": signals, "on_missing": missingNames[MissingZero:], "time": clocks} {
 		for _, word := range want {
 			if !slices.Contains(rule.Properties[name].Enum.Values, any(word)) {
 				t.Errorf("%s does not offer %s", name, word)

@@ -17,7 +17,7 @@ type tailKey struct {
 // compile compiles --where and --by for the signal of t, and returns all that is wrong with them.
 func (f *tailFlags) compile(t *tail) (keys []tailKey, problems []rules.Problem) {
 	if f.where != "" {
-		where, faults := expr.CompileWhere(f.where, t.signal)
+		where, faults := expr.CompileWhere(f.where, t.signal, nil)
 		problems = append(problems, flagProblems("--where", f.where, 0, faults)...)
 		if where != nil {
 			t.where = where.Holds
@@ -34,7 +34,7 @@ func (f *tailFlags) compile(t *tail) (keys []tailKey, problems []rules.Problem) 
 			}})...)
 			continue
 		}
-		key, faults := expr.CompileKey(e.text, t.signal)
+		key, faults := expr.CompileKey(e.text, t.signal, nil)
 		problems = append(problems, flagProblems("--by", f.by, e.offset, faults)...)
 		if key == nil {
 			continue

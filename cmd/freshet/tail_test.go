@@ -150,6 +150,13 @@ func TestTailGroups(t *testing.T) {
 		2 28.6 % 0.286 u1 "much, much"
 		1 14.3 % 0.143 u1 little`)
 	expectText(t, errOut, "7 records read, 7 matched, 1 Kafka record could not be decoded\n")
+	out, _ = m.must("orders", "--where", `extract(body, "[0-9]+") < 4`, "--by", `extract(msg, "order ([0-2]),?"), user`)
+	expectLines(t, out, `
+		COUNT SHARE PER SECOND extract(msg, "order ([0-2]),?") user
+		1 25.0 % 0.143 0 u0
+		1 25.0 % 0.143 1 u1
+		1 25.0 % 0.143 2 u0
+		1 record in no group, for want of a value`)
 	out, _ = m.must("otlp_logs", "--where", "severity >= ERROR", "--by", `severity_text,attributes["nothing"]`)
 	expectLines(t, out, `
 		COUNT SHARE PER SECOND severity_text attributes["nothing"]

@@ -19,7 +19,7 @@ const (
 // Explanation says what sets the alert's matching records apart: which values of attributes are over-represented among
 // them now, against before. It is computed from samples.
 type Explanation struct {
-	// Now and Before are how many records were compared, and Since the event time from which on records count as now.
+	// Now and Before are how many records were compared, and Since the time from which on records count as now.
 	Now    int       `json:"now"`
 	Before int       `json:"before"`
 	Since  time.Time `json:"since"`

@@ -57,14 +57,14 @@ type Finding struct {
 	Derived bool `json:"derived,omitempty"`
 	// Condition is the rule's `when` as written, or that of its severity.
 	Condition string `json:"condition"`
-	// WindowStart and WindowEnd bound the window that was judged, in event time.
+	// WindowStart and WindowEnd bound the window that was judged. All times are those of the records, by the clock
+	// that the rule goes by: event time, or arrival.
 	WindowStart time.Time `json:"window_start"`
 	WindowEnd   time.Time `json:"window_end"`
-	// StartsAt is the event time at which the episode began to hold (pending or firing), EndsAt that at which it
-	// resolved.
+	// StartsAt is when the episode began to hold (pending or firing), EndsAt when it resolved.
 	StartsAt time.Time `json:"starts_at"`
 	EndsAt   time.Time `json:"ends_at,omitzero"`
-	// FirstRecord is the event time of the first matching record of the window, zero when there is none.
+	// FirstRecord is the time of the first matching record of the window, zero when there is none.
 	FirstRecord time.Time `json:"first_record,omitzero"`
 	// Reason says why an alert resolved when it was not its condition: "rule removed", "no data", "forgotten".
 	Reason string `json:"reason,omitempty"`

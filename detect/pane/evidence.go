@@ -16,7 +16,7 @@ type Order func(a, b uint32) int
 // Sample is one matching record.
 type Sample struct {
 	Source uint32 // number of the source partition, given by the owner of the evidence
-	Time   int64  // event time, Unix nanoseconds
+	Time   int64  // by the rule's clock, Unix nanoseconds
 	Offset int64
 	Index  int32
 	Trace  []byte
@@ -50,7 +50,7 @@ type Range struct {
 
 // Evidence says which records an aggregate was made of: how many, from when on, where they lie, and the first few.
 type Evidence struct {
-	// Records is how many were taken; First is the earliest event time among them, 0 when there are none.
+	// Records is how many were taken; First is the earliest time among them, 0 when there are none.
 	Records uint64
 	First   int64
 	Ranges  []Range

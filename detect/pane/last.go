@@ -4,7 +4,7 @@ import "cmp"
 
 // Place orders records of one time: by partition, then offset, then index in the message.
 type Place struct {
-	Time      int64 // event time, Unix nanoseconds
+	Time      int64 // by the rule's clock, of a point in its series its own; Unix nanoseconds
 	Partition int32
 	Offset    int64
 	Index     int32

@@ -1,5 +1,5 @@
 // Package pane holds the mergeable summaries that travel from the first stage to the second: a Pane is all aggregates
-// of one rule and group over one step of event time, together with the evidence of which records it was made of.
+// of one rule and group over one step of time, together with the evidence of which records it was made of.
 //
 // Merging is associative and commutative for every aggregate, to the last bit of what it reports: a pane that was
 // built in one piece, in pieces that were merged in any order, or with pieces encoded in between gives the same
@@ -122,7 +122,7 @@ func (k Key) Partition(n int32) int32 {
 	return int32(h % uint64(n))
 }
 
-// Pane is all aggregates of one group over one step of event time, with their evidence.
+// Pane is all aggregates of one group over one step of time, with their evidence.
 type Pane struct {
 	Evidence   Evidence
 	Aggregates []Aggregate

@@ -5,7 +5,7 @@
 // values) are kept in two stacks. Either way the cost of a step does not grow with the length of the window.
 //
 // Nor does the memory: up to MaxBuckets steps each bucket is one pane and the window is exact. In a longer one a bucket
-// is the merge of a whole number of panes, aligned in event time. The new end of the window is exact still; its old end
+// is the merge of a whole number of panes, aligned in time. The new end of the window is exact still; its old end
 // is rounded outward to the start of a bucket, so that it covers up to 1/512 (0.2 %) more than was asked for. Where it
 // begins depends on nothing but the step and the length.
 //
@@ -191,7 +191,7 @@ func (s *Shape) Merge(dst []pane.Aggregate, step, index int64, p *pane.Pane) {
 	}
 }
 
-// First returns the event time of the first record in the window that ends before a step, 0 when there is none.
+// First returns the time of the first record in the window that ends before a step, 0 when there is none.
 func (w *Window) First(s *Shape, step int64) int64 {
 	start := s.bucketOf(step - s.Length)
 	for c := w.log.Front(); ; {

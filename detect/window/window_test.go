@@ -260,36 +260,52 @@ func sameNumber(a, b float64) bool { return a == b || (a != a && b != b) }
 func TestMarksWaitForEveryPartition(t *testing.T) {
 	var m Marks
 	topics := []string{"a", "b"}
-	see := func(topic string, partition int32, mark Mark) { m.Observe(topic, partition, mark) }
+	see := func(topic string, partition, partitions int32, at, start int64, version uint64) {
+		m.Observe(topic, partition, Mark{Partitions: partitions, Read: [Clocks]Extent{EventTime: {at, start}, ArrivalTime: {at + 1000, start + 1000}}, Version: version})
+	}
 	expect := func(want int64, ok bool) {
 		t.Helper()
-		if at, known := m.Complete(topics); known != ok || at != want {
+		if at, known := m.Complete(topics, EventTime); known != ok || at != want {
 			t.Errorf("complete up to %d (%v), expected %d (%v)", at, known, want, ok)
 		}
 	}
 	expect(0, false)
-	see("a", 0, Mark{Partitions: 2, Time: 100, Start: 10, Version: 1})
-	see("b", 0, Mark{Partitions: 1, Time: 70, Start: 40, Version: 1})
+	see("a", 0, 2, 100, 10, 1)
+	see("b", 0, 1, 70, 40, 1)
 	expect(0, false) // a/1 has not been heard of
-	see("a", 1, Mark{Partitions: 2, Time: 90, Start: 30, Version: 2})
+	see("a", 1, 2, 90, 30, 2)
 	expect(70, true)
-	if _, ok := m.Start(topics, 1); ok {
+	if _, ok := m.Start(topics, EventTime, 1); ok {
 		t.Error("a/1 is read under other rules, and yet all are said to be read under these")
 	}
-	see("a", 1, Mark{Partitions: 2, Time: 80, Start: 50, Version: 1})
+	see("a", 1, 2, 80, 50, 1)
 	expect(70, true)
-	if at, ok := m.Start(topics, 1); !ok || at != 50 {
-		t.Errorf("all are read from %d (%v) on, expected 50", at, ok)
+	for clock, want := range [Clocks]int64{50, 1050} {
+		if at, ok := m.Start(topics, Clock(clock), 1); !ok || at != want {
+			t.Errorf("by clock %d all are read from %d (%v) on, expected %d", clock, at, ok, want)
+		}
 	}
-	if held, _ := m.Get("a", 1); held.Time != 90 {
-		t.Errorf("the time of a/1 went back to %d", held.Time)
+	if held, _ := m.Get("a", 1); held.Read[EventTime].Time != 90 || held.Read[ArrivalTime].Time != 1090 {
+		t.Errorf("the time of a/1 went back to %v", held.Read)
 	}
-	see("b", 0, Mark{Partitions: 1, Time: 200, Version: 1})
+	see("b", 0, 1, 200, 0, 1)
 	expect(90, true)
-	see("a", 0, Mark{Partitions: 3, Time: 100, Version: 1})
+	if at, ok := m.Complete(topics, ArrivalTime); !ok || at != 1090 {
+		t.Errorf("by arrival complete up to %d (%v), expected 1090", at, ok)
+	}
+	see("a", 0, 3, 100, 0, 1)
 	expect(0, false) // the topic has grown by a partition
-	if _, ok := m.Complete(nil); ok {
+	if _, ok := m.Complete(nil, EventTime); ok {
 		t.Error("no topics are said to be complete")
+	}
+	// The event time of a partition may be unknown when its arrival time is not.
+	var odd Marks
+	odd.Observe("a", 0, Mark{Partitions: 1, Read: [Clocks]Extent{EventTime: {math.MinInt64, math.MinInt64}, ArrivalTime: {7, 5}}})
+	if _, ok := odd.Complete([]string{"a"}, EventTime); ok {
+		t.Error("an event time is known that no marker said")
+	}
+	if at, ok := odd.Complete([]string{"a"}, ArrivalTime); !ok || at != 7 {
+		t.Errorf("by arrival complete up to %d (%v), expected 7", at, ok)
 	}
 }
 

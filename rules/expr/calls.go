@@ -23,8 +23,13 @@ func (r *resolver) call(e ast.Expr, s side) {
 		r.index(e, s)
 		return
 	case isPrefix(name) || isOperator(name):
-		for _, arg := range call.Args() {
-			r.resolve(arg, s)
+		for i, arg := range call.Args() {
+			if name != operators.In || i == 0 || !r.list(arg) {
+				r.resolve(arg, s)
+			}
+			if name == operators.LogicalAnd || name == operators.LogicalOr || name == operators.LogicalNot || name == operators.Conditional && i == 0 {
+				r.asked(arg)
+			}
 		}
 		r.classes(name, call.Args())
 		return
@@ -78,6 +83,21 @@ func (r *resolver) call(e ast.Expr, s side) {
 			r.fault(r.starts[arg.ID()], len(text), hint, "`%s` takes a condition, and this is only a name", name)
 		}
 		r.resolve(arg, inner)
+		if f.args[i] == truth {
+			r.asked(arg)
+		}
+	}
+}
+
+// isExtract says whether an expression is extract(…) as a whole.
+func isExtract(e ast.Expr) bool {
+	return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "extract"
+}
+
+// asked reports what stands as a condition and never holds: an attribute may be true, the text that extract gives is not.
+func (r *resolver) asked(e ast.Expr) {
+	if isExtract(e) {
+		r.fault(r.starts[e.ID()], len("extract"), "compare it, or write has(extract(…))", "a condition is needed here, and `extract` gives text")
 	}
 }
 
@@ -183,6 +203,9 @@ func (r *resolver) index(e ast.Expr, s side) {
 		if ok && key.Kind() == ast.LiteralKind {
 			if name, isText := key.AsLiteral().(types.String); isText {
 				hint = "write " + strings.Join(parts, ".") + ".`" + string(name) + "`"
+				if parts[0] == "lists" {
+					hint = "write lists." + string(name)
+				}
 			}
 		}
 		r.fault(r.at(e), 1, hint, "brackets cannot follow this")
@@ -211,8 +234,13 @@ func (r *resolver) index(e ast.Expr, s side) {
 // has resolves has(x) for everything that can be missing.
 func (r *resolver) has(e ast.Expr, s side) {
 	arg := e.AsCall().Args()[0]
+	if isExtract(arg) {
+		r.resolve(arg, s)
+		e.SetKindCase(r.factory.NewCall(e.ID(), hasPart, arg))
+		return
+	}
 	if !r.bare(arg) {
-		r.fault(r.starts[arg.ID()], 1, "as in has(user.id)", "`has` takes the name of a field or an attribute")
+		r.fault(r.starts[arg.ID()], 1, "as in has(user.id)", "`has` takes the name of a field or an attribute, or extract(…)")
 		return
 	}
 	before := len(r.faults)

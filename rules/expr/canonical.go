@@ -92,8 +92,13 @@ func (p *printer) refText(e ast.Expr, to *ref) string {
 		f, _ := e.AsLiteral().(types.Double)
 		return strconv.FormatFloat(float64(f), 'g', -1, 64)
 	}
-	if to.kind == toLet {
+	switch {
+	case to.kind == toLet:
 		return to.name
+	case to.kind == toList && p.named:
+		return "lists." + to.name
+	case to.kind == toList:
+		return to.list.text
 	}
 	return canonicalRef(to)
 }

@@ -20,8 +20,15 @@ type checked struct {
 	root ast.Expr
 }
 
+// names are what an expression may name beside fields and attributes.
+type names struct {
+	keys  []Key
+	lets  []let
+	lists Lists
+}
+
 // check parses, resolves and type-checks a source, which stands on the given side.
-func check(source string, signal ingest.Signal, s side, keys []Key, lets ...let) (*checked, Faults) {
+func check(source string, signal ingest.Signal, s side, n names) (*checked, Faults) {
 	l := theLanguage()
 	if l.err != nil {
 		return nil, Faults{{Length: 1, Message: l.err.Error()}}
@@ -32,7 +39,7 @@ func check(source string, signal ingest.Signal, s side, keys []Key, lets ...let)
 	}
 	tree := parsed.NativeRep()
 	r := newResolver(l, source, tree, signal)
-	r.keys, r.lets, r.condition = keys, lets, s == measureSide
+	r.keys, r.lets, r.lists, r.condition = n.keys, n.lets, n.lists, s == measureSide
 	r.resolve(tree.Expr(), s)
 	if len(r.faults) > 0 {
 		return nil, inOrder(r.faults)
@@ -166,6 +173,8 @@ func (r *resolver) overloadFault(e ast.Expr, applied []string) Fault {
 		f.Message = "`in` cannot look for " + left + " in a list of other things"
 		if right != "a list" {
 			f.Message, f.Hint = "`in` needs a list", `as in x in ["a", "b"]`
+		} else if to := r.refs[call.Args()[1].ID()]; to != nil && to.kind == toList {
+			f.Message = "`in` looks for " + left + ", and lists." + to.name + " holds " + to.list.holds()
 		} else if args := call.Args(); args[1].Kind() == ast.ListKind && applied[0] == "double" {
 			for _, element := range args[1].AsList().Elements() {
 				if hint := r.comparisonHint([]ast.Expr{args[0], element}, []string{"double", "string"}); hint != "" {
@@ -281,6 +290,10 @@ func speakKind(k kind) string {
 
 // mustBe returns a fault unless the whole expression is of the kind, or an attribute that may be.
 func (c *checked) mustBe(k kind, place string) Faults {
+	if k == truth && isExtract(c.root) {
+		c.asked(c.root)
+		return c.faults
+	}
 	found := c.kindOf(c.root)
 	if found == k || found == dynamic {
 		return nil

@@ -169,8 +169,11 @@ func same[T any](left, right operand[T]) func(*T) bool {
 
 // membership lowers x in [a, b].
 func (l *lowering[T]) membership(x operand[T], elements ast.Expr) operand[T] {
+	if to := l.refs[elements.ID()]; to != nil && to.kind == toList {
+		return inList(x, to.list)
+	}
 	if elements.Kind() != ast.ListKind {
-		l.fault(l.starts[elements.ID()], 1, `as in x in ["a", "b"]`, "`in` needs a list in brackets")
+		l.fault(l.starts[elements.ID()], 1, `as in x in ["a", "b"]`, "`in` needs a list in brackets, or one of the file's lists")
 		return operand[T]{kind: truth, truth: func(*T) bool { return false }}
 	}
 	var tests []func(*T) bool

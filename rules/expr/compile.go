@@ -50,11 +50,13 @@ type Options struct {
 	Interval, Window time.Duration
 	// Records: there is a value to be recorded, and no condition.
 	Records bool
+	// Lists are those of the rule's file.
+	Lists Lists
 }
 
-// CompileWhere compiles the predicate of a rule's `where`. The result is nil when there are faults.
-func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
-	c, faults := check(source, signal, recordSide, nil)
+// CompileWhere compiles the predicate of a rule's `where`, which may ask lists. The result is nil when there are faults.
+func CompileWhere(source string, signal ingest.Signal, lists Lists) (*Where, Faults) {
+	c, faults := check(source, signal, recordSide, names{lists: lists})
 	if faults != nil {
 		return nil, faults
 	}
@@ -72,9 +74,9 @@ func CompileWhere(source string, signal ingest.Signal) (*Where, Faults) {
 	return w, nil
 }
 
-// CompileKey compiles one entry of a rule's `by`. The result is nil when there are faults.
-func CompileKey(source string, signal ingest.Signal) (*Key, Faults) {
-	c, faults := check(source, signal, recordSide, nil)
+// CompileKey compiles one entry of a rule's `by`, which may ask lists. The result is nil when there are faults.
+func CompileKey(source string, signal ingest.Signal, lists Lists) (*Key, Faults) {
+	c, faults := check(source, signal, recordSide, names{lists: lists})
 	if faults != nil {
 		return nil, faults
 	}

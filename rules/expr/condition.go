@@ -2,7 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -88,22 +87,25 @@ func (c *conditionCompiler) compared(operator string, left, right operand[Frame]
 	}
 	isAbove := is == operators.Greater || is == operators.GreaterEquals
 	ch := choice{value: left, threshold: right, above: isAbove != c.lowering.negated, text: c.canonical(value)}
-	ch.floor = ch.above && isPlainCount(value)
+	ch.floor = ch.above && c.isPlainCount(value)
 	*c.choices = append(*c.choices, ch)
 }
 
-// isPlainCount says whether e is count(), of whatever window: to be compared with how many records are enough.
-func isPlainCount(e ast.Expr) bool {
-	for e.Kind() == ast.CallKind {
-		call := e.AsCall()
-		switch call.FunctionName() {
-		case "over", "offset", "previous":
-			e = call.Target()
-		default:
-			return call.FunctionName() == "count" && len(call.Args()) == 0
-		}
+// isPlainCount says whether e is count(), of whatever window or by the name of a let: to be compared with how many records
+// are enough.
+func (c *checked) isPlainCount(e ast.Expr) bool {
+	if to := c.refs[e.ID()]; to != nil && to.kind == toLet && to.let.checked != nil {
+		return to.let.checked.isPlainCount(to.let.checked.root)
 	}
-	return false
+	if e.Kind() != ast.CallKind {
+		return false
+	}
+	switch call := e.AsCall(); call.FunctionName() {
+	case "over", "offset", "previous":
+		return c.isPlainCount(call.Target())
+	default:
+		return call.FunctionName() == "count" && len(call.Args()) == 0
+	}
 }
 
 func mirrored(operator string) string {
@@ -255,7 +257,7 @@ func (c *conditionCompiler) aggregate(e ast.Expr, name string) operand[Frame] {
 		args = args[0].AsCall().Args()
 	case counter:
 		aggregate.Func = Counter
-	case stat == StatQuantile && c.isMetric(args[0]):
+	case stat == StatQuantile && c.histogram(args[0]) != nil:
 		aggregate.Func = Histogram
 	}
 	if aggregate.Func != Count {
@@ -354,58 +356,6 @@ func (c *conditionCompiler) sequence(first, second ast.Expr) RecordValue {
 	}
 }
 
-// argument lowers what an aggregate summarises.
-func (c *conditionCompiler) argument(e ast.Expr, f Func) (value RecordValue, unit string) {
-	arg := c.recordOperand(e)
-	if f == Distinct || f == Values {
-		return arg.asValue(), ""
-	}
-	num := arg.asNumber()
-	name := ""
-	if f == Histogram {
-		name = c.refs[e.ID()].name
-	}
-	return func(r *ingest.Record) ingest.Value {
-		x := num(r)
-		switch {
-		case !math.IsNaN(x):
-			return ingest.DoubleValue(x)
-		case f == Histogram && r.Name == name && r.Point != nil && (len(r.Point.Buckets) > 0 || r.Point.Exponential != nil):
-			return ingest.BoolValue(true)
-		default:
-			return ingest.Value{}
-		}
-	}, arg.unit
-}
-
-// isMetric says whether e is metric("name") as a whole.
-func (c *conditionCompiler) isMetric(e ast.Expr) bool {
-	to := c.refs[e.ID()]
-	return to != nil && to.kind == toMetric && to.part == ""
-}
-
-// isCounter says whether the argument of rate is a number and no condition.
-func (c *conditionCompiler) isCounter(e ast.Expr) bool { return c.kindOf(e) == number }
-
-// perSeries says what is kept of each time series when the argument of an aggregate is an aggregate itself.
-func (c *conditionCompiler) perSeries(args []ast.Expr) (Func, bool) {
-	if len(args) == 0 || args[0].Kind() != ast.CallKind || c.refs[args[0].ID()] != nil {
-		return 0, false
-	}
-	switch args[0].AsCall().FunctionName() {
-	case "last":
-		return SeriesLast, true
-	case "avg":
-		return SeriesAvg, true
-	case "min":
-		return SeriesMin, true
-	case "max":
-		return SeriesMax, true
-	default:
-		return 0, false
-	}
-}
-
 // shape returns what a function keeps and what it reads of it.
 func shape(name string) (Aggregate, Stat) {
 	switch name {
@@ -440,22 +390,6 @@ func shape(name string) (Aggregate, Stat) {
 	default:
 		return Aggregate{Func: Sketch}, StatQuantile
 	}
-}
-
-// quantile reads the constant q of quantile(x, q).
-func (c *conditionCompiler) quantile(e ast.Expr) float64 {
-	var q types.Double = -1
-	if e.Kind() == ast.LiteralKind {
-		q, _ = e.AsLiteral().(types.Double)
-	}
-	if q < 0 || q > 1 {
-		hint := "as in quantile(duration, 0.995)"
-		if q > 1 && q <= 100 {
-			hint = fmt.Sprintf("write %g for the %gth percentile", float64(q)/100, float64(q))
-		}
-		c.fault(c.starts[e.ID()], 1, hint, "the quantile is a number from 0 to 1")
-	}
-	return float64(q)
 }
 
 // ParseDuration reads a length of time as Prometheus writes it: 500ms, 30s, 1m, 1h30m, 1d, 1w, 1y.

@@ -16,7 +16,7 @@ import (
 
 func mustKey(t *testing.T, source string, signal ingest.Signal) Key {
 	t.Helper()
-	k, faults := CompileKey(source, signal)
+	k, faults := CompileKey(source, signal, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}
@@ -284,7 +284,7 @@ func (g generator) when(depth int) string {
 
 // A condition that is called monotone must never cease to hold while records come in, from none on.
 func TestMonotoneIsTrue(t *testing.T) {
-	g := generator{rand.New(rand.NewPCG(3, 5))}
+	g := generator{Rand: rand.New(rand.NewPCG(3, 5))}
 	by := []Key{mustKey(t, "service.name", ingest.Spans)}
 	monotone, becameTrue := 0, 0
 	for range 6000 {
@@ -355,6 +355,7 @@ func TestJudgement(t *testing.T) {
 		{`service.name in ["checkout"] && count() > 1`, []float64{2}, nil, false, 2, 1, true},
 		{`has(service.name) && count() - 3 > 1`, []float64{5}, nil, true, 2, 1, true},
 		{`-max(duration) % 2 < 0`, []float64{3}, nil, true, -1, 0, false},
+		{`(extract(service.name, "^pay") == "pay" ? 1 : 5) < count()`, []float64{2}, nil, true, 2, 1, true},
 		{`absent()`, []float64{1}, nil, true, nan, nan, false},
 		{`absent() || count() > 3`, []float64{0, 3}, nil, false, 3, 3, true},
 	}
@@ -416,25 +417,64 @@ func TestModelInput(t *testing.T) {
 }
 
 func TestArgumentsAreNumbers(t *testing.T) {
-	p, faults := CompileCondition(`sum(order.total) > 1 && distinct(order.total) > 1`, Options{Signal: ingest.Events})
+	p, faults := CompileCondition(`sum(order.total) > 1 && distinct(order.total) > 1 && max(extract(order.total, "[0-9.]+")) > 1`, Options{Signal: ingest.Events})
 	if faults != nil {
 		t.Fatal(faults)
 	}
 	r := &ingest.Record{Resource: &ingest.Resource{}, Scope: &ingest.Scope{}}
 	for _, test := range []struct {
 		in   ingest.Value
-		want [2]ingest.Value
+		want [3]ingest.Value
 	}{
-		{ingest.StringValue("12.5"), [2]ingest.Value{ingest.DoubleValue(12.5), ingest.StringValue("12.5")}},
-		{ingest.IntValue(3), [2]ingest.Value{ingest.DoubleValue(3), ingest.IntValue(3)}},
-		{ingest.StringValue("many"), [2]ingest.Value{{}, ingest.StringValue("many")}},
-		{ingest.Value{}, [2]ingest.Value{}},
+		{ingest.StringValue("12.5"), [3]ingest.Value{ingest.DoubleValue(12.5), ingest.StringValue("12.5"), ingest.DoubleValue(12.5)}},
+		{ingest.StringValue("12.5 EUR"), [3]ingest.Value{{}, ingest.StringValue("12.5 EUR"), ingest.DoubleValue(12.5)}},
+		{ingest.IntValue(3), [3]ingest.Value{ingest.DoubleValue(3), ingest.IntValue(3), {}}},
+		{ingest.StringValue("many"), [3]ingest.Value{{}, ingest.StringValue("many"), {}}},
+		{ingest.Value{}, [3]ingest.Value{}},
 	} {
 		r.Attributes = ingest.Attrs{{Key: "order.total", Value: test.in}}
 		for i, a := range p.Aggregates {
 			if got := a.Arg(r); got != test.want[i] {
 				t.Errorf("%s takes %q as %v, want %v", a.Text, test.in.Text(), got, test.want[i])
 			}
+		}
+	}
+}
+
+// Quantiles of a choice between metrics read those that are histograms as such.
+func TestChoiceOfHistograms(t *testing.T) {
+	const both = `has(metric("new")) ? metric("new") : metric("old")`
+	histogram, number := ingest.BoolValue(true), ingest.DoubleValue(0.5)
+	point := func(name string, p ingest.Point) *ingest.Record {
+		return &ingest.Record{Signal: ingest.Metrics, Name: name, Resource: &ingest.Resource{}, Scope: &ingest.Scope{}, Point: &p}
+	}
+	explicit := ingest.Point{Type: ingest.Histogram, Bounds: []float64{1}, Buckets: []uint64{1, 2}}
+	exponential := ingest.Point{Type: ingest.ExponentialHistogram, Exponential: &ingest.Exponential{}}
+	gauge := ingest.Point{Type: ingest.Gauge, Value: number}
+	for _, test := range []struct {
+		when, aggregate string
+		record          *ingest.Record
+		want            ingest.Value
+	}{
+		{"p99(" + both + ") > 1", "histogram", point("new", explicit), histogram},
+		{"p99(" + both + ") > 1", "histogram", point("old", exponential), histogram},
+		{"p99(" + both + ") > 1", "histogram", point("old", gauge), number},
+		{"p99(" + both + ") > 1", "histogram", point("other", explicit), ingest.Value{}},
+		{"quantile(" + both + ", 0.5) > 1", "histogram", point("new", gauge), number},
+		{`p50(x.y == 1 ? metric("a") : ` + both + `) > 1`, "histogram", point("new", explicit), histogram},
+		{`p50(x.y == 1 ? metric("a") : ` + both + `) > 1`, "histogram", point("a", explicit), ingest.Value{}},
+		{`p50(has(metric("a")) ? metric("a") : 2) > 1`, "histogram", point("a", explicit), histogram},
+		{`p50(has(metric("a")) ? metric("a") : 2) > 1`, "histogram", point("b", explicit), ingest.DoubleValue(2)},
+		{`p50(has(metric("a")) ? 2 : 3) > 1`, "sketch", point("a", explicit), ingest.DoubleValue(2)},
+		{"max(" + both + ") > 1", "max", point("new", explicit), ingest.Value{}},
+	} {
+		p, faults := CompileCondition(test.when, Options{Signal: ingest.Metrics})
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		a := p.Aggregates[0]
+		if got := a.Arg(test.record); a.Func.String() != test.aggregate || got != test.want {
+			t.Errorf("%s takes a point of %s as %v by %v, expected %v by %s", test.when, test.record.Name, got, a.Func, test.want, test.aggregate)
 		}
 	}
 }

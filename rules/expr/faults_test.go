@@ -52,9 +52,9 @@ func faultsText(t *testing.T, signal ingest.Signal, key, source string) string {
 	var faults Faults
 	switch key {
 	case "where":
-		_, faults = CompileWhere(source, signal)
+		_, faults = CompileWhere(source, signal, nil)
 	case "by":
-		_, faults = CompileKey(source, signal)
+		_, faults = CompileKey(source, signal, nil)
 	default:
 		by := []Key{mustKey(t, "service.name", signal)}
 		_, faults = CompileCondition(source, Options{Signal: signal, By: by, Interval: 5 * time.Second, Window: time.Minute})
@@ -76,7 +76,7 @@ func faultsText(t *testing.T, signal ingest.Signal, key, source string) string {
 }
 
 func TestFaultsAreErrors(t *testing.T) {
-	_, faults := CompileWhere("severty > 1 && levl > 2", ingest.Logs)
+	_, faults := CompileWhere("severty > 1 && levl > 2", ingest.Logs, nil)
 	if len(faults) != 2 {
 		t.Fatalf("%d faults, want both", len(faults))
 	}
@@ -141,13 +141,13 @@ func TestTableIsComplete(t *testing.T) {
 			}
 			_, faults = CompileCondition(when, Options{Signal: signal, By: []Key{mustKey(t, "service.name", signal)}})
 		case "function":
-			_, faults = CompileKey(row.Example, signal)
+			_, faults = CompileKey(row.Example, signal, nil)
 		default:
 			signal, err := ingest.ParseSignal(row.Signal)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, faults = CompileKey(row.Name, signal)
+			_, faults = CompileKey(row.Name, signal, nil)
 		}
 		if faults != nil {
 			t.Errorf("%s %s: %v", row.Kind, row.Name, faults)

@@ -53,7 +53,7 @@ func quantiles() map[string]float64 {
 func functions() []function {
 	table := []function{
 		{name: "count", args: []kind{truth}, optional: 1, example: "count(severity >= ERROR)", doc: "number of records for which the condition holds; `count()` counts all"},
-		{name: "count", own: countSeries, args: []kind{number}, example: `count(last(metric("queue.size")))`, doc: "number of time series with a value in the window"},
+		{name: "count", own: countSeries, args: []kind{number}, example: `count(last(metric("queue.size")))`, doc: "number of time series with a value in the window, at most 10,000"},
 		{name: "rate", args: []kind{anything, truth}, optional: 2, example: `rate(status == ERROR)`, doc: "the same per second of the window; of a counter what it grew by, `rate(metric(\"http.server.requests\"))`"},
 		{name: "increase", args: []kind{number, truth}, optional: 1, example: `increase(metric("http.server.requests"))`, doc: "what the time series of a counter grew by, cumulative or delta, resets included, each step counted once"},
 		{name: "sum", args: []kind{number, truth}, optional: 1, example: "sum(order.total)", doc: "sum, exact whatever the order of the records"},
@@ -61,7 +61,7 @@ func functions() []function {
 		{name: "min", args: []kind{number, truth}, optional: 1, example: "min(duration)", doc: "least value"},
 		{name: "max", args: []kind{number, truth}, optional: 1, example: "max(duration)", doc: "greatest value"},
 		{name: "stddev", args: []kind{number, truth}, optional: 1, example: "stddev(duration)", doc: "standard deviation of the population"},
-		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the record with the latest event time"},
+		{name: "last", args: []kind{number, truth}, optional: 1, example: `last(metric("queue.size"))`, doc: "value of the latest record"},
 		{name: "distinct", args: []kind{anything, truth}, optional: 1, example: "distinct(user.name)", doc: "number of different values, an estimate that is off by about 2 %"},
 	}
 	for _, name := range []string{"p50", "p75", "p90", "p95", "p99", "p999"} {
@@ -75,7 +75,7 @@ func functions() []function {
 	table = append(table,
 		function{name: "quantile", args: []kind{number, number, truth}, optional: 1, example: "quantile(duration, 0.995)", doc: "any quantile from 0 to 1, within 1 %"},
 		function{name: "fresh", args: []kind{anything, truth}, optional: 1, example: "fresh(user.name)", doc: "number of values that the group did not have in the 30 days before; missing in its first 24 hours"},
-		function{name: "before", args: []kind{truth, truth}, example: `before(event.outcome == "failure", event.outcome == "success")`, doc: "number of records of the first kind before the last one of the second, by event time"},
+		function{name: "before", args: []kind{truth, truth}, example: `before(event.outcome == "failure", event.outcome == "success")`, doc: "number of records of the first kind before the last one of the second, by their time"},
 		function{name: "active", args: []kind{truth}, optional: 1, example: `active(alertname == "ErrorSpike")`, doc: "number of alerts that fire now, with `from: findings`"},
 		function{name: "absent", args: []kind{truth}, optional: 1, result: truth, example: "absent()", doc: "true when no record of a known group is in the window"},
 	)
@@ -108,10 +108,12 @@ func functions() []function {
 
 		function{name: "metric", args: []kind{text}, result: number, side: recordSide, example: `metric("system.cpu.utilization")`, doc: "the point's value if its metric has this name, else missing"},
 		function{name: "has", args: []kind{anything}, result: truth, side: recordSide | measureSide, example: "has(user.id)", doc: "true when the record has the field or attribute"},
+		function{name: "has", own: hasPart, args: []kind{dynamic}, result: truth, side: recordSide | measureSide, example: `has(extract(body, "user=(\\S+)"))`, doc: "true when the text has what is to be extracted"},
 		function{name: "contains", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `body.contains("timeout")`, doc: "true when the text holds this one"},
 		function{name: "startsWith", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `url.path.startsWith("/api/")`, doc: "true when the text begins so"},
 		function{name: "endsWith", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `host.name.endsWith(".local")`, doc: "true when the text ends so"},
 		function{name: "matches", method: true, on: text, args: []kind{text}, result: truth, side: recordSide | measureSide, example: `body.matches("(?i)out of memory")`, doc: "true when the RE2 pattern is found anywhere in the text; `^` and `$` bind it to the ends"},
+		function{name: "extract", args: []kind{text, text}, result: dynamic, side: recordSide | measureSide, example: `extract(body, "from (\\S+) port")`, doc: "what the group in parentheses of the RE2 pattern has of its first match in the text, all of the match where there is no group; missing when nothing matches"},
 		function{name: "lower", method: true, on: text, result: text, side: recordSide | measureSide, example: `log.level.lower() == "error"`, doc: "the text in lower case"},
 		function{name: "upper", method: true, on: text, result: text, side: recordSide | measureSide, example: `http.request.method.upper() == "GET"`, doc: "the text in upper case"},
 		function{name: "size", args: []kind{text}, result: number, side: recordSide | measureSide, example: "size(body)", doc: "number of characters"},
@@ -178,6 +180,8 @@ func foreign(name string) string {
 		return "lists have no loops here; write x in [a, b, c]"
 	case "regex", "match", "matchesRegex", "re", "rlike":
 		return `write x.matches("pattern")`
+	case "regexp_extract", "regex_extract", "regexpExtract", "regexp_substr", "regexp", "capture", "parse", "grok", "substr", "substring", "split", "label_replace", "find":
+		return `write extract(x, "user=(\\S+)")`
 	case "like", "includes", "hasSubstring":
 		return `write x.contains("part")`
 	case "length", "len", "strlen":

@@ -50,13 +50,13 @@ func FuzzCompileRecord(f *testing.F) {
 		signal := ingest.Signal(s%5 + 1)
 		r := logRecord()
 		r.Signal = signal
-		w, faults := CompileWhere(source, signal)
+		w, faults := CompileWhere(source, signal, nil)
 		sound(t, source, faults)
 		if (w == nil) == (faults == nil) {
 			t.Fatalf("%q gives %v and %v", source, w, faults)
 		}
 		if w != nil {
-			again, faults := CompileWhere(w.Text, signal)
+			again, faults := CompileWhere(w.Text, signal, nil)
 			if faults != nil || again.Text != w.Text {
 				t.Fatalf("%q is written as %q, which is read as %+v, %v", source, w.Text, again, faults)
 			}
@@ -64,7 +64,7 @@ func FuzzCompileRecord(f *testing.F) {
 				t.Errorf("%q and %q differ", source, w.Text)
 			}
 		}
-		k, faults := CompileKey(source, signal)
+		k, faults := CompileKey(source, signal, nil)
 		sound(t, source, faults)
 		if k != nil {
 			k.Value(r)

@@ -54,12 +54,13 @@ func newLanguage() *language {
 		cel.Variable(anyDynamic, cel.DynType),
 	}
 	options = append(options, operatorDeclarations()...)
+	options = append(options, listDeclarations()...)
 	for _, f := range functions() {
 		l.functions[f.key()] = f
 		if f.own == "" {
 			l.names = append(l.names, f.name)
 		}
-		if f.name != "has" && f.name != "metric" { // the resolver puts a variable in the place of these
+		if f.key() != "has" && f.name != "metric" { // the resolver puts a variable in the place of these
 			options = append(options, declare(f))
 		}
 	}
@@ -117,6 +118,8 @@ func declare(f function) cel.EnvOption {
 			return cel.StringType
 		case truth:
 			return cel.BoolType
+		case dynamic:
+			return cel.DynType
 		default:
 			return a
 		}

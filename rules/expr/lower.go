@@ -2,7 +2,6 @@ package expr
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -90,6 +89,11 @@ func (l *lowering[T]) operation(e ast.Expr) operand[T] {
 		return search(name, l.lower(c.Target()), l.lower(args[0]))
 	case "matches":
 		return l.matches(l.lower(c.Target()), args[0])
+	case "extract":
+		return l.extract(l.lower(args[0]), args[1])
+	case hasPart: // has of a name is a leaf
+		o := l.lower(args[0])
+		return operand[T]{kind: truth, truth: o.present(), trend: onlyFixed(o.trend), measured: o.measured}
 	case "lower", "upper":
 		return fold(name, l.lower(c.Target()))
 	case "size":
@@ -283,27 +287,6 @@ func search[T any](name string, target, part operand[T]) operand[T] {
 	}}
 }
 
-// matches compiles the pattern once; a pattern from the record would have to be compiled for each.
-func (l *lowering[T]) matches(target operand[T], pattern ast.Expr) operand[T] {
-	never := operand[T]{kind: truth, truth: func(*T) bool { return false }}
-	if pattern.Kind() != ast.LiteralKind {
-		l.fault(l.starts[pattern.ID()], 1, `as in body.matches("time.?out")`, "the pattern of `matches` is a text in quotes")
-		return never
-	}
-	source, _ := pattern.AsLiteral().(types.String)
-	re, err := regexp.Compile(string(source))
-	if err != nil {
-		hint := ""
-		if strings.Contains(string(source), "(?=") || strings.Contains(string(source), "(?!") || strings.Contains(string(source), "(?<") {
-			hint = "RE2 has no look-ahead and no look-behind"
-		}
-		l.fault(l.starts[pattern.ID()], 1, hint, "the pattern is no RE2 expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return never
-	}
-	in := target.asText()
-	return operand[T]{kind: truth, truth: func(t *T) bool { s, ok := in(t); return ok && re.MatchString(s) }}
-}
-
 // fold lowers lower() and upper(). A text that is in that case already is returned as it is.
 func fold[T any](name string, target operand[T]) operand[T] {
 	in := target.asText()
@@ -311,7 +294,7 @@ func fold[T any](name string, target operand[T]) operand[T] {
 	if name == "upper" {
 		change, same = strings.ToUpper, equalUpper
 	}
-	return operand[T]{kind: text, folded: &target, equalFolds: same, text: func(t *T) (string, bool) {
+	return operand[T]{kind: text, folded: &target, equalFolds: same, upper: name == "upper", text: func(t *T) (string, bool) {
 		s, ok := in(t)
 		if !ok {
 			return "", false

@@ -66,18 +66,19 @@ func isModel(name string) bool {
 	}
 }
 
-// measureName marks a function on measures that has the name of another: m.upper() and x.upper(), count(last(x)) and
-// count(p).
+// otherName marks a function that has the name of another: m.upper() and x.upper(), count(last(x)) and count(p),
+// has(extract(…)) and has(x).
 const (
-	measureName = "@"
-	countSeries = measureName + "count"
-	upperBand   = measureName + "upper"
-	lowerBand   = measureName + "lower"
+	otherName   = "@"
+	countSeries = otherName + "count"
+	upperBand   = otherName + "upper"
+	lowerBand   = otherName + "lower"
+	hasPart     = otherName + "has"
 )
 
 // ownName returns the name of a function as expressions write it.
 func ownName(name string) string {
-	if short := strings.TrimPrefix(name, measureName); slices.Contains([]string{countSeries, upperBand, lowerBand}, measureName+short) {
+	if short := strings.TrimPrefix(name, otherName); slices.Contains([]string{countSeries, upperBand, lowerBand, hasPart}, otherName+short) {
 		return short
 	}
 	return name
@@ -94,7 +95,7 @@ func (r *resolver) disambiguate(e ast.Expr) {
 	if name != "upper" && name != "lower" || !call.IsMemberFunction() || !r.isMeasure(call.Target()) {
 		return
 	}
-	e.SetKindCase(r.factory.NewMemberCall(e.ID(), measureName+name, call.Target(), call.Args()...))
+	e.SetKindCase(r.factory.NewMemberCall(e.ID(), otherName+name, call.Target(), call.Args()...))
 }
 
 // isMeasure says whether an aggregate is in an expression, or a let that gives a number.

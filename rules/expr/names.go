@@ -240,6 +240,11 @@ func pointValue(r *ingest.Record) float64 {
 	return f
 }
 
+// hasBuckets says whether the point is one of a histogram.
+func hasBuckets(r *ingest.Record) bool {
+	return r.Point != nil && (len(r.Point.Buckets) > 0 || r.Point.Exponential != nil)
+}
+
 // pointCount and pointSum are those of a histogram or summary.
 func pointCount(r *ingest.Record) float64 {
 	if r.Point == nil || r.Point.NoValue || r.Point.Type < ingest.Histogram {

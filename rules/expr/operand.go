@@ -48,6 +48,7 @@ type operand[T any] struct {
 	// scored is set by what says how unusual a measure is: anomaly, zscore and outlier.
 	scored     *scored[T]
 	equalFolds func(s, want string) bool
+	upper      bool
 }
 
 // scored is the measure that is so unusual, and the model that says so.

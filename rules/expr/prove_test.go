@@ -18,7 +18,7 @@ func TestProverIsNeverWrong(t *testing.T) {
 	for range 1_500 {
 		source := randomTruth(random, 3)
 		o := Options{Signal: ingest.Spans, By: []Key{{Label: "service_name", Text: "service.name"}}, Interval: 5 * time.Second, Window: time.Minute}
-		c, faults := check(source, o.Signal, measureSide, o.By)
+		c, faults := check(source, o.Signal, measureSide, names{keys: o.By})
 		if faults != nil {
 			t.Fatalf("%q: %v", source, faults)
 		}

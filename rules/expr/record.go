@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+
 	"cel.dev/cel-go/common/ast"
 
 	"github.com/freshet-dev/freshet/ingest"
@@ -52,7 +54,11 @@ func recordLeaf(to *ref) operand[ingest.Record] {
 			return value(r)
 		}}
 	case toPresence:
-		return operand[ingest.Record]{kind: truth, truth: recordLeaf(to.of).present()}
+		is := recordLeaf(to.of).present()
+		if of := to.of.name; to.of.kind == toMetric {
+			is = func(r *ingest.Record) bool { return r.Name == of && (hasBuckets(r) || !math.IsNaN(pointValue(r))) }
+		}
+		return operand[ingest.Record]{kind: truth, truth: is}
 	default:
 		return operand[ingest.Record]{
 			kind: dynamic, name: "attribute " + name,

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -109,6 +110,22 @@ func TestWhere(t *testing.T) {
 		{`flag.on && severity >= ERROR || false`, true},
 		{`(flag.on ? severity : 0) == 17`, true},
 		{`(no.such ? "a" : service.name) == "payment"`, true},
+		// Parts of a text: the group of the first match, all of it without a group, missing where there is none.
+		{`extract(body, "after (\\S+)") == "2000ms"`, true},
+		{`extract(body, "[a-z]+") == "upstream"`, true},
+		{`extract(body, r"after (\d+)ms$") == 2000 && extract(body, r"(\d+)") + 1 == 2001`, true},
+		{`extract(body, r"after (\d+)") == "2000" && extract(body, r"\d+") in [1, 2000]`, true},
+		{`extract(body, r"after (\d+)") > 1999 && extract(body, r"after (\d+)") < 1e4`, true},
+		{`extract(body, "before (.*)") == "" || extract(body, "before (.*)") > 0`, false},
+		{`extract(body, "before (.*)") != "x" && !has(extract(body, "before (.*)"))`, true},
+		{`has(extract(body, "upstream ()")) && extract(body, "upstream ()") == ""`, true},
+		{`has(extract(body, "upstream (down)?"))`, false},
+		{`has(extract(body, "x*"))`, true},
+		{`extract(body, "(?:down|up)(?:[a-z]+) (?P<what>[a-z]+)").upper() == "TIMEOUT"`, true},
+		{`extract(no.such, ".*") == "" || has(extract(http.response.status_code, "5"))`, false},
+		{`extract(tags.list, '"(b)"') == "b" && extract(attributes["both"], "c(.)") == resource["no.such"]`, false},
+		{`extract(extract(body, "after (.*)"), r"\d") == 2`, true},
+		{`(has(no.such) ? no.such : extract(service.name, "^pay")) == "pay"`, true},
 		// Lists and texts.
 		{`service.name in ["checkout", "payment"]`, true},
 		{`http.response.status_code in [502, 503, 504]`, true},
@@ -126,7 +143,7 @@ func TestWhere(t *testing.T) {
 		{`tags.list == "[\"a\",\"b\"]"`, false},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, ingest.Logs)
+		w, faults := CompileWhere(test.where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -134,7 +151,7 @@ func TestWhere(t *testing.T) {
 		if got := w.Holds(logRecord()); got != test.want {
 			t.Errorf("%s is %t, want %t", test.where, got, test.want)
 		}
-		again, faults := CompileWhere(w.Text, ingest.Logs)
+		again, faults := CompileWhere(w.Text, ingest.Logs, nil)
 		if faults != nil || again.Text != w.Text {
 			t.Errorf("%s is written as %s, which is read as %v, %v", test.where, w.Text, again, faults)
 		} else if got := again.Holds(logRecord()); got != test.want {
@@ -177,7 +194,7 @@ func TestWhereOfOtherSignals(t *testing.T) {
 		{`count > 1`, event(ingest.Attr{Key: "count", Value: ingest.IntValue(2)}), true},
 	}
 	for _, test := range tests {
-		w, faults := CompileWhere(test.where, test.record.Signal)
+		w, faults := CompileWhere(test.where, test.record.Signal, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.where, faults)
 			continue
@@ -201,9 +218,12 @@ func TestKey(t *testing.T) {
 		{`flag.on`, "flag_on", "true"},
 		{`log.level.lower()`, "", "error"},
 		{`has(no.such)`, "", "false"},
+		{`extract(body, "([0-9]+)ms")`, "", "2000"},
+		{`extract(body, "([0-9]+)h")`, "", ""},
+		{`has(no.such) ? no.such : extract(body, "upstream|downstream")`, "", "upstream"},
 	}
 	for _, test := range tests {
-		k, faults := CompileKey(test.key, ingest.Logs)
+		k, faults := CompileKey(test.key, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", test.key, faults)
 			continue
@@ -225,16 +245,17 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 		`body.matches("time.*after") && body.contains("2000") && service.name in ["a", "b", "payment"]`,
 		`log.level.lower() == "error" && size(body) > 3 && (flag.on ? severity : 0) / 2 > 3`,
 		`user.id == 9007199254740993 && http.status_text == http.response.status_code`,
+		`extract(body, "[0-9]+ms") == "2000ms" && extract(body, "a* ") != "x" && !has(extract(body, "for (.*) from")) && body.matches("(stream|flow) time")`,
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Fatalf("%s: %v", where, faults)
 		}
-		if n := testing.AllocsPerRun(100, func() { w.Holds(r) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { w.Holds(r) }); n != 0 && (!raced || !strings.Contains(where, "extract")) {
 			t.Errorf("%s allocates %v times a record", where, n)
 		}
 	}
-	k, faults := CompileKey("http.response.status_code", ingest.Logs)
+	k, faults := CompileKey("http.response.status_code", ingest.Logs, nil)
 	if faults != nil {
 		t.Fatal(faults)
 	}
@@ -243,9 +264,57 @@ func TestPredicatesDoNotAllocate(t *testing.T) {
 	}
 }
 
+// What a group has costs the four numbers in which package regexp gives a match, and nothing where there is no match.
+func TestExtractAllocates(t *testing.T) {
+	k, faults := CompileKey(`extract(body, "after ([0-9]+)")`, ingest.Logs, nil)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	r := logRecord()
+	for body, want := range map[string]float64{"timeout after 2000ms": 1, "timeout after a while": 0, "started": 0} {
+		r.Body = ingest.StringValue(body)
+		if n := testing.AllocsPerRun(100, func() { k.Value(r) }); n != want && !raced {
+			t.Errorf("%q allocates %v times, expected %v", body, n, want)
+		}
+	}
+}
+
+// BenchmarkExtract has package regexp beside it, for the ratio, on a line of sshd and on one of something else.
+func BenchmarkExtract(b *testing.B) {
+	const source = `(?:Failed|Accepted) \S+ for (?:invalid user )?\S* from (\S+) port`
+	k, faults := CompileKey("extract(body, r'"+source+"')", ingest.Logs, nil)
+	if faults != nil {
+		b.Fatal(faults)
+	}
+	re := regexp.MustCompile(source)
+	plain := func(r *ingest.Record) ingest.Value {
+		if at := re.FindStringSubmatchIndex(r.Body.Str); at != nil {
+			return ingest.StringValue(r.Body.Str[at[2]:at[3]])
+		}
+		return ingest.Value{}
+	}
+	for name, body := range map[string]string{
+		"match":    "Oct  1 12:00:00 a sshd[4711]: Failed password for invalid user oracle from 203.0.113.7 port 50022 ssh2",
+		"no_match": "Oct  1 12:00:00 a systemd[1]: Started Session 4711 of User ann, which began 17 seconds after it was asked",
+	} {
+		r := logRecord()
+		r.Body = ingest.StringValue(body)
+		for of, value := range map[string]RecordValue{"compiled": k.Value, "regexp": plain} {
+			b.Run(of+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if (value(r).Kind == ingest.Missing) != (name == "no_match") {
+						b.Fatal("wrong")
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkWhere has the same predicate in Go beside it, for the ratio: the machine's noise is in both.
 func BenchmarkWhere(b *testing.B) {
-	w, faults := CompileWhere(typicalWhere, ingest.Logs)
+	w, faults := CompileWhere(typicalWhere, ingest.Logs, nil)
 	if faults != nil {
 		b.Fatal(faults)
 	}
@@ -326,7 +395,7 @@ func TestBounds(t *testing.T) {
 		`service.name == host.name`:                                    "",
 		`has(app.x) ? service.name == "a" : true`:                      "",
 	} {
-		w, faults := CompileWhere(where, ingest.Logs)
+		w, faults := CompileWhere(where, ingest.Logs, nil)
 		if faults != nil {
 			t.Errorf("%s: %v", where, faults)
 			continue

@@ -26,7 +26,8 @@ const (
 	toPresence     // has(x)
 	toKey          // a `by` name, on the measure side
 	toConstant
-	toLet // a named measure, on the measure side
+	toLet  // a named measure, on the measure side
+	toList // lists.x, to the right of `in`
 )
 
 // A ref is what the resolver found a name, or a call that stands for one, to mean.
@@ -38,6 +39,7 @@ type ref struct {
 	index int    // of toKey; of toLet the byte offset
 	part  string // of toMetric: count or sum of a histogram
 	let   *let   // of toLet
+	list  *List  // of toList
 }
 
 // resolver walks a parsed expression, says what its names mean and puts variables of the checker in their place.
@@ -51,6 +53,7 @@ type resolver struct {
 	constants []constant
 	keys      []Key
 	lets      []let
+	lists     Lists
 	condition bool  // a `when`, where aggregates may stand
 	offsets   []int // byte offset of each character of the source
 
@@ -207,6 +210,10 @@ func dotted(e ast.Expr) ([]string, bool) {
 
 // name resolves a name as the side and the signal have it.
 func (r *resolver) name(e ast.Expr, parts []string, s side) {
+	if r.misplacedList(parts, r.starts[e.ID()]) {
+		r.replace(e, dynamic, nil)
+		return
+	}
 	to, k := r.meaning(strings.Join(parts, "."), parts, r.starts[e.ID()], s)
 	if to == nil {
 		k = dynamic
@@ -252,7 +259,7 @@ func (r *resolver) meaning(name string, parts []string, offset int, s side) (*re
 	case len(parts) > 1 && r.isField(root):
 		hint := "attributes need no prefix: write " + rest
 		if root == "body" {
-			hint = `match its text: body.contains("…"); or let the collector parse the body into attributes`
+			hint = `match its text, body.contains("…"), or take a part out of it, extract(body, "user=(\\S+)"); or let the collector parse the body into attributes`
 		}
 		r.fault(offset, len(name), hint, "`%s` has no parts", root)
 		return nil, 0

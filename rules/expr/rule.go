@@ -157,7 +157,7 @@ func (b *builder) add(i int, part Part) Faults {
 }
 
 func (b *builder) compile(i int, part Part) Faults {
-	c, faults := check(part.Source, b.options.Signal, measureSide, b.options.By, b.lets...)
+	c, faults := check(part.Source, b.options.Signal, measureSide, names{b.options.By, b.lets, b.options.Lists})
 	if faults != nil {
 		return faults
 	}

@@ -61,6 +61,33 @@ func TestLets(t *testing.T) {
 	}
 }
 
+// A name for count() is a floor as count() itself is, and not what the rule reports.
+func TestLetOfCountIsAFloor(t *testing.T) {
+	all := Part{RoleLet, "all", "count()"}
+	for _, parts := range [][]Part{
+		{all, {RoleWhen, "", "all >= 50 && p99(duration) > 1"}},
+		{all, {RoleLet, "past", `all.over("1h")`}, {RoleWhen, "", "past >= 50 && all >= 20 && p99(duration) > 1"}},
+		{all, {RoleWhen, "warning", "all >= 50 && p99(duration) > 1"}, {RoleWhen, "critical", "all >= 50 && p99(duration) > 1"}},
+	} {
+		p := compileRule(t, parts...)
+		f := &Frame{Reads: make([]float64, len(p.Reads))}
+		for i, r := range p.Reads {
+			f.Reads[i] = 70
+			if r.Stat != StatCount {
+				f.Reads[i] = 3
+			}
+		}
+		for _, c := range p.Conditions {
+			if c.Value(f) != 3 || c.Threshold == nil || c.Threshold(f) != 1 {
+				t.Errorf("%+v reports %v, expected the quantile", parts, c.Value(f))
+			}
+		}
+	}
+	if p := compileRule(t, all, Part{RoleWhen, "", "all > 50"}); p.Conditions[0].Value(&Frame{Reads: []float64{70}}) != 70 {
+		t.Error("alone it is what the rule reports")
+	}
+}
+
 func TestSeverities(t *testing.T) {
 	p := compileRule(t,
 		Part{RoleWhen, "critical", "count() > 100"},

@@ -1,5 +1,6 @@
-// Package library holds ready rule files: shop.yaml, which the demo runs, and rules for HTTP services, logs, hosts and
-// silence that work on anything that follows OpenTelemetry's semantic conventions. Beside each stand its tests.
+// Package library holds ready rule files: shop.yaml, which the demo runs, and rules for services, hosts, logs and much else
+// that work on anything that follows OpenTelemetry's semantic conventions. Beside each stand its tests; README.md, which is
+// written from the files, tells what is in them.
 package library
 
 import "embed"

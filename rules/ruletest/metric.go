@@ -330,6 +330,8 @@ func (r *metricReader) settle() (ok bool) {
 			r.kind.FaultAtValue("a gauge has no `temporality` and is not `monotonic`", "write type: sum")
 			return false
 		}
+	}
+	if s.point.Type == ingest.Gauge || s.point.Type == ingest.Summary {
 		s.point.Cumulative, s.point.Monotonic = false, false
 	}
 	return true

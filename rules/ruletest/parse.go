@@ -277,12 +277,12 @@ func (t *testReader) checkTopic(s rules.Scalar) {
 
 // finish decides when the test ends.
 func (t *testReader) finish(f rules.Field) {
-	records, step := 0, rules.DefaultInterval
+	records, step, byArrival := 0, rules.DefaultInterval, false
 	for _, r := range t.test.rules.Rules {
-		step = max(step, r.Interval)
+		step, byArrival = max(step, r.Interval), byArrival || r.Arrival
 	}
 	for _, s := range t.test.streams {
-		t.test.end = max(t.test.end, s.end(t.start, step))
+		t.test.end = max(t.test.end, s.end(t.start, step, byArrival))
 		records += s.n
 	}
 	if records > mostRecords {

@@ -199,6 +199,10 @@ func (p *pass) run(ctx context.Context) (overflowed bool, err error) {
 	// A window is judged when all that may still count has come.
 	until := start + int64(p.story.end+lateness)
 	queue := newQueue(p.streams, start)
+	// All is known to be empty at the start, from which on groups are expected.
+	if _, err := b.advance(start); err != nil {
+		return false, err
+	}
 	for clock := start; clock < until; {
 		if err := ctx.Err(); err != nil {
 			return false, err

@@ -53,13 +53,19 @@ func (s *schedule) earliest(i int) time.Duration {
 	return s.from + time.Duration(offset)
 }
 
-// end returns when the last record of the stream has arrived, and the step of its time is over.
-func (s *schedule) end(start time.Time, step time.Duration) time.Duration {
+// end returns when the last record of the stream has arrived, and the step of its time is over; with byArrival that of its
+// arrival too.
+func (s *schedule) end(start time.Time, step time.Duration, byArrival bool) time.Duration {
 	if s.n == 0 {
 		return 0
 	}
 	last := start.Add(s.earliest(s.n-1) + s.jitter)
-	return max(s.until+s.jitter, last.Truncate(step).Add(step).Sub(start)) + s.delay
+	over := func(t time.Time) time.Duration { return t.Truncate(step).Add(step).Sub(start) }
+	end := max(s.until+s.jitter, over(last)) + s.delay
+	if byArrival {
+		end = max(end, over(last.Add(s.delay)))
+	}
+	return end
 }
 
 // span is a part of a test's time; to is the same as from for a single instant.

@@ -198,7 +198,7 @@ func (t *evaluate) report(now time.Time) {
 	stats := t.eval.Stats()
 	m := mark{groups: stats.Groups, waiting: stats.Waiting}
 	for _, w := range stats.Watermarks {
-		if at := time.Unix(0, w.EventTime); m.watermark.IsZero() || at.Before(m.watermark) {
+		if at := time.Unix(0, w.Time); m.watermark.IsZero() || at.Before(m.watermark) {
 			m.watermark = at
 		}
 	}

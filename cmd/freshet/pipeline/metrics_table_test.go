@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the table of metrics in dashboard
 var (
 	dashboardsFolder = filepath.Join("..", "..", "..", "dashboards")
 	readme           = filepath.Join(dashboardsFolder, "README.md")
+	ownRules         = filepath.Join("..", "..", "..", "rules", "library", "freshet.yaml")
 )
 
 const (
@@ -256,13 +257,14 @@ var (
 	labelNames = regexp.MustCompile(`\bby \(([^)]*)\)|(\w+)(?:=~|!=|!~|=)\\?"`)
 )
 
-// checkUses looks for each metric that a dashboard or the README shows, and for the labels by which it does so.
+// checkUses looks for each metric that a dashboard, the README or a rule of the library shows, and for the labels by which
+// it does so.
 func checkUses(t *testing.T, metrics map[string]*metric) {
 	files, err := filepath.Glob(filepath.Join(dashboardsFolder, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d dashboards in %s: %v", len(files), dashboardsFolder, err)
 	}
-	for _, file := range append(files, readme) {
+	for _, file := range append(files, readme, ownRules) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -271,6 +273,9 @@ func checkUses(t *testing.T, metrics map[string]*metric) {
 		for line := range strings.Lines(string(content)) {
 			allowed := []string{"le", "job", "instance"}
 			for _, name := range metricName.FindAllString(line, -1) {
+				if strings.Contains(line, "startsWith(\""+name) {
+					continue // what many begin with
+				}
 				m := metrics[name]
 				for _, part := range []string{"_bucket", "_sum", "_count"} {
 					if base, cut := strings.CutSuffix(name, part); cut && metrics[base] != nil && metrics[base].kind == "histogram" {
@@ -297,6 +302,41 @@ func checkUses(t *testing.T, metrics map[string]*metric) {
 		}
 		if shown < 15 {
 			t.Errorf("%s shows only %d metrics, the test reads it wrongly", filepath.Base(file), shown)
+		}
+	}
+}
+
+// checkRules looks for the labels and their values that the rules on freshet's own metrics name.
+func checkRules(t *testing.T, metrics map[string]*metric) {
+	content, err := os.ReadFile(ownRules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, values := map[string]bool{}, map[string]bool{}
+	for _, m := range metrics {
+		for label := range m.labels {
+			labels[label] = true
+		}
+	}
+	for _, c := range components {
+		for label, doc := range c.labels {
+			for _, value := range doc.values {
+				values[label+" "+value] = true
+			}
+		}
+	}
+	uses := regexp.MustCompile(`attributes\["(\w+)"\](?: (?:==|!=|in) (\[[^]]*\]|"\w+"))?`).FindAllStringSubmatch(string(content), -1)
+	if len(uses) < 10 {
+		t.Errorf("%s uses only %d labels, the test reads it wrongly", ownRules, len(uses))
+	}
+	for _, use := range uses {
+		if !labels[use[1]] {
+			t.Errorf("%s uses the label %q, which no metric has", ownRules, use[1])
+		}
+		for _, value := range regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(use[2], -1) {
+			if !values[use[1]+" "+value[1]] {
+				t.Errorf("%s compares the label %q with %q, which it never is", ownRules, use[1], value[1])
+			}
 		}
 	}
 }

@@ -87,6 +87,7 @@ func TestMetrics(t *testing.T) {
 	t.Run("sources", func(t *testing.T) { checkSources(t, metrics) })
 	t.Run("table", func(t *testing.T) { checkTable(t, metrics) })
 	t.Run("uses", func(t *testing.T) { checkUses(t, metrics) })
+	t.Run("rules", func(t *testing.T) { checkRules(t, metrics) })
 }
 
 // notifier is a receiver that takes everything.

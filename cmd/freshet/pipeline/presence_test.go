@@ -121,7 +121,7 @@ func TestReportsAddUp(t *testing.T) {
 	stats := func(n uint64) *detect.AccumulatorStats {
 		return &detect.AccumulatorStats{
 			Signals: map[ingest.Signal]uint64{ingest.Events: n}, Services: map[string]uint64{"pay": n},
-			Late: map[string]uint64{"pay": n / 2}, Ahead: map[string]uint64{}, EventTime: now.Add(-3 * time.Second).UnixNano(),
+			Late: map[string]uint64{"pay": n / 2}, Ahead: map[string]uint64{}, Reached: now.Add(-3 * time.Second).UnixNano(),
 			Rules: []detect.RuleStats{{Rule: "Orders", Group: "a", ID: orders.ID, Selected: n, Matched: n / 4}},
 		}
 	}

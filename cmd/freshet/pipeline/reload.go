@@ -37,6 +37,7 @@ type reloads struct {
 	mu      sync.Mutex
 	trouble *ReloadError // of the last reload
 	since   time.Time    // when it came up
+	lists   []string     // the files of values that the files name that were read last
 }
 
 type reloadRequest struct {
@@ -49,6 +50,7 @@ type sum [sha256.Size]byte
 
 func newReloads(o Options) *reloads {
 	r := &reloads{read: o.Read, problems: o.Problems, requests: make(chan *reloadRequest), over: make(chan struct{})}
+	r.name(o.Files)
 	r.running = sumOf(o.Files, nil)
 	r.tried = r.running
 	return r
@@ -57,9 +59,16 @@ func newReloads(o Options) *reloads {
 // sumOf returns the sum of files, or of why they cannot be read.
 func sumOf(files []rules.File, err error) sum {
 	h := sha256.New()
+	add := func(name string, content []byte) {
+		fmt.Fprintf(h, "%d %s %d ", len(name), name, len(content))
+		_, _ = h.Write(content)
+	}
 	for _, f := range files {
-		fmt.Fprintf(h, "%d %s %d ", len(f.Name), f.Name, len(f.Content))
-		_, _ = h.Write(f.Content)
+		add(f.Name, f.Content)
+		for _, l := range f.Lists {
+			add(l.Name, l.Content)
+			fmt.Fprintf(h, "list %v", l.Err)
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(h, "error %s", err)
@@ -115,7 +124,7 @@ func (p *Pipeline) watchRules(ctx context.Context) {
 	if p.reloads.read == nil || !p.cfg.Rules.Watch || len(p.cfg.Rules.Files) == 0 {
 		return
 	}
-	watch.Files(ctx, watch.Options{Paths: p.cfg.Rules.Files, Log: p.log}, func() {
+	watch.Files(ctx, watch.Options{Paths: p.cfg.Rules.Files, More: p.reloads.listFiles, Log: p.log}, func() {
 		_ = p.reloads.ask(ctx, true) // it is told where all reloads are
 	})
 }
@@ -158,6 +167,9 @@ func (p *Pipeline) serveReloads(ctx context.Context) {
 func (p *Pipeline) reload(ctx context.Context, ifChanged bool) error {
 	r := p.reloads
 	files, err := r.read()
+	if err == nil {
+		r.name(files)
+	}
 	found := sumOf(files, err)
 	if ifChanged && found == r.tried {
 		return nil
@@ -254,6 +266,25 @@ func (p *Pipeline) warn(problems []rules.Problem) {
 		}
 		p.log.Log(context.Background(), level, "in a rule file", slog.String("problem", problem.String()))
 	}
+}
+
+// name notes which files of values rule files name.
+func (r *reloads) name(files []rules.File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists = nil
+	for _, f := range files {
+		for _, l := range f.Lists {
+			r.lists = append(r.lists, l.Name)
+		}
+	}
+}
+
+// listFiles returns the files of values that the rule files name.
+func (r *reloads) listFiles() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lists
 }
 
 func (r *reloads) failed(e *ReloadError, now time.Time) {

@@ -73,8 +73,8 @@ func (r *reporter) report(partition int32, stats *detect.AccumulatorStats, now t
 		Stage: health.Accumulate, Topic: r.topic, Partition: partition, Delay: -1,
 		Records: map[string]uint64{}, Services: map[string]health.Counts{}, Undecodable: r.undecodable, Fault: r.fault,
 	}
-	if stats.EventTime != 0 {
-		out.Delay = max(0, now.Sub(time.Unix(0, stats.EventTime)))
+	if stats.Reached != 0 {
+		out.Delay = max(0, now.Sub(time.Unix(0, stats.Reached)))
 	}
 	for signal, n := range stats.Signals {
 		if n -= r.told.Signals[signal]; n > 0 {

@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// Paths are files, folders and globs.
 	Paths []string
+	// More returns files that those name, as far as they are known after a look; nil is none.
+	More func() []string
 	// Settle is how long nothing more must have happened before it is looked, by default a quarter of a second: files are
 	// often written in parts, and several together. It is looked after eight times as long in any case.
 	Settle time.Duration
@@ -44,6 +46,9 @@ func Files(ctx context.Context, o Options, look func()) {
 	for {
 		w.follow()
 		look()
+		if w.follow() && ctx.Err() == nil {
+			continue // what was read named other files, which may have changed before they were watched
+		}
 		if !w.wait(ctx) {
 			return
 		}
@@ -82,14 +87,19 @@ func (w *watcher) complain(folder string, err error) {
 		slog.String("folder", folder), slog.Duration("every", w.options.Poll), slog.Any("error", err))
 }
 
-// follow watches the folders that matter now and no others.
-func (w *watcher) follow() {
+// follow watches the folders that matter now and no others. It returns whether there are others than before.
+func (w *watcher) follow() (others bool) {
 	if w.system == nil {
-		return
+		return false
 	}
 	wanted := map[string]bool{}
 	for _, path := range w.options.Paths {
 		addFolders(wanted, path)
+	}
+	if w.options.More != nil {
+		for _, path := range w.options.More() {
+			addFolders(wanted, path)
+		}
 	}
 	// The system ends the watch of a folder that is moved or deleted by itself.
 	watched := w.system.WatchList()
@@ -104,7 +114,9 @@ func (w *watcher) follow() {
 			w.complain(folder, err)
 		}
 	}
+	others = !maps.Equal(wanted, w.folders)
 	w.folders = wanted
+	return others
 }
 
 // wait returns when it is time to look, or false when ctx has ended.

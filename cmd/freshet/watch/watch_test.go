@@ -247,3 +247,50 @@ func TestPolling(t *testing.T) {
 	write(t, path, "2")
 	s.expect("a.yaml=2")
 }
+
+// TestFilesThatFilesName are watched once a look has found them, and so is what happened in between.
+func TestFilesThatFilesName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "rules", "a.yaml"), "lists/1")
+	write(t, filepath.Join(dir, "lists", "1"), "x")
+	write(t, filepath.Join(dir, "more", "2"), "y")
+	s := &seen{t: t, paths: []string{filepath.Join(dir, "rules", "a.yaml")}}
+	named := func() []string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.paths) == 1 {
+			return nil
+		}
+		return []string{s.paths[1]}
+	}
+	first := true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Files(ctx, Options{Paths: s.paths[:1], More: named, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)}, func() {
+			content, err := os.ReadFile(filepath.Join(dir, "rules", "a.yaml"))
+			if err != nil {
+				return // it is being written
+			}
+			path := filepath.Join(dir, string(content))
+			value, _ := os.ReadFile(path)
+			if first { // it changes before anybody watches it
+				first = false
+				write(t, path, "z")
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.paths, s.content, s.looks = []string{s.paths[0], path}, string(value), s.looks+1
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	s.expect("z")
+	write(t, filepath.Join(dir, "lists", "1"), "w")
+	s.expect("w")
+	write(t, filepath.Join(dir, "rules", "a.yaml"), "more/2")
+	s.expect("y")
+	write(t, filepath.Join(dir, "more", "2"), "v")
+	s.expect("v")
+}
