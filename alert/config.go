@@ -143,6 +143,7 @@ type Receiver struct {
 	ReceiversOfOthers `yaml:",inline"`
 }
 
+// WebhookConfig is one address that receives Alertmanager's JSON body, version 4, or a body of its own.
 type WebhookConfig struct {
 	SendResolved *bool `yaml:"send_resolved"`
 	// URL may be a template.

@@ -137,7 +137,9 @@ type OffsetRange struct {
 func (f *Finding) Key() []byte { return []byte(f.Fingerprint.String()) }
 
 // Below says whether the alert is about a value below its threshold.
-func (f *Finding) Below() bool { return f.Value != nil && f.Threshold != nil && *f.Value < *f.Threshold }
+func (f *Finding) Below() bool {
+	return f.Value != nil && f.Threshold != nil && *f.Value < *f.Threshold
+}
 
 // Newer says whether f comes after the finding that other describes, of the same alert: by birth, then episode, then
 // transition.

@@ -109,7 +109,6 @@ type alerters struct {
 	mu     sync.Mutex
 	config [2]string
 	now    [2]*harness.Program
-	serial int64
 }
 
 func newAlerters(t *testing.T, brokers []string) *alerters {
