@@ -105,6 +105,9 @@ type Evidence struct {
 	Flapping int `json:"flapping,omitempty"`
 	// Muted says what mutes the alert since the receiver was told that it fires, "" when nothing does.
 	Muted string `json:"muted,omitempty"`
+	// Moved says, of an alert that another route takes since it became more severe, where it went: this is the last that the
+	// receiver hears of it by this route. "" when it did not move.
+	Moved string `json:"moved,omitempty"`
 	// Belated says of an alert that is over that its beginning could not be delivered while it fired.
 	Belated bool `json:"belated,omitempty"`
 	// New says that the receiver is told for the first time that the alert fires, or that it is over.
@@ -186,7 +189,7 @@ func newData(receiver, externalURL string, reason Reason, group label.Set, alert
 // Only returns the data of a message about some of the alerts only.
 func (d Data) Only(alerts Alerts) Data {
 	only := newData("", d.ExternalURL, Reason(d.NotificationReason), nil, alerts)
-	only.Receiver, only.GroupLabels = d.Receiver, d.GroupLabels
+	only.Receiver, only.GroupLabels, only.RouteLabels = d.Receiver, d.GroupLabels, d.RouteLabels
 	return only
 }
 
@@ -245,4 +248,30 @@ func checkTemplate(text string) error {
 		return fmt.Errorf("not a valid template: %w", err)
 	}
 	return nil
+}
+
+// routeLabels renders the labels of a route with the data of a message. One that cannot be rendered is left out.
+func (a *Alerter) routeLabels(r *Route, d *Data) KV {
+	out := KV{}
+	if len(r.Labels) == 0 || a.options.Templates == nil {
+		return out
+	}
+	render := a.options.Templates.t.RouteLabelRenderer(d.plain(r.Labels))
+	for name := range r.Labels {
+		if text, err := render(name); err == nil {
+			out[name] = text
+		}
+	}
+	return out
+}
+
+// plain returns the data as Alertmanager has it, with a route's labels as they are written.
+func (d *Data) plain(labels map[string]string) *template.Data {
+	p := &template.Data{Receiver: d.Receiver, Status: d.Status, GroupLabels: d.GroupLabels, CommonLabels: d.CommonLabels,
+		CommonAnnotations: d.CommonAnnotations, RouteLabels: labels, ExternalURL: d.ExternalURL}
+	for _, a := range d.Alerts {
+		p.Alerts = append(p.Alerts, template.Alert{Status: a.Status, Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt,
+			EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL, Fingerprint: a.Fingerprint})
+	}
+	return p
 }
