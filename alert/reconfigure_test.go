@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -64,9 +65,12 @@ func TestReconfiguredAtAnyStep(t *testing.T) {
 			return Outcome{}, true, nil
 		}
 		begun, ended := map[incident]int{}, map[incident]int{}
-		heard := map[string]bool{} // the IDs of notifications
+		heard, excused := map[string]bool{}, map[string]bool{} // IDs of notifications; those that a kill may repeat
 		hear := func(n *Notification) {
 			if heard[n.ID] {
+				if !excused[n.ID] {
+					t.Fatalf("seed %d: %s was told twice without a kill: %s", seed, n.ID, tell(n))
+				}
 				return
 			}
 			heard[n.ID] = true
@@ -87,7 +91,7 @@ func TestReconfiguredAtAnyStep(t *testing.T) {
 			swaps++
 			o := options[r.IntN(len(options))]
 			if r.IntN(4) == 0 {
-				w.options = o
+				w.options, excused = o, maps.Clone(heard)
 				w.restart()
 				return
 			}
