@@ -156,6 +156,8 @@ type GroupView struct {
 	Labels       label.Set           `json:"labels"`
 	Alerts       []label.Fingerprint `json:"alerts"`
 	Integrations []ProgressView      `json:"integrations"`
+	// RouteLabels are those of its route, rendered.
+	RouteLabels KV `json:"route_labels,omitempty"`
 	// MutedBy are the time intervals that mute the group's route now.
 	MutedBy []string `json:"muted_by,omitempty"`
 }

@@ -1,8 +1,6 @@
 package alert
 
 import (
-	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -189,7 +187,10 @@ func newData(receiver, externalURL string, reason Reason, group label.Set, alert
 // Only returns the data of a message about some of the alerts only.
 func (d Data) Only(alerts Alerts) Data {
 	only := newData("", d.ExternalURL, Reason(d.NotificationReason), nil, alerts)
-	only.Receiver, only.GroupLabels, only.RouteLabels = d.Receiver, d.GroupLabels, d.RouteLabels
+	only.Receiver, only.GroupLabels = d.Receiver, d.GroupLabels
+	if d.RouteLabels != nil {
+		only.RouteLabels = d.RouteLabels
+	}
 	return only
 }
 
@@ -201,77 +202,4 @@ func common(alerts Alerts, of func(Alert) KV) KV {
 		}
 	}
 	return out
-}
-
-// link is where the page shows an alert.
-func link(externalURL, fingerprint string) string {
-	if externalURL == "" {
-		return ""
-	}
-	return strings.TrimRight(externalURL, "/") + "/?alert=" + url.QueryEscape(fingerprint)
-}
-
-// silenceLink is where the page offers to silence an alert.
-func silenceLink(externalURL, fingerprint string) string {
-	return strings.TrimRight(externalURL, "/") + "/?silence=" + url.QueryEscape(fingerprint)
-}
-
-// Templates renders the texts of a configuration with Alertmanager's functions. It is safe for concurrent use.
-type Templates struct{ t *template.Template }
-
-// NewTemplates reads template files by globs, beside Alertmanager's default templates.
-func NewTemplates(globs ...string) (*Templates, error) {
-	t, err := template.FromGlobs(globs)
-	if err != nil {
-		return nil, fmt.Errorf("reading the templates: %w", err)
-	}
-	t.ExternalURL = &url.URL{}
-	return &Templates{t}, nil
-}
-
-// Execute renders a text with the data of a message: *Data, or what embeds it.
-func (t *Templates) Execute(text string, data any) (string, error) {
-	out, err := t.t.ExecuteTextString(text, data)
-	if err != nil {
-		return "", fmt.Errorf("rendering the template: %w", err)
-	}
-	return out, nil
-}
-
-// checkTemplate says whether a text can be parsed as a template.
-func checkTemplate(text string) error {
-	t, err := template.New()
-	if err == nil {
-		err = t.Parse(strings.NewReader(text))
-	}
-	if err != nil {
-		return fmt.Errorf("not a valid template: %w", err)
-	}
-	return nil
-}
-
-// routeLabels renders the labels of a route with the data of a message. One that cannot be rendered is left out.
-func (a *Alerter) routeLabels(r *Route, d *Data) KV {
-	out := KV{}
-	if len(r.Labels) == 0 || a.options.Templates == nil {
-		return out
-	}
-	render := a.options.Templates.t.RouteLabelRenderer(d.plain(r.Labels))
-	for name := range r.Labels {
-		if text, err := render(name); err == nil {
-			out[name] = text
-		}
-	}
-	return out
-}
-
-// plain returns the data as Alertmanager has it, with a route's labels as they are written.
-func (d *Data) plain(labels map[string]string) *template.Data {
-	p := &template.Data{Receiver: d.Receiver, Status: d.Status, GroupLabels: d.GroupLabels, CommonLabels: d.CommonLabels,
-		CommonAnnotations: d.CommonAnnotations, RouteLabels: labels, ExternalURL: d.ExternalURL}
-	for _, a := range d.Alerts {
-		p.Alerts = append(p.Alerts, template.Alert{Status: a.Status, Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt,
-			EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL, Fingerprint: a.Fingerprint})
-	}
-	return p
 }

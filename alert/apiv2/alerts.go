@@ -93,7 +93,10 @@ func (a *api) groups(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		group := &models.AlertGroup{Receiver: &models.ReceiverReference{Name: &g.Receiver}, Labels: g.Labels.Map(),
-			RouteLabels: models.LabelSet{}}
+			RouteLabels: models.LabelSet(maps.Clone(g.RouteLabels))}
+		if group.RouteLabels == nil {
+			group.RouteLabels = models.LabelSet{}
+		}
 		for _, fp := range g.Alerts {
 			if v, known := views[fp]; known && f.takes(&v) {
 				group.Alerts = append(group.Alerts, a.gettable(&v, g.MutedBy))
