@@ -158,5 +158,5 @@ func (a *api) posted(p *models.PostableAlert, shift time.Duration) (*finding.Fin
 	case !one.EndsAt.IsZero() && one.EndsAt.Before(one.StartsAt):
 		return nil, errors.New("endsAt is before startsAt")
 	}
-	return one.Finding(a.Now().Add(shift), a.ResolveTimeout), nil
+	return one.Finding(a.Now().Add(shift), a.Setting().ResolveTimeout), nil
 }

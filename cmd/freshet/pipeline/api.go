@@ -20,30 +20,21 @@ import (
 const resolveTimeout = 5 * time.Minute
 
 // serveAPIs adds Alertmanager's API, Prometheus's about rules and alerts, and freshet's own about what was decided.
-func (p *Pipeline) serveAPIs(mux *http.ServeMux) error {
-	config, err := p.cfg.Alert.Alertmanager(p.alerting.defaults)
-	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
-	}
-	var receivers []string
-	for _, r := range p.cfg.Alert.Receivers {
-		receivers = append(receivers, r.Name)
-	}
+func (p *Pipeline) serveAPIs(mux *http.ServeMux) {
 	v2 := apiv2.New(apiv2.Options{
 		Alerts: p.alertViews, Groups: fromAlerter(p, (*notify).groups), Silences: fromAlerter(p, (*notify).silences),
-		Receivers: receivers, Config: config, ResolveTimeout: cmp.Or(p.cfg.Alert.Global.ResolveTimeout, resolveTimeout),
-		Do: p.Do, Post: p.Post, Version: p.version, Started: p.opened, Log: p.log,
+		Setting: func() apiv2.Setting { return p.alerting.Load().api },
+		Do:      p.Do, Post: p.Post, Version: p.version, Started: p.opened, Log: p.log,
 	})
 	// A page of another site that a browser on this machine shows must not be able to silence anything.
 	guard := http.NewCrossOriginProtection()
 	mux.Handle("/api/v2/", guard.Handler(p.whenStarted(p.fromActive(v2))))
-	p.clicks.serve(mux)
+	mux.Handle("POST "+clicksPath, p.clicks)
 	mux.Handle("POST /api/freshet/commands", guard.Handler(p.whenStarted(http.HandlerFunc(p.serveCommand))))
 	mux.Handle("GET /api/freshet/decisions", p.whenStarted(http.HandlerFunc(p.serveDecisions)))
 	mux.Handle("GET /api/freshet/statistics", p.whenStarted(p.fromActive(jsonOf(fromAlerter(p, (*notify).statistics)))))
 	mux.Handle("GET /api/v1/rules", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveRules))))
 	mux.Handle("GET /api/v1/alerts", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveAlerts))))
-	return nil
 }
 
 // fromAlerter returns what the active alerter of this process gives, nothing where there is none.

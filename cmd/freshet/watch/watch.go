@@ -20,8 +20,8 @@ import (
 
 // Options configure Files.
 type Options struct {
-	// Paths are files, folders and globs.
-	Paths []string
+	// Paths returns files, folders and globs. It is asked before each look.
+	Paths func() []string
 	// Settle is how long nothing more must have happened before it is looked, by default a quarter of a second: files are
 	// often written in parts, and several together. It is looked after eight times as long in any case.
 	Settle time.Duration
@@ -88,7 +88,7 @@ func (w *watcher) follow() {
 		return
 	}
 	wanted := map[string]bool{}
-	for _, path := range w.options.Paths {
+	for _, path := range w.options.Paths() {
 		addFolders(wanted, path)
 	}
 	// The system ends the watch of a folder that is moved or deleted by itself.

@@ -28,7 +28,7 @@ func follow(t *testing.T, dir string, paths ...string) *seen {
 	for _, p := range paths {
 		s.paths = append(s.paths, filepath.Join(dir, p))
 	}
-	s.run(Options{Paths: s.paths, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return s.paths }, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	s.expect(s.now())
 	return s
 }
@@ -218,7 +218,7 @@ func TestChangesSettle(t *testing.T) {
 	path := filepath.Join(dir, "a.yaml")
 	write(t, path, "0")
 	s := &seen{t: t, paths: []string{path}}
-	s.run(Options{Paths: s.paths, Settle: 200 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return s.paths }, Settle: 200 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	s.expect("a.yaml=0")
 	writes := 0
 	for begin := time.Now(); time.Since(begin) < 3*time.Second; writes++ {
@@ -242,7 +242,7 @@ func TestPolling(t *testing.T) {
 	path := filepath.Join(dir, "a.yaml")
 	write(t, path, "1")
 	s := &seen{t: t, paths: []string{path}}
-	s.run(Options{Paths: []string{filepath.Join(dir, "nowhere", "b.yaml")}, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return []string{filepath.Join(dir, "nowhere", "b.yaml")} }, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	s.expect("a.yaml=1")
 	write(t, path, "2")
 	s.expect("a.yaml=2")
