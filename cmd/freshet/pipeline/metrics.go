@@ -32,16 +32,16 @@ type reloadMetrics struct {
 	at         prometheus.Gauge
 }
 
-func newReloadMetrics(reg prometheus.Registerer, name, what string) *reloadMetrics {
+func newReloadMetrics(reg prometheus.Registerer, prefix, what string) *reloadMetrics {
 	m := &reloadMetrics{
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "freshet_" + name + "_reloads_total", Help: "Reloads of " + what + ", by SIGHUP, /-/reload or because they changed.",
+			Name: prefix + "reloads_total", Help: "Reloads of " + what + ", by SIGHUP, /-/reload or because they changed.",
 		}, []string{"result"}),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "freshet_" + name + "_last_reload_successful", Help: "Whether the last reload of " + what + " was a success, 1 before the first.",
+			Name: prefix + "last_reload_successful", Help: "Whether the last reload of " + what + " was a success, 1 before the first.",
 		}),
 		at: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "freshet_" + name + "_last_reload_success_timestamp_seconds", Help: "When " + what + " were loaded successfully last, in Unix time.",
+			Name: prefix + "last_reload_success_timestamp_seconds", Help: "When what is loaded of " + what + " was loaded, in Unix time.",
 		}),
 	}
 	reg.MustRegister(m.reloads, m.successful, m.at)
@@ -109,8 +109,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"version", "targets"}),
 	}
 	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.build)
-	m.rulesReloads = newReloadMetrics(reg, "rules", "the rule files")
-	m.configReloads = newReloadMetrics(reg, "config", "the alerter's keys, files and templates")
+	m.rulesReloads = newReloadMetrics(reg, "freshet_rules_", "the rule files")
+	m.configReloads = newReloadMetrics(reg, "freshet_config_", "the alerter's part of the configuration")
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
 		m.findings.WithLabelValues(string(s))

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -197,9 +196,9 @@ func (t *notify) records(to []kafka.Message) ([]kafka.Message, error) {
 		to = append(to, kafka.Message{Topic: t.p.names.Decisions, Partition: 0, Key: []byte(d.Fingerprint.String()), Value: value})
 	}
 	for _, l := range t.alerter.DeadLetters() {
-		value, err := json.Marshal(l)
+		value, err := l.Encode()
 		if err != nil {
-			return nil, fmt.Errorf("encoding a notification that was given up: %w", err)
+			return nil, err //nolint:wrapcheck // it says what failed
 		}
 		to = append(to, kafka.Message{Topic: t.p.names.Undelivered, Partition: 0, Key: []byte(l.ID), Value: value})
 	}

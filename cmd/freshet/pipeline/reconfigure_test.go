@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
 	"github.com/freshet-dev/freshet/ingest/kafka/kafkatest"
@@ -199,6 +200,39 @@ func TestReconfigure(t *testing.T) {
 		r.hears(h, "/db firing b", "/db resolved b", "/ops firing a", "/ops firing b", "/ops firing c", "/ops firing d",
 			"/ops resolved a", "/ops resolved b", "/ops resolved c", "/ops resolved d")
 	})
+}
+
+// What was to be told to a receiver that is gone is kept among what was given up.
+func TestUndelivered(t *testing.T) {
+	t.Parallel()
+	h := listenFor(t)
+	h.treating(func(path string, _ []string) bool { return path != "/ops" })
+	r := newRig(t, kafkatest.Embedded(t, broker.Options{}), receivers(h, "", "ops"), "groups: []")
+	r.start(pipeline.Targets{Alert: true})
+	r.post("firing", "a")
+	r.within(20*time.Second, "the receiver refuses", func() bool {
+		_, metrics := r.ask(0, http.MethodGet, "metrics", "")
+		return strings.Contains(metrics, `freshet_alert_notifications_total{kind="webhook",receiver="ops",status="failed"} 1`)
+	})
+	r.configure(0, strings.ReplaceAll(receivers(h, "", "db"), "receiver: ops", "receiver: db"))
+	if err := r.started[0].Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.hears(h, "/db firing a")
+	var letters []alert.DeadLetter
+	r.within(20*time.Second, "it is kept", func() bool {
+		_, body := r.ask(0, http.MethodGet, "api/freshet/undelivered?since=1h", "")
+		if err := json.Unmarshal([]byte(body), &letters); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		return len(letters) == 1
+	})
+	if l := letters[0]; l.Integration != "ops/webhook[0]" || !strings.Contains(l.Reason, "no more") || len(l.Data.Alerts) != 1 || l.Data.Alerts[0].Labels["host"] != "a" {
+		t.Errorf("kept is %+v", l)
+	}
+	if code, _ := r.ask(0, http.MethodGet, "api/freshet/undelivered?since=long", ""); code != http.StatusBadRequest {
+		t.Errorf("since=long answers %d", code)
+	}
 }
 
 // Whatever receivers do, each alert's beginning and end is told once while the configuration changes all the time: the routes
