@@ -45,9 +45,11 @@ type Options struct {
 	Deadman DeadmanConfig
 	// ExternalURL is how people reach freshet's page: links in messages begin with it.
 	ExternalURL string
-	// DashboardURL leads to a dashboard: {from} and {to} stand for the time range in milliseconds. TraceURL leads to a
-	// trace, {trace_id} stands for its ID. "" for none.
+	// DashboardURL leads to a dashboard: {from} and {to} stand for the time range in milliseconds, {label:NAME} for a label
+	// of the alert. TraceURL leads to a trace, {trace_id} stands for its ID. "" for none.
 	DashboardURL, TraceURL string
+	// Templates renders the labels of routes; without it messages have none.
+	Templates *Templates
 	// Registerer takes the metrics; nil drops them.
 	Registerer prometheus.Registerer
 }
@@ -95,27 +97,35 @@ type Alerter struct {
 	watching  bool
 
 	restored map[string][]byte // records read but not yet taken in
+	resuming bool              // what is decided meanwhile was decided before
 	pruneAt  time.Time
 }
 
 // New returns an Alerter that holds nothing.
 func New(o Options) *Alerter {
 	a := &Alerter{
-		options: o, metrics: newMetrics(o.Registerer, o.Integrations), integrations: map[string][]Integration{},
+		options: o, metrics: newMetrics(o.Registerer, o.Integrations),
 		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
-		silences: newSilences(), inhibitor: newInhibitor(o.Inhibitions), statistics: map[string]*Statistics{},
-		mutedRoutes: map[*Route]string{}, held: map[label.Fingerprint]*state{}, posted: map[label.Fingerprint]*state{},
+		silences: newSilences(), statistics: map[string]*Statistics{},
+		held: map[label.Fingerprint]*state{}, posted: map[label.Fingerprint]*state{},
 		calls: map[string]*calls{}, changed: map[string]func() ([]byte, error){},
 	}
+	a.configure()
+	return a
+}
+
+// configure takes over what follows from the options alone.
+func (a *Alerter) configure() {
 	if a.options.Route == nil {
 		a.options.Route = (&Config{}).RouteTree(InlineDefaults())
 	}
-	for _, i := range o.Integrations {
+	a.integrations = map[string][]Integration{}
+	for _, i := range a.options.Integrations {
 		a.integrations[i.Receiver] = append(a.integrations[i.Receiver], i)
 	}
-	a.timed = timedRoutes(a.options.Route)
-	a.deadman = deadmanRoute(o.Deadman)
-	return a
+	a.inhibitor = newInhibitor(a.options.Inhibitions)
+	a.mutedRoutes, a.timed, a.minute = map[*Route]string{}, timedRoutes(a.options.Route), time.Time{}
+	a.deadman, a.watching = deadmanRoute(a.options.Deadman), false
 }
 
 // Receive takes a finding. What follows from it is decided by the next Tick.
@@ -298,12 +308,7 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	s := g.standing(e, a.mutedRoutes[g.route] != "")
 	if !e.to.SendResolved && len(s.ended) > 0 {
-		for _, ended := range s.ended {
-			delete(e.Firing, ended.Incident)
-			for _, i := range ended.Earlier {
-				delete(e.Firing, i)
-			}
-		}
+		e.unlearn(s.ended)
 		s.ended = nil
 		if len(e.Firing) == 0 {
 			e.forget() // the next incident gets a message of its own
@@ -318,48 +323,14 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 	return time.Time{}, false
 }
 
-// route finds the groups of an alert that begins to fire and makes it a member.
-func (a *Alerter) route(s *state) {
-	for _, r := range a.options.Route.Match(s.Firing.Labels) {
-		if len(a.integrations[r.Receiver]) == 0 {
-			a.decided(a.now, s, Decision{Verdict: Unrouted, Receiver: r.Receiver, Reason: "nobody is notified by this receiver"})
-			continue
-		}
-		g := a.group(r, r.groupLabels(s.Firing.Labels))
-		g.left = false
-		if g.members[s.Fingerprint] != s {
-			g.members[s.Fingerprint] = s
-			s.groups = append(s.groups, g)
-			a.decided(a.now, s, Decision{Verdict: Grouped, Receiver: r.Receiver, GroupKey: g.key, Reason: fmt.Sprintf("group_wait %s, group_interval %s", r.GroupWait, r.GroupInterval)})
-			if why := a.mutedRoutes[r]; why != "" {
-				a.decided(a.now, s, Decision{Verdict: Muted, Receiver: r.Receiver, GroupKey: g.key, Reason: why})
-			}
-		}
-	}
-}
-
-// group returns the group of a route and labels, a new one when there is none.
-func (a *Alerter) group(r *Route, labels label.Set) *group {
-	id := r.id + "\xff" + labels.String()
-	g := a.groups[id]
-	if g == nil {
-		g = &group{key: r.groupKey(labels), id: id, route: r, labels: labels, members: map[label.Fingerprint]*state{}, at: -1}
-		for _, to := range a.integrations[r.Receiver] {
-			g.entries = append(g.entries, &entry{Route: r.id, Integration: to.Key(), GroupKey: g.key, GroupLabels: labels,
-				key: sentKey(to.Key(), r.id, labels), to: to, group: g})
-		}
-		a.groups[id] = g
-	}
-	return g
-}
-
 // release lets go of alerts of which nothing is left to tell, and of the group when it was the last.
 func (a *Alerter) release(g *group) {
 	for fp, m := range g.members {
-		if m.fires() || g.awaits(m) {
+		if m.fires() && !g.gone[fp] || g.awaits(m) {
 			continue
 		}
 		delete(g.members, fp)
+		delete(g.gone, fp)
 		m.groups = slices.DeleteFunc(m.groups, func(other *group) bool { return other == g })
 	}
 	if !g.done(a.now) {

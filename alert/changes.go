@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
-	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // Changes returns what changed since the last call, to be committed together with the offset of the last finding
@@ -91,165 +89,6 @@ func (a *Alerter) Restore(key, value []byte) error {
 	}
 	a.restored[k] = value
 	return nil
-}
-
-// resume takes in what Restore was given: alerts first, then the ledger, then the groups that follow from both.
-func (a *Alerter) resume(now time.Time) {
-	if a.restored == nil {
-		return
-	}
-	records := a.restored
-	a.restored, a.now = nil, now
-	byIncident := map[incident]*state{}
-	var entries []*entry
-	for _, key := range slices.Sorted(maps.Keys(records)) {
-		value := records[key]
-		if value == nil {
-			continue
-		}
-		// Each was decoded by Restore, so there are no errors but those of programs that do not call it.
-		switch {
-		case strings.HasPrefix(key, alertPrefix):
-			if s, err := decodeState(key, value); err == nil {
-				a.resumeAlert(s, byIncident)
-			}
-		case strings.HasPrefix(key, silencePrefix):
-			if s, err := decodeSilence(key, value); err == nil {
-				a.silences.byID[s.ID] = s
-			}
-		case strings.HasPrefix(key, statisticsPrefix):
-			if s, err := decodeStatistics(key, value); err == nil {
-				a.statistics[s.Rule] = s
-			}
-		case strings.HasPrefix(key, callsPrefix):
-			if integration, c, err := decodeCalls(key, value); err == nil {
-				a.calls[integration] = c
-			}
-		default:
-			if e, err := decodeEntry(key, value); err == nil {
-				entries = append(entries, e)
-			}
-		}
-	}
-	a.resumeMutes(now)
-	for _, e := range entries {
-		a.resumeEntry(e, byIncident)
-	}
-	decisions := a.decisions
-	for _, fp := range slices.Sorted(maps.Keys(a.alerts)) {
-		if s := a.alerts[fp]; s.fires() && !s.Firing.Quiet {
-			a.route(s)
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(a.groups)) {
-		a.touch(a.groups[id])
-	}
-	a.pruneAt = now.Add(pruneEvery)
-	a.decisions = decisions // the others were recorded before the restart
-}
-
-func (a *Alerter) resumeAlert(s *state, byIncident map[incident]*state) {
-	a.alerts[s.Fingerprint] = s
-	a.count(s, +1)
-	if s.Firing != nil {
-		for _, i := range append(s.Earlier, s.Incident) {
-			byIncident[i] = s
-		}
-	}
-	if s.Held != nil {
-		a.hold(s)
-	}
-	if s.fires() && !s.Firing.Expires.IsZero() {
-		a.expiring(s)
-	}
-}
-
-// resumeMutes finds out what mutes whom now.
-func (a *Alerter) resumeMutes(now time.Time) {
-	a.silences.refresh(now)
-	a.countSilences(now)
-	for _, s := range a.alerts {
-		if s.fires() {
-			a.inhibitor.add(s, s.Firing.Labels)
-		}
-	}
-	for _, s := range a.alerts {
-		if s.fires() {
-			a.suppress(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels))
-		}
-	}
-	for _, r := range a.timed {
-		a.mutedRoutes[r] = r.mutedAt(a.options.Intervals, now)
-	}
-}
-
-// resumeEntry puts a page of the ledger back into its group. A group that the configuration has no more, or that no alert
-// is routed to, is kept until everybody who was told of a firing in it knows of its end.
-func (a *Alerter) resumeEntry(e *entry, byIncident map[incident]*state) {
-	forget := func() { a.write(e.key, func() ([]byte, error) { return nil, nil }) }
-	to, known := a.integrationOf(e.Integration)
-	if !known {
-		forget()
-		return
-	}
-	e.to, e.written = to, true
-	r := a.options.Route.find(e.Route)
-	if a.deadman != nil && e.Route == watchdogRoute {
-		r = a.deadman
-	}
-	if r != nil && r.Receiver == to.Receiver {
-		e.group = a.group(r, e.GroupLabels)
-		i := slices.IndexFunc(e.group.entries, func(other *entry) bool { return other.key == e.key })
-		e.group.entries[i] = e
-	} else {
-		e.group = &group{key: e.GroupKey, id: "left\xff" + e.key, route: a.options.Route, labels: e.GroupLabels,
-			members: map[label.Fingerprint]*state{}, entries: []*entry{e}, at: -1}
-		a.groups[e.group.id] = e.group
-	}
-	e.group.left = true
-	join := func(set incidents) (found []*state) {
-		for _, i := range slices.Sorted(maps.Keys(set)) {
-			s := byIncident[i]
-			if s == nil {
-				continue // its record could not be read
-			}
-			found = append(found, s)
-			if e.group.members[s.Fingerprint] != s {
-				e.group.members[s.Fingerprint] = s
-				s.groups = append(s.groups, e.group)
-			}
-		}
-		return found
-	}
-	join(e.Firing)
-	i := e.Intent
-	if i == nil {
-		return
-	}
-	alerts := append(join(i.Firing), join(i.Resolved)...)
-	join(i.Kept)
-	if len(alerts) == 0 {
-		e.Intent = nil
-		a.writeEntry(e)
-		return
-	}
-	i.data = a.compose(e, i, alerts)
-	a.intents[i.ID] = e
-	if to.Remediation != nil {
-		a.conclude(e, notifyFailed, Unknown, fmt.Sprintf(
-			"freshet stopped while remediation %s was being called. It is not known whether it was carried out, and it is not repeated: somebody must look", to.Receiver), a.now)
-		return
-	}
-	a.ready = append(a.ready, e)
-}
-
-func (a *Alerter) integrationOf(key string) (Integration, bool) {
-	for _, i := range a.options.Integrations {
-		if i.Key() == key {
-			return i, true
-		}
-	}
-	return Integration{}, false
 }
 
 // How long, and how many, alerts are remembered after their end: to show them and to know a replay.

@@ -23,8 +23,8 @@ type Config struct {
 	Flapping *FlappingConfig `yaml:"flapping"`
 	// Deadman is a message that is sent all the time, so that its absence shows that freshet, or the way from it, is down.
 	Deadman *DeadmanConfig `yaml:"dead_mans_switch"`
-	// DashboardURL leads from a message to a dashboard: {from} and {to} stand for the time range in milliseconds. TraceURL
-	// leads to a trace: {trace_id} stands for its ID.
+	// DashboardURL leads from a message to a dashboard: {from} and {to} stand for the time range in milliseconds,
+	// {label:service_name} for a label of the alert. TraceURL leads to a trace: {trace_id} stands for its ID, and labels as there.
 	DashboardURL string `yaml:"dashboard_url"`
 	TraceURL     string `yaml:"trace_url"`
 	// DryRun decides and records everything, and sends nothing.
@@ -128,7 +128,7 @@ type RouteConfig struct {
 	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
 	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
 	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`
-	// Labels are templates of texts that messages have as RouteLabels.
+	// Labels are templates of texts that messages have as RouteLabels, those of the parents among them.
 	Labels map[string]string `yaml:"labels"`
 	Routes []RouteConfig     `yaml:"routes"`
 }

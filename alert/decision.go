@@ -97,6 +97,9 @@ func (a *Alerter) Decisions() []Decision {
 }
 
 func (a *Alerter) decided(now time.Time, s *state, d Decision) {
+	if a.resuming && d.Verdict != Unknown && d.Verdict != Abandoned {
+		return // it was decided before the restart
+	}
 	d.At, d.Fingerprint = now, s.Fingerprint
 	if f := s.shown(); f != nil {
 		d.AlertName, d.Labels = f.Rule, f.Labels

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 func (a *Alerter) abandon(e *entry, why string, now time.Time) {
 	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyAbandoned).Inc()
 	for _, m := range e.group.members {
-		if m.among(e.Intent.Firing) || m.among(e.Intent.Resolved) {
+		if e.Intent.tells(m) {
 			a.decided(now, m, e.about(Abandoned, why))
 		}
 	}
@@ -58,7 +59,7 @@ func (a *Alerter) abandon(e *entry, why string, now time.Time) {
 func (a *Alerter) muffled(e *entry, now time.Time) bool {
 	i := e.Intent
 	routeMuted := a.mutedRoutes[e.group.route] != ""
-	if i.Reason == NoteAdded || len(i.Resolved) > 0 {
+	if i.Reason == NoteAdded || len(i.Resolved)+len(i.Moved) > 0 {
 		return false
 	}
 	told := false
@@ -96,11 +97,16 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 			same = same && i.Resolved.has(m.Incident)
 		}
 	}
-	if same || len(st.firing)+len(st.ended) == 0 {
+	for _, m := range st.moved {
+		same = same && i.Moved.has(m.Incident)
+	}
+	if same || len(st.firing)+len(st.ended)+len(st.moved) == 0 {
 		return false
 	}
 	reason := SomeResolved
 	switch {
+	case len(st.moved) > 0:
+		reason = SeverityRaised
 	case len(st.firing)+len(st.muted) == 0:
 		reason = AllResolved
 	case len(e.Firing) == 0:
@@ -116,7 +122,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 // intend decides on a notification about how a group stands. It is sent once the intent is committed.
 func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
 	shown := s.shown(e)
-	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(s.firing), Resolved: incidentsOf(s.ended),
+	i := &intent{Created: now, Reason: reason, Firing: incidentsOf(s.firing), Resolved: incidentsOf(s.ended), Moved: incidentsOf(s.moved),
 		Content: contentOf(shown), Stands: standsAt(shown), Notes: e.Notes, phase: drafted}
 	if known := s.known(e); e.to.Edits {
 		maps.Copy(i.Firing, known)
@@ -128,7 +134,7 @@ func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
 	}
 	e.Notes = nil
 	i.ID = intentID(e, i)
-	i.data = a.compose(e, i, slices.Concat(shown, s.ended))
+	i.data = a.compose(e, i, slices.Concat(shown, s.moved, s.ended))
 	e.Intent = i
 	a.intents[i.ID] = e
 	a.drafted = append(a.drafted, e)
@@ -144,10 +150,13 @@ func (a *Alerter) compose(e *entry, i *intent, alerts []*state) *Data {
 		m := a.message(s, over)
 		m.New = over || !s.muted() && !e.Firing.has(s.Incident)
 		m.Belated = over && !s.among(e.Firing)
+		if i.Moved.has(s.Incident) {
+			m.New, m.Moved = true, a.movedText(s)
+		}
 		list, order[m.Fingerprint] = append(list, m), s.Firing.Labels.String()
 	}
 	d := newData(e.to.Receiver, a.options.ExternalURL, i.Reason, e.GroupLabels, sorted(list, order))
-	d.Notes = i.Notes
+	d.Notes, d.RouteLabels = i.Notes, a.routeLabels(e.group.route, &d)
 	return &d
 }
 
@@ -163,7 +172,7 @@ func (a *Alerter) Deliveries() []*Notification {
 		}
 		i.phase = sending
 		i.attempts++
-		out = append(out, &Notification{ID: i.ID, Integration: e.to, Group: e.name(), GroupKey: e.group.key, Reason: i.Reason,
+		out = append(out, &Notification{ID: i.ID, Integration: e.to, Group: e.name(), GroupKey: e.GroupKey, Reason: i.Reason,
 			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Data: *i.data})
 	}
 	a.ready = a.ready[:0]
@@ -179,6 +188,12 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	i := e.Intent
 	a.touch(e.group)
+	if errors.Is(err, ErrNotBegun) {
+		i.phase = ready
+		i.attempts--
+		a.ready = append(a.ready, e)
+		return
+	}
 	if o.Ref != "" && o.Ref != e.Ref {
 		e.Ref = o.Ref
 		a.writeEntry(e)
@@ -194,7 +209,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		}
 		if err.Error() != e.lastError {
 			for _, m := range e.group.members {
-				if m.among(i.Firing) || m.among(i.Resolved) {
+				if i.tells(m) {
 					a.decided(now, m, e.about(v, err.Error()))
 				}
 			}
@@ -202,7 +217,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		i.phase, i.retryAt, e.lastError = waiting, now.Add(i.backoff(o)), err.Error()
 		a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyFailed).Inc()
 		for _, m := range e.group.members {
-			if m.among(i.Firing) || m.among(i.Resolved) {
+			if i.tells(m) {
 				m.lastError = e.to.Key() + ": " + e.lastError
 			}
 		}
@@ -210,7 +225,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyDelivered).Inc()
 	for _, m := range e.group.members {
-		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || m.among(i.Resolved)
+		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || m.among(i.Resolved) || m.among(i.Moved)
 		if !news {
 			continue
 		}

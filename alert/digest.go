@@ -37,6 +37,8 @@ func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 		s.metrics.queued.WithLabelValues(l.Integration.Key()).Sub(float64(len(qs)))
 		if l.rest(taking) {
 			s.digest(ctx, l, d, qs)
+		} else {
+			s.giveBack(ctx, l, qs)
 		}
 		for _, q := range qs {
 			l.queue.done(q.n)
@@ -91,6 +93,7 @@ type backlog struct {
 
 	mu      sync.Mutex
 	list    []queued
+	closed  bool            // nothing more is taken
 	busy    map[string]bool // groups that are under way
 	changed chan struct{}   // closed and replaced when something changes
 }
@@ -112,9 +115,31 @@ func (b *backlog) add(qs []queued) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := max(0, min(len(qs), b.limit-len(b.list)))
+	if b.closed {
+		n = 0
+	}
 	b.list = append(b.list, qs[:n]...)
 	b.signal()
 	return n
+}
+
+// full says why there is no room.
+func (b *backlog) full() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrNotBegun
+	}
+	return ErrQueueFull
+}
+
+// close has nothing more be taken and returns what waits.
+func (b *backlog) close() []queued {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rest := b.list
+	b.list, b.closed = nil, true
+	return rest
 }
 
 func (b *backlog) signal() {

@@ -52,18 +52,23 @@ func (a *Alerter) calm(now time.Time) {
 			a.hold(s)
 		default:
 			delete(a.held, fp)
-			a.count(s, -1)
-			labels := s.Firing.Labels
-			s.end(s.Held, now)
-			s.Updated = now
-			a.count(s, +1)
-			a.ended(s, now)
-			a.follow(s, true, labels, now)
-			a.writeAlert(s)
-			for _, g := range s.groups {
-				a.touch(g)
-			}
+			a.finish(s, s.Held, now)
 		}
+	}
+}
+
+// finish ends the incident of an alert that fires.
+func (a *Alerter) finish(s *state, f *finding.Finding, now time.Time) {
+	a.count(s, -1)
+	labels := s.Firing.Labels
+	s.end(f, now)
+	s.Updated = now
+	a.count(s, +1)
+	a.ended(s, now)
+	a.follow(s, true, labels, now)
+	a.writeAlert(s)
+	for _, g := range s.groups {
+		a.touch(g)
 	}
 }
 

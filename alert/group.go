@@ -31,17 +31,26 @@ type group struct {
 	entries []*entry
 	// left says that since the configuration changed no alert is routed here: only ends are told.
 	left bool
+	// gone are members that are routed elsewhere now. One that became more severe is told to have moved, and leaves; one
+	// that went with the configuration stays until its end is told.
+	gone map[label.Fingerprint]bool
 
 	touched bool
 	wake    time.Time // zero when nothing is due
 	at      int       // place in the queue of timers, -1 when not in it
 }
 
+func newGroup(id, key string, r *Route, labels label.Set) *group {
+	return &group{key: key, id: id, route: r, labels: labels, members: map[label.Fingerprint]*state{},
+		gone: map[label.Fingerprint]bool{}, at: -1}
+}
+
 // standing is how a group stands against what one integration was told.
 type standing struct {
 	firing []*state // all that fire and are not muted
 	fresh  []*state // those of them that it was not told of
-	muted  []*state // those that are muted since it was told of them
+	muted  []*state // those that are muted, or routed elsewhere, since it was told of them
+	moved  []*state // those that it was told of and that other routes take since they became more severe
 	ended  []*state // resolved ones that it was told fire
 }
 
@@ -49,19 +58,28 @@ type standing struct {
 // is over, if its beginning was told: an incident that somebody was called to must not stay open for ever.
 func (g *group) standing(e *entry, routeMuted bool) standing {
 	var s standing
-	for _, a := range g.members {
+	for fp, a := range g.members {
+		gone, told := g.gone[fp], a.among(e.Firing)
 		switch {
-		case a.fires() && (routeMuted || a.muted()):
-			if a.among(e.Firing) {
+		case !a.fires():
+			if told {
+				s.ended = append(s.ended, a)
+			}
+		case routeMuted || a.muted() || gone && e.Firing.has(a.Incident):
+			if told {
 				s.muted = append(s.muted, a)
 			}
-		case a.fires():
+		case gone:
+			if told && a.Raised {
+				s.moved = append(s.moved, a)
+			} else if told { // an incident before this one, which is over
+				s.ended = append(s.ended, a)
+			}
+		default:
 			s.firing = append(s.firing, a)
 			if !e.Firing.has(a.Incident) {
 				s.fresh = append(s.fresh, a)
 			}
-		case a.among(e.Firing):
-			s.ended = append(s.ended, a)
 		}
 	}
 	return s
@@ -117,6 +135,9 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.fresh) > 0:
 		consider(NewAlerts, later(earliest(s.fresh), e.At.Add(r.GroupInterval)))
 	}
+	if len(s.moved) > 0 {
+		consider(SeverityRaised, later(earliest(s.moved), ends(editSpacing)))
+	}
 	switch {
 	case len(s.ended) > 0 && len(s.firing)+len(s.muted) == 0:
 		consider(AllResolved, ends(0))
@@ -129,7 +150,7 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.ended) > 0:
 		consider(SomeResolved, ends(0))
 	}
-	if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended) == 0 {
+	if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended)+len(s.moved) == 0 {
 		if shown := s.shown(e); len(shown) > 0 && !g.left && contentOf(shown) != e.Content {
 			consider(ContentChanged, ends(editSpacing))
 		} else if len(shown) > 0 && !g.left && standsAt(shown) != e.Stands {
@@ -143,11 +164,12 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 		consider(RepeatElapsed, e.At.Add(r.repeatAfter(e.Repeats)))
 	}
 	// A message tells all there is to tell, so its reason is the weightiest, not the one that came due first.
-	if ok && len(s.fresh) > 0 && len(e.Firing) > 0 {
+	switch {
+	case !ok || len(e.Firing) == 0:
+	case len(s.fresh) > 0 && !s.raised(e):
 		reason = NewAlerts
-		if s.raised(e) {
-			reason = SeverityRaised
-		}
+	case len(s.fresh)+len(s.moved) > 0:
+		reason = SeverityRaised
 	}
 	return reason, at, ok
 }
@@ -160,7 +182,7 @@ func (g *group) awaits(a *state) bool {
 // knows says whether anybody was told of an incident, or is being told.
 func (g *group) knows(i incident) bool {
 	return slices.ContainsFunc(g.entries, func(e *entry) bool {
-		return e.Firing.has(i) || e.Intent != nil && (e.Intent.Firing.has(i) || e.Intent.Resolved.has(i) || e.Intent.Kept.has(i))
+		return e.Firing.has(i) || e.Intent != nil && e.Intent.knows(i)
 	})
 }
 

@@ -97,6 +97,16 @@ type entry struct {
 // name is how commands name the entry's group.
 func (e *entry) name() string { return strings.TrimPrefix(e.key, sentPrefix) }
 
+// unlearn forgets that it was told of alerts.
+func (e *entry) unlearn(alerts []*state) {
+	for _, s := range alerts {
+		delete(e.Firing, s.Incident)
+		for _, i := range s.Earlier {
+			delete(e.Firing, i)
+		}
+	}
+}
+
 // forget has the next incident get a message of its own.
 func (e *entry) forget() { e.Ref, e.Content, e.Notes, e.Repeats = "", 0, nil, 0 }
 
@@ -105,9 +115,11 @@ type intent struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 	Reason  Reason    `json:"reason"`
-	// Firing and Resolved are whom it tells of, Kept are muted ones that it leaves out, and whose end is still to be told.
+	// Firing, Resolved and Moved are whom it tells of, the last as gone to other routes. Kept are muted ones that it leaves
+	// out, and whose end is still to be told.
 	Firing   incidents `json:"firing"`
 	Resolved incidents `json:"resolved,omitempty"`
+	Moved    incidents `json:"moved,omitempty"`
 	Kept     incidents `json:"kept,omitempty"`
 	Content  uint64    `json:"content,omitempty"`
 	Stands   uint64    `json:"stands,omitempty"`
@@ -118,6 +130,16 @@ type intent struct {
 	attempts int
 	restored bool
 	retryAt  time.Time
+}
+
+// knows says whether the notification is about an incident.
+func (i *intent) knows(one incident) bool {
+	return i.Firing.has(one) || i.Resolved.has(one) || i.Moved.has(one) || i.Kept.has(one)
+}
+
+// tells says whether it tells of an alert.
+func (i *intent) tells(s *state) bool {
+	return s.among(i.Firing) || s.among(i.Resolved) || s.among(i.Moved)
 }
 
 // phase is how far an intent is: drafted, handed, ready, sending, and after a failure waiting, then ready again.
@@ -145,7 +167,7 @@ func sentKey(integration, routeID string, group label.Set) string {
 func intentID(e *entry, i *intent) string {
 	h := fnv.New128a()
 	_, _ = fmt.Fprintf(h, "%s\xff%s\xff%d\xff%d", e.key, i.Reason, i.Created.UnixNano(), e.At.UnixNano())
-	for _, set := range []incidents{i.Firing, i.Resolved} {
+	for _, set := range []incidents{i.Firing, i.Resolved, i.Moved} {
 		text, _ := set.MarshalText() // never fails
 		_, _ = h.Write(append(text, 0xff))
 	}

@@ -90,12 +90,17 @@ func newMetrics(reg prometheus.Registerer, integrations []Integration) *metrics 
 	for _, v := range []Verdict{Silenced, Inhibited} {
 		m.suppressed.WithLabelValues(string(v))
 	}
+	m.expect(integrations)
+	return m
+}
+
+// expect has what is counted by integration show before there is anything to count.
+func (m *metrics) expect(integrations []Integration) {
 	for _, i := range integrations {
 		for _, status := range []string{notifyDelivered, notifyFailed, notifyAbandoned} {
 			m.notifications.WithLabelValues(i.Receiver, i.Kind, status)
 		}
 	}
-	return m
 }
 
 // senderMetrics are the Sender's.
@@ -104,7 +109,7 @@ type senderMetrics struct {
 	queued   *prometheus.GaugeVec
 }
 
-func newSenderMetrics(reg prometheus.Registerer, targets []Target) *senderMetrics {
+func newSenderMetrics(reg prometheus.Registerer) *senderMetrics {
 	m := &senderMetrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "freshet_alert_notification_duration_seconds",
@@ -118,9 +123,11 @@ func newSenderMetrics(reg prometheus.Registerer, targets []Target) *senderMetric
 	if reg != nil {
 		reg.MustRegister(m.duration, m.queued)
 	}
-	for _, t := range targets {
-		m.duration.WithLabelValues(t.Integration.Receiver, t.Integration.Kind)
-		m.queued.WithLabelValues(t.Integration.Key())
-	}
 	return m
+}
+
+// expect has an integration show before there is anything to count.
+func (m *senderMetrics) expect(i Integration) {
+	m.duration.WithLabelValues(i.Receiver, i.Kind)
+	m.queued.WithLabelValues(i.Key())
 }

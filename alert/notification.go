@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/freshet-dev/freshet/detect/finding"
@@ -89,6 +90,16 @@ type Integration struct {
 // Key identifies the integration among all: receiver/kind[index].
 func (i Integration) Key() string { return i.Receiver + "/" + i.Kind + "[" + itoa(i.Index) + "]" }
 
+// integrationNamed returns what the key of an integration says, for one that the configuration has no more.
+func integrationNamed(key string) Integration {
+	name, kind := key, ""
+	if i := strings.LastIndexByte(key, '/'); i >= 0 {
+		name, kind = key[:i], key[i+1:]
+	}
+	kind, _, _ = strings.Cut(kind, "[")
+	return Integration{Receiver: name, Kind: kind}
+}
+
 // View is an alert as the web page and the API show it.
 type View struct {
 	Fingerprint label.Fingerprint `json:"fingerprint"`
@@ -145,6 +156,8 @@ type GroupView struct {
 	Labels       label.Set           `json:"labels"`
 	Alerts       []label.Fingerprint `json:"alerts"`
 	Integrations []ProgressView      `json:"integrations"`
+	// RouteLabels are those of its route, rendered.
+	RouteLabels KV `json:"route_labels,omitempty"`
 	// MutedBy are the time intervals that mute the group's route now.
 	MutedBy []string `json:"muted_by,omitempty"`
 }

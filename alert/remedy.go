@@ -21,12 +21,7 @@ const busy = time.Second
 // a time and in an hour than its limits say.
 func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
 	s := g.standing(e, a.mutedRoutes[g.route] != "")
-	for _, ended := range s.ended {
-		delete(e.Firing, ended.Incident)
-		for _, i := range ended.Earlier {
-			delete(e.Firing, i)
-		}
-	}
+	e.unlearn(append(s.ended, s.moved...))
 	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.among(e.Firing) }) // a worse severity is the same incident
 	if g.left || len(s.fresh) == 0 {
 		return e.At.Add(e.to.Remediation.Cooldown), e.resting(now)

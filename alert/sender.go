@@ -70,6 +70,8 @@ var (
 	ErrTooLate = errors.New("waited too long behind others for this receiver")
 	// ErrNoNotifier says that nothing can deliver to the integration.
 	ErrNoNotifier = errors.New("no notifier is configured")
+	// ErrNotBegun says that the Sender was drained before the notification was its turn. It counts as no attempt.
+	ErrNotBegun = errors.New("the sender was drained")
 )
 
 // NewSender returns a Sender. Run starts it.
@@ -86,12 +88,25 @@ func NewSender(o SenderOptions) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Sender{options: o, metrics: newSenderMetrics(o.Registerer, o.Targets), lanes: map[string]*lane{}, drained: make(chan struct{})}
+	return newSender(o, newSenderMetrics(o.Registerer))
+}
+
+func newSender(o SenderOptions, m *senderMetrics) *Sender {
+	s := &Sender{options: o, metrics: m, lanes: map[string]*lane{}, drained: make(chan struct{})}
 	s.drain = sync.OnceFunc(func() { close(s.drained) })
 	for _, t := range o.Targets {
 		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: newBacklog(o.Queue)}
+		m.expect(t.Integration)
 	}
 	return s
+}
+
+// Next returns a Sender for other targets, with the same metrics, and drains this one.
+func (s *Sender) Next(targets []Target) *Sender {
+	s.Drain()
+	o := s.options
+	o.Targets = targets
+	return newSender(o, s.metrics)
 }
 
 // Send queues notifications and returns at once. Each is answered by a call of Done, unless Run ends first.
@@ -111,12 +126,12 @@ func (s *Sender) Send(ns []*Notification) {
 		taken := s.lanes[key].queue.add(qs)
 		s.metrics.queued.WithLabelValues(key).Add(float64(taken))
 		for _, q := range qs[taken:] {
-			s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, ErrQueueFull))
+			s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, s.lanes[key].queue.full()))
 		}
 	}
 }
 
-// Drain has Run begin no more attempts and return when those under way have ended.
+// Drain has Run begin no more attempts and return when those under way have ended. All else is given back with ErrNotBegun.
 func (s *Sender) Drain() { s.drain() }
 
 // Run delivers until ctx ends, which ends the attempts under way too, or until Drain is called. It returns nil.
@@ -150,7 +165,23 @@ func (s *Sender) Run(ctx context.Context) error {
 			})
 		}
 	}
-	return g.Wait()
+	err := g.Wait()
+	for key, l := range s.lanes {
+		rest := l.queue.close()
+		s.metrics.queued.WithLabelValues(key).Sub(float64(len(rest)))
+		s.giveBack(ctx, l, rest)
+	}
+	return err
+}
+
+// giveBack answers that attempts were not begun, unless the program ends.
+func (s *Sender) giveBack(ctx context.Context, l *lane, qs []queued) {
+	if ctx.Err() != nil {
+		return
+	}
+	for _, q := range qs {
+		s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrNotBegun))
+	}
 }
 
 // work makes attempts within ctx, and begins them while taking lasts.
@@ -163,6 +194,8 @@ func (s *Sender) work(ctx, taking context.Context, l *lane, digests bool) {
 		s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
 		if l.rest(taking) {
 			s.attempt(ctx, l, q)
+		} else {
+			s.giveBack(ctx, l, []queued{q})
 		}
 		l.queue.done(q.n)
 	}

@@ -127,7 +127,7 @@ func TestReceiverThatAsksForRest(t *testing.T) {
 	})
 }
 
-// A drained sender answers what it has begun and begins nothing more.
+// A drained sender answers what it has begun, begins nothing more and gives the rest back, what comes later too.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := Integration{Receiver: "r", Kind: "slack"}
@@ -151,7 +151,9 @@ func TestDrain(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if list := got.take(); !slices.Equal(list, []string{"under way: ok"}) {
+		s.Send([]*Notification{note("late", i)})
+		want := []string{"late: notifying r/slack[0]: the sender was drained", "under way: ok", "waiting: notifying r/slack[0]: the sender was drained"}
+		if list := got.take(); !slices.Equal(list, want) {
 			t.Errorf("answers are %q", list)
 		}
 	})

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -48,27 +49,120 @@ func TestSeverityMoves(t *testing.T) {
 	}
 }
 
-// The receiver of the worse severity is told when the alert gets there, and both are told of the end.
-func TestSeverityMovesToAnotherRoute(t *testing.T) {
+// toPager has a pager for critical alerts, and a chat for all others.
+func toPager(route RouteConfig) Options {
 	c := Config{Receivers: []Receiver{
 		{Name: "chat", WebhookConfigs: []WebhookConfig{{URL: "http://127.0.0.1:1/"}}},
 		{Name: "pager", WebhookConfigs: []WebhookConfig{{URL: "http://127.0.0.1:2/"}}},
 	}}
-	c.Route = &RouteConfig{Receiver: "chat", Routes: []RouteConfig{{Receiver: "pager", Match: map[string]string{label.Severity: "critical"}}}}
+	route.Receiver, route.Routes = "chat", []RouteConfig{{Receiver: "pager", Match: map[string]string{label.Severity: "critical"}}}
+	c.Route = &route
 	d := InlineDefaults()
-	w := newWorld(t, Options{Route: c.RouteTree(d), Integrations: c.Integrations(d), Prompt: d.Prompt})
+	return Options{Route: c.RouteTree(d), Integrations: c.Integrations(d), Prompt: d.Prompt}
+}
+
+// told is what each receiver got since the last call, in order, and where an alert moved.
+func (w *world) told() map[string][]string {
+	out := map[string][]string{}
+	for _, n := range w.got {
+		line := tell(n)
+		for _, a := range n.Data.Alerts {
+			if a.Moved != "" {
+				line += " (" + a.Labels["name"] + " " + a.Moved + ")"
+			}
+		}
+		out[n.Integration.Receiver] = append(out[n.Integration.Receiver], line)
+	}
+	w.got = nil
+	return out
+}
+
+func (w *world) expectTold(want map[string][]string) {
+	w.t.Helper()
+	if got := w.told(); !reflect.DeepEqual(got, want) {
+		w.t.Fatalf("at %s the receivers got\n  %q\nexpected\n  %q", w.now.Sub(epoch), got, want)
+	}
+}
+
+// The receiver of the worse severity is told when the alert gets there. That of the route left behind is told where it went,
+// and nothing more: it is neither reminded nor told of the end.
+func TestSeverityMovesToAnotherRoute(t *testing.T) {
+	for name, interrupt := range map[string]func(w *world){
+		"undisturbed": func(*world) {}, "restarted": func(w *world) { w.restart() }, "reconfigured": func(w *world) { w.reconfigure(toPager(RouteConfig{})) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, toPager(RouteConfig{}))
+			a, b := &subject{name: "a"}, &subject{name: "b"}
+			w.produce(graded(a.fire(w.now), "warning"))
+			w.run()
+			w.expect("first notification: a")
+			w.advance(time.Minute)
+			interrupt(w)
+			w.produce(graded(a.fire(w.now), "critical"))
+			w.receive()
+			w.alerter.Tick(w.now)
+			w.commit()
+			interrupt(w) // between the decision and the message
+			w.run()
+			w.expectTold(map[string][]string{"chat": {"severity raised: a (a moved to critical, told to pager)"}, "pager": {"first notification: a"}})
+			interrupt(w)
+			w.produce(graded(b.fire(w.now), "warning"))
+			w.run()
+			w.expectTold(map[string][]string{"chat": {"first notification: b"}}) // which is about b alone
+			w.produce(graded(b.resolve(w.now), "warning"))
+			w.advance(5 * time.Hour)
+			w.expectTold(map[string][]string{"chat": {"all alerts resolved: -b"}, "pager": {"repeat interval elapsed: a"}})
+			interrupt(w)
+			w.produce(graded(a.resolve(w.now), "critical"))
+			w.advance(24 * time.Hour)
+			w.expectTold(map[string][]string{"pager": {"all alerts resolved: -a"}})
+			if len(w.alerter.groups) != 0 {
+				t.Error("a group is left after its end")
+			}
+		})
+	}
+}
+
+// An alert that moves while others stay is told of among these, once.
+func TestOneOfSeveralMoves(t *testing.T) {
+	w := newWorld(t, toPager(RouteConfig{}))
+	a, b := &subject{name: "a"}, &subject{name: "b"}
+	w.produce(graded(a.fire(w.now), "warning"), graded(b.fire(w.now), "warning"))
+	w.run()
+	w.expect("first notification: a b")
+	w.advance(time.Minute)
+	w.produce(graded(a.fire(w.now), "critical"))
+	w.advance(time.Second)
+	w.expectTold(map[string][]string{"chat": {"severity raised: a b (a moved to critical, told to pager)"}, "pager": {"first notification: a"}})
+	w.advance(4 * time.Hour)
+	w.expectTold(map[string][]string{"chat": {"repeat interval elapsed: b"}, "pager": {"repeat interval elapsed: a"}})
+	w.produce(graded(a.resolve(w.now), "critical"), graded(b.resolve(w.now), "warning"))
+	w.advance(time.Hour)
+	w.expectTold(map[string][]string{"chat": {"all alerts resolved: -b"}, "pager": {"all alerts resolved: -a"}})
+}
+
+// Of an alert that is over before anybody could be told that it moved, the end is told.
+func TestMovedAndOver(t *testing.T) {
+	w := newWorld(t, toPager(RouteConfig{GroupInterval: minutes(10)}))
+	w.options.Prompt = false
+	w.alerter = New(w.options)
 	a := &subject{name: "a"}
 	w.produce(graded(a.fire(w.now), "warning"))
 	w.run()
-	w.expect("first notification: a")
-	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "critical"))
-	w.run()
-	w.expect("severity raised: a", "first notification: a")
-	w.advance(time.Minute)
+	w.advance(time.Second)
 	w.produce(graded(a.resolve(w.now), "critical"))
-	w.run()
-	w.expect("all alerts resolved: -a", "all alerts resolved: -a")
+	w.advance(time.Hour)
+	w.expectTold(map[string][]string{"chat": {"first notification: a", "all alerts resolved: -a"}, "pager": {"first notification: a", "all alerts resolved: -a"}})
+	// One that moves before its group was told of it first is told of by its new route alone.
+	w = newWorld(t, toPager(RouteConfig{GroupWait: minutes(1)}))
+	w.produce(graded((&subject{name: "a"}).fire(w.now), "warning"))
+	w.advance(time.Second)
+	b := &subject{name: "a"}
+	b.fire(w.now)
+	w.produce(graded(b.fire(w.now), "critical"))
+	w.advance(time.Hour)
+	w.expectTold(map[string][]string{"pager": {"first notification: a"}})
 }
 
 func TestQuietRule(t *testing.T) {

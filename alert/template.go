@@ -1,8 +1,6 @@
 package alert
 
 import (
-	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,6 +103,9 @@ type Evidence struct {
 	Flapping int `json:"flapping,omitempty"`
 	// Muted says what mutes the alert since the receiver was told that it fires, "" when nothing does.
 	Muted string `json:"muted,omitempty"`
+	// Moved says, of an alert that another route takes since it became more severe, where it went: this is the last that the
+	// receiver hears of it by this route. "" when it did not move.
+	Moved string `json:"moved,omitempty"`
 	// Belated says of an alert that is over that its beginning could not be delivered while it fired.
 	Belated bool `json:"belated,omitempty"`
 	// New says that the receiver is told for the first time that the alert fires, or that it is over.
@@ -187,6 +188,9 @@ func newData(receiver, externalURL string, reason Reason, group label.Set, alert
 func (d Data) Only(alerts Alerts) Data {
 	only := newData("", d.ExternalURL, Reason(d.NotificationReason), nil, alerts)
 	only.Receiver, only.GroupLabels = d.Receiver, d.GroupLabels
+	if d.RouteLabels != nil {
+		only.RouteLabels = d.RouteLabels
+	}
 	return only
 }
 
@@ -198,51 +202,4 @@ func common(alerts Alerts, of func(Alert) KV) KV {
 		}
 	}
 	return out
-}
-
-// link is where the page shows an alert.
-func link(externalURL, fingerprint string) string {
-	if externalURL == "" {
-		return ""
-	}
-	return strings.TrimRight(externalURL, "/") + "/?alert=" + url.QueryEscape(fingerprint)
-}
-
-// silenceLink is where the page offers to silence an alert.
-func silenceLink(externalURL, fingerprint string) string {
-	return strings.TrimRight(externalURL, "/") + "/?silence=" + url.QueryEscape(fingerprint)
-}
-
-// Templates renders the texts of a configuration with Alertmanager's functions. It is safe for concurrent use.
-type Templates struct{ t *template.Template }
-
-// NewTemplates reads template files by globs, beside Alertmanager's default templates.
-func NewTemplates(globs ...string) (*Templates, error) {
-	t, err := template.FromGlobs(globs)
-	if err != nil {
-		return nil, fmt.Errorf("reading the templates: %w", err)
-	}
-	t.ExternalURL = &url.URL{}
-	return &Templates{t}, nil
-}
-
-// Execute renders a text with the data of a message: *Data, or what embeds it.
-func (t *Templates) Execute(text string, data any) (string, error) {
-	out, err := t.t.ExecuteTextString(text, data)
-	if err != nil {
-		return "", fmt.Errorf("rendering the template: %w", err)
-	}
-	return out, nil
-}
-
-// checkTemplate says whether a text can be parsed as a template.
-func checkTemplate(text string) error {
-	t, err := template.New()
-	if err == nil {
-		err = t.Parse(strings.NewReader(text))
-	}
-	if err != nil {
-		return fmt.Errorf("not a valid template: %w", err)
-	}
-	return nil
 }

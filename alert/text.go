@@ -49,6 +49,9 @@ func writeText(b *strings.Builder, a Alert) {
 		facts = append(facts, v)
 	}
 	facts = append(facts, Span(a))
+	if a.Moved != "" {
+		facts = append(facts, a.Moved)
+	}
 	fmt.Fprintf(b, "  %s\n", strings.Join(facts, ", "))
 	if a.Condition != "" {
 		fmt.Fprintf(b, "  when %s\n", strings.Join(strings.Fields(a.Condition), " "))

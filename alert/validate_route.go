@@ -198,6 +198,8 @@ func (c *Config) additionFaults(fs *faults, receivers []string) {
 		}
 		between(fs, "dead_mans_switch.interval", d.Interval, 10*time.Second, 24*time.Hour)
 	}
+	linkFault(fs, "dashboard_url", c.DashboardURL, "from", "to")
+	linkFault(fs, "trace_url", c.TraceURL, "trace_id")
 	durationFault(fs, "global.resolve_timeout", &c.Global.ResolveTimeout, true)
 }
 

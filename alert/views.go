@@ -52,6 +52,7 @@ func (a *Alerter) Groups() []GroupView {
 		g := a.groups[id]
 		v := GroupView{Key: g.key, Receiver: g.entries[0].to.Receiver, Labels: g.labels,
 			MutedBy: a.routeMutes(g.route), Alerts: slices.SortedFunc(maps.Keys(g.members), func(x, y label.Fingerprint) int { return cmp.Compare(x, y) })}
+		v.RouteLabels = a.groupLabels(g)
 		for _, e := range g.entries {
 			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
 			if i := e.Intent; i != nil {
@@ -64,4 +65,20 @@ func (a *Alerter) Groups() []GroupView {
 		out = append(out, v)
 	}
 	return out
+}
+
+// groupLabels are the labels of the group's route, rendered with the alerts that fire.
+func (a *Alerter) groupLabels(g *group) KV {
+	if len(g.route.Labels) == 0 {
+		return KV{}
+	}
+	alerts, order := Alerts{}, map[string]string{}
+	for _, m := range g.members {
+		if m.fires() {
+			one := a.message(m, false)
+			alerts, order[one.Fingerprint] = append(alerts, one), m.Firing.Labels.String()
+		}
+	}
+	d := newData(g.route.Receiver, a.options.ExternalURL, "", g.labels, sorted(alerts, order))
+	return a.routeLabels(g.route, &d)
 }

@@ -21,7 +21,7 @@ func (a *Alerter) watchdog(now time.Time) {
 		return
 	}
 	a.watching = true
-	labels := label.New(label.AlertName, WatchdogName, label.Severity, "none")
+	labels := watchdogLabels()
 	s := a.alerts[labels.Fingerprint()]
 	if s == nil || !s.fires() {
 		s = &state{Fingerprint: labels.Fingerprint()}
@@ -35,11 +35,23 @@ func (a *Alerter) watchdog(now time.Time) {
 	}
 	g := a.group(a.deadman, labels.Only(label.AlertName))
 	g.left = false
-	if g.members[s.Fingerprint] != s {
-		g.members[s.Fingerprint] = s
-		s.groups = append(s.groups, g)
-	}
+	a.join(g, s)
 	a.touch(g)
+}
+
+// unwatch ends the alert of a dead man's switch that the configuration has no more.
+func (a *Alerter) unwatch(now time.Time) {
+	s := a.alerts[watchdogLabels().Fingerprint()]
+	if a.options.Deadman.Receiver != "" || s == nil || !s.fires() {
+		return
+	}
+	f := *s.Firing
+	f.ID, f.State, f.EndsAt, f.WindowEnd, f.Reason = f.ID+"/off", finding.Resolved, now, now, "switched off"
+	a.finish(s, &f, now)
+}
+
+func watchdogLabels() label.Set {
+	return label.New(label.AlertName, WatchdogName, label.Severity, "none")
 }
 
 // deadmanRoute is the route of the dead man's switch, nil when there is none.

@@ -160,6 +160,12 @@ func (w *world) restart() {
 	w.read, w.flight = w.offset, nil
 }
 
+// reconfigure goes over to other options while everything is under way.
+func (w *world) reconfigure(o Options) {
+	w.options = o
+	w.alerter.Reconfigure(o, w.now)
+}
+
 // story tells what the receiver got since the last call, one line each.
 func (w *world) story() []string {
 	var out []string

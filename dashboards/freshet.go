@@ -60,19 +60,28 @@ func Freshet() Dashboard {
 	l.chart("Dead letters", "Kafka records that could not be decoded, by topic and kind of fault. They are in the dead-letter topic.", "cps",
 		query{rate("sum by (topic, kind)", "freshet_detect_dead_lettered_records_total"), "{{topic}} {{kind}}"})
 
-	l.row("Findings and notifications")
-	l.chart("Alerts", "Alerts that hold now.", "short",
-		query{`sum by (state) (freshet_alert_alerts{$of})`, "{{state}}"})
+	l.row("Findings")
 	l.chart("Findings", "Findings produced in a minute, by state.", "short",
 		query{`60 * ` + rate("sum by (state)", "freshet_detect_findings_total"), "{{state}}"})
-	l.chart("Notifications", "Attempts to notify in a minute, by receiver and status.", "short",
-		query{`60 * ` + rate("sum by (receiver, status)", "freshet_alert_notifications_total"), "{{receiver}} {{status}}"})
 	l.chart("Record to finding", "Time from the event time of the newest sample record to the finding that its alert fires: early, before the window is complete, and settled.", "s",
 		quantiles("freshet_detect_record_to_finding_seconds", "settled")...)
 	l.chart("Finding to notification", "Time from the receipt of a firing finding to the delivery of its first notification. It includes group_wait.", "s",
 		quantiles("freshet_alert_finding_to_notification_seconds")...)
+
+	l.row("Alerter")
+	l.chart("Alerts", "Alerts that hold now, and groups of which something is or may be to be told.", "short",
+		query{`sum by (state) (freshet_alert_alerts{$of})`, "{{state}}"}, query{`sum(freshet_alert_groups{$of})`, "groups"})
+	l.chart("Muted", "Alerts that fire and that a silence or another alert mutes, and the silences that do.", "short",
+		query{`sum by (reason) (freshet_alert_suppressed_alerts{$of})`, "{{reason}}"},
+		query{`sum(freshet_alert_silences{$of, state="active"})`, "active silences"})
+	l.chart("Decisions", "What was decided about alerts in a minute, as freshet why shows it.", "short",
+		query{`60 * ` + rate("sum by (decision)", "freshet_alert_decisions_total"), "{{decision}}"})
+	l.chart("Notifications", "Attempts to notify in a minute, by receiver and status. What was abandoned is in freshet receivers undelivered.", "short",
+		query{`60 * ` + rate("sum by (receiver, status)", "freshet_alert_notifications_total"), "{{receiver}} {{status}}"})
 	l.chart("One attempt to notify", "Time that Slack or a webhook took to answer, by receiver.", "s",
 		quantiles("freshet_alert_notification_duration_seconds", "receiver")...)
+	l.chart("Queue", "Notifications that wait for earlier ones of the same receiver. A queue that grows says that it is slow, or asks to be left alone.", "short",
+		query{`sum by (integration) (freshet_alert_queued_notifications{$of})`, "{{integration}}"})
 
 	l.row("Kafka")
 	l.chart("Flush", "Time from taking what the stages give to the commit of its transaction.", "s",
@@ -87,6 +96,9 @@ func Freshet() Dashboard {
 	l.chart("Memory", "Resident memory, and the part of it that is Go's heap in use.", "bytes",
 		query{`sum by (instance) (process_resident_memory_bytes{$of})`, "{{instance}} resident"},
 		query{`sum by (instance) (go_memstats_heap_inuse_bytes{$of})`, "{{instance}} heap"})
+	l.chart("Reloads that failed", "Reloads of rule files and of the alerter's configuration that changed nothing because of a fault. The page and the log show it.", "short",
+		query{`sum(increase(freshet_rules_reloads_total{$of, result="failure"}[$__rate_interval]))`, "rules"},
+		query{`sum(increase(freshet_config_reloads_total{$of, result="failure"}[$__rate_interval]))`, "configuration"})
 	l.chart("Goroutines", "A number that only grows is a leak.", "short",
 		query{`sum by (instance) (go_goroutines{$of})`, "{{instance}}"})
 

@@ -93,7 +93,10 @@ func (a *api) groups(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		group := &models.AlertGroup{Receiver: &models.ReceiverReference{Name: &g.Receiver}, Labels: g.Labels.Map(),
-			RouteLabels: models.LabelSet{}}
+			RouteLabels: models.LabelSet(maps.Clone(g.RouteLabels))}
+		if group.RouteLabels == nil {
+			group.RouteLabels = models.LabelSet{}
+		}
 		for _, fp := range g.Alerts {
 			if v, known := views[fp]; known && f.takes(&v) {
 				group.Alerts = append(group.Alerts, a.gettable(&v, g.MutedBy))
@@ -155,5 +158,5 @@ func (a *api) posted(p *models.PostableAlert, shift time.Duration) (*finding.Fin
 	case !one.EndsAt.IsZero() && one.EndsAt.Before(one.StartsAt):
 		return nil, errors.New("endsAt is before startsAt")
 	}
-	return one.Finding(a.Now().Add(shift), a.ResolveTimeout), nil
+	return one.Finding(a.Now().Add(shift), a.Setting().ResolveTimeout), nil
 }

@@ -33,12 +33,8 @@ type Options struct {
 	Alerts   func() []alert.View
 	Groups   func() []alert.GroupView
 	Silences func() []alert.SilenceView
-	// Receivers are the names of the receivers in the configuration, Config its text in Alertmanager's format without
-	// secrets.
-	Receivers []string
-	Config    string
-	// ResolveTimeout is when an alert that is posted without an end counts as over.
-	ResolveTimeout time.Duration
+	// Setting gives the configuration, which may change.
+	Setting func() Setting
 	// Do keeps what somebody decides, Post findings, and both return when they are kept.
 	Do   func(context.Context, *alert.Command) error
 	Post func(context.Context, []*finding.Finding) error
@@ -48,6 +44,15 @@ type Options struct {
 	Log     *slog.Logger
 	// Now is the clock, by default time.Now.
 	Now func() time.Time
+}
+
+// Setting is what the API needs of the configuration.
+type Setting struct {
+	// Receivers are the names of the receivers, Config is the text in Alertmanager's format without secrets.
+	Receivers []string
+	Config    string
+	// ResolveTimeout is when an alert that is posted without an end counts as over.
+	ResolveTimeout time.Duration
 }
 
 // maxBody bounds a request.
@@ -82,8 +87,9 @@ func New(o Options) http.Handler {
 
 func (a *api) status(w http.ResponseWriter, _ *http.Request) {
 	uptime, off, unknown := strfmt.DateTime(a.Started), models.ClusterStatusStatusDisabled, ""
+	config := a.Setting().Config
 	a.answer(w, &models.AlertmanagerStatus{
-		Uptime: &uptime, Config: &models.AlertmanagerConfig{Original: &a.Config},
+		Uptime: &uptime, Config: &models.AlertmanagerConfig{Original: &config},
 		VersionInfo: &models.VersionInfo{Version: &a.Version, Revision: &unknown, Branch: &unknown, BuildUser: &unknown,
 			BuildDate: &unknown, GoVersion: &unknown},
 		// Instances find each other through Kafka, so there is no cluster of the kind that Alertmanager has.
@@ -92,8 +98,9 @@ func (a *api) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *api) receivers(w http.ResponseWriter, _ *http.Request) {
-	out := make([]*models.Receiver, 0, len(a.Receivers))
-	for _, name := range a.Receivers {
+	names := a.Setting().Receivers
+	out := make([]*models.Receiver, 0, len(names))
+	for _, name := range names {
 		out = append(out, &models.Receiver{Name: &name, Labels: models.LabelSet{}})
 	}
 	a.answer(w, out)

@@ -41,10 +41,12 @@ func newService(t *testing.T) *service {
 	}
 	s := &service{t: t, now: epoch, alerter: alert.New(alert.Options{Route: c.RouteTree(d), Integrations: c.Integrations(d), Inhibitions: c.Inhibitions()})}
 	s.Server = httptest.NewServer(apiv2.New(apiv2.Options{
-		Alerts:    func() []alert.View { defer s.lock()(); return s.alerter.Alerts() },
-		Groups:    func() []alert.GroupView { defer s.lock()(); return s.alerter.Groups() },
-		Silences:  func() []alert.SilenceView { defer s.lock()(); return s.alerter.Silences(s.now) },
-		Receivers: []string{"ops", "db"}, Config: text, ResolveTimeout: 5 * time.Minute, Version: "1.2.3", Started: epoch,
+		Alerts:   func() []alert.View { defer s.lock()(); return s.alerter.Alerts() },
+		Groups:   func() []alert.GroupView { defer s.lock()(); return s.alerter.Groups() },
+		Silences: func() []alert.SilenceView { defer s.lock()(); return s.alerter.Silences(s.now) },
+		Setting: func() apiv2.Setting {
+			return apiv2.Setting{Receivers: []string{"ops", "db"}, Config: text, ResolveTimeout: 5 * time.Minute}
+		}, Version: "1.2.3", Started: epoch,
 		Do: func(_ context.Context, c *alert.Command) error {
 			defer s.lock()()
 			s.alerter.Command(c, s.now)

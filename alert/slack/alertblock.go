@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -38,6 +39,12 @@ func (n *Notifier) full(notification *alert.Notification, a alert.Alert) []slack
 	if a.Flapping > 0 {
 		fmt.Fprintf(&b, "\n*Flapping* fired %d times%s; its end waits until it stays calm", a.Flapping, n.lately())
 	}
+	if a.Moved != "" {
+		fmt.Fprintf(&b, "\n*%s*", escape(clip(oneLine(capital(a.Moved)), detailText)))
+	}
+	if a.Muted != "" {
+		fmt.Fprintf(&b, "\n*Muted* %s", escape(clip(oneLine(a.Muted), detailText)))
+	}
 	if ack := a.Acknowledged; ack != nil {
 		fmt.Fprintf(&b, "\n%s", acknowledged(ack))
 	}
@@ -69,6 +76,12 @@ func (n *Notifier) compact(notification *alert.Notification, a alert.Alert) []sl
 	if a.Flapping > 0 {
 		text += fmt.Sprintf(", flapping (%d times%s)", a.Flapping, n.lately())
 	}
+	if a.Moved != "" {
+		text += ", " + escape(clip(oneLine(a.Moved), detailText))
+	}
+	if a.Muted != "" {
+		text += ", muted"
+	}
 	if a.Acknowledged != nil {
 		text += ", " + acknowledged(a.Acknowledged)
 	}
@@ -86,9 +99,18 @@ func (n *Notifier) lately() string {
 	return " in " + alert.FormatDuration(n.options.FlappingWindow)
 }
 
+// capital begins a text with a capital letter.
+func capital(s string) string {
+	_, n := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:n]) + s[n:]
+}
+
 func mark(a alert.Alert) string {
-	if a.Status != firing {
+	switch {
+	case a.Status != firing:
 		return "🟢"
+	case a.Moved != "":
+		return movedMark
 	}
 	m, _ := marked(severityColor(a.Severity()), "")
 	return m
@@ -212,7 +234,7 @@ func links(n *alert.Notification, a alert.Alert) []string {
 		if name == "" {
 			continue
 		}
-		add(l.URL, clip(strings.ToUpper(name[:1])+name[1:], 40))
+		add(l.URL, clip(capital(name), 40))
 	}
 	if !runbook {
 		add(a.Annotations["runbook_url"], "Runbook")

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -23,6 +24,9 @@ const (
 	orange = "#f5a623"
 	blue   = "#2d7ff9"
 	green  = "#2eb67d"
+	grey   = "#8d8d8d"
+
+	movedMark = "➡️"
 )
 
 // message is a notification in Slack's terms.
@@ -74,7 +78,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 	}
 	m.blocks = []slack.Block{header(title(d))}
 	blocks := n.alertBlocks(notification, threads)
-	if n.options.Buttons && d.Status == firing {
+	if n.options.Buttons && len(here(d)) > 0 {
 		blocks = append(blocks, buttons(notification)...)
 	}
 	m.attachment.Blocks = slack.Blocks{BlockSet: blocks}
@@ -175,8 +179,13 @@ func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) [
 func title(d *alert.Data) string {
 	firing, resolved := d.Alerts.Firing(), d.Alerts.Resolved()
 	mark, state := "🟢", "RESOLVED"
-	if len(firing) > 0 {
-		mark, state = marked(worst(firing))
+	if here := here(d); len(here) > 0 {
+		mark, state = marked(worst(here))
+	} else if len(firing) > 0 {
+		mark, state = movedMark, "MOVED"
+		if to := firing[0].Severity(); to != "" {
+			state += " TO " + strings.ToUpper(clip(oneLine(to), 20))
+		}
 	}
 	name := d.CommonLabels["alertname"]
 	if name == "" {
@@ -266,12 +275,21 @@ func marked(color, severity string) (mark, state string) {
 }
 
 func color(d *alert.Data) string {
-	firing := d.Alerts.Firing()
-	if len(firing) == 0 {
+	firing := here(d)
+	switch {
+	case len(firing) > 0:
+		c, _ := worst(firing)
+		return c
+	case d.Status == "firing":
+		return grey
+	default:
 		return green
 	}
-	c, _ := worst(firing)
-	return c
+}
+
+// here are the alerts that fire and did not move to another route.
+func here(d *alert.Data) []alert.Alert {
+	return slices.DeleteFunc(d.Alerts.Firing(), func(a alert.Alert) bool { return a.Moved != "" })
 }
 
 // colorName maps the names that Alertmanager's templates give to a colour.

@@ -151,7 +151,7 @@ func (e escaping) kv(in alert.KV) alert.KV {
 func (e escaping) alert(a alert.Alert) alert.Alert {
 	a.Status, a.Fingerprint, a.Unit = e(a.Status), e(a.Fingerprint), e(a.Unit)
 	a.Labels, a.Annotations, a.Reason, a.Condition = e.kv(a.Labels), e.kv(a.Annotations), e(a.Reason), e(a.Condition)
-	a.GeneratorURL = safeURL(a.GeneratorURL)
+	a.GeneratorURL, a.Moved, a.Muted = safeURL(a.GeneratorURL), e(a.Moved), e(a.Muted)
 	samples := make([]alert.Sample, len(a.Samples))
 	for j, s := range a.Samples {
 		s.Text, s.Topic, s.TraceID = e(redact.Text(s.Text)), e(s.Topic), e(s.TraceID)

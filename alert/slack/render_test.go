@@ -23,6 +23,7 @@ func rich() alert.Alert {
 	a.Peak, a.Values = new(2.5), map[string]float64{"requests": 1200, "errors": 3}
 	a.Expected = &finding.Band{Value: new(0.4), Lower: new(0.2), Upper: new(0.8)}
 	a.Flapping = 7
+	a.Muted = "silenced by ada until 2026-03-01 12:00 UTC (silence 1)"
 	a.Acknowledged = &alert.Acknowledgement{By: "anna (U012AB3CD)", At: start.Add(30 * time.Second), Comment: "looking"}
 	a.Links = []alert.Link{{Name: "dashboard", URL: "https://grafana.example.org/d/shop?from=1&to=2"},
 		{Name: "runbook", URL: "https://runbooks.example.org/slow"}, {Name: "silence", URL: "http://freshet.example.org/silence"},
@@ -91,6 +92,27 @@ func golden(t *testing.T, name string, m slacktest.Message) {
 	}
 }
 
+// moved is an alert that another route takes since it became more severe.
+func moved(name string) alert.Alert {
+	a := fires(name)
+	a.Moved, a.New = "moved to critical, told to pager", true
+	return a
+}
+
+// The message of an alert that moved is edited for the last time: it says where the alert went, has no buttons and claims
+// neither that it fires here nor that it is over.
+func TestMoved(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, func(_ *alert.SlackConfig, o *Options) { o.Buttons = true })
+	first := mustNotify(t, n, notification("1", alert.FirstNotification, "", fires("cart")))
+	mustNotify(t, n, notification("2", alert.SeverityRaised, first, moved("cart")))
+	golden(t, "moved", s.Messages(slacktest.Channel)[0])
+	thread := s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)
+	if last := thread[len(thread)-1].Text; !strings.Contains(last, "Worse than before:") || !strings.HasSuffix(last, "moved to critical, told to pager") {
+		t.Errorf("the thread ends with %q", last)
+	}
+}
+
 // The first line of the preview says how bad, what, where and how much.
 func TestPreview(t *testing.T) {
 	warning := fires("cart")
@@ -103,6 +125,8 @@ func TestPreview(t *testing.T) {
 		"🔴 CRITICAL: Slow (2 alerts) – cart is slow (1.24 s, threshold 1 s)":             {fires("cart"), fires("checkout")},
 		"🔴 CRITICAL: Slow (1 firing, 1 resolved) – cart is slow (1.24 s, threshold 1 s)": {fires("cart"), over(fires("checkout"))},
 		"🔴 FIRING: Silent": {bare},
+		"➡️ MOVED TO CRITICAL: Slow · cart – cart is slow (1.24 s, threshold 1 s)": {moved("cart")},
+		"🔴 CRITICAL: Slow (2 alerts) – search is slow (1.24 s, threshold 1 s)":     {moved("search"), fires("cart")},
 	} {
 		if got := preview(&notification("1", alert.FirstNotification, "", alerts...).Data); got != want {
 			t.Errorf("got      %s\nexpected %s", got, want)
@@ -178,6 +202,9 @@ func hostileAlert(r *rand.Rand, texts []string) alert.Alert {
 		a.Acknowledged = &alert.Acknowledgement{By: text(), Comment: text(), At: start}
 		a.Explanation = &finding.Explanation{Against: text(), Traits: slices.Repeat([]finding.Trait{{Attribute: text(), Value: text(), Now: 0.001, Before: 0.999,
 			Also: slices.Repeat([]finding.Attribute{{Name: text(), Value: text()}}, r.IntN(5))}}, r.IntN(8))}
+	}
+	if r.IntN(3) == 0 {
+		a.Moved, a.Muted = text(), text()
 	}
 	if r.IntN(3) == 0 {
 		a = over(a)

@@ -106,6 +106,9 @@ func change(a alert.Alert) string {
 	if v := measured(a); v != "" {
 		line += ": " + escape(v)
 	}
+	if a.Moved != "" {
+		line += ", " + escape(clip(oneLine(a.Moved), detailText))
+	}
 	return line
 }
 

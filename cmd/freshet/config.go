@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
+	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
 	"github.com/freshet-dev/freshet/detect/health"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/label"
@@ -75,7 +76,7 @@ func configCheckCommand() *cobra.Command {
 func printRemarks(out io.Writer, cfg *config.Config, set *rules.Set) int {
 	notes := cfg.Alert.Places(cfg.Alert.Notes())
 	warnings := cfg.Alert.Places(cfg.Alert.Lint(yields(set)))
-	printProblems(out, append(problemsOf(warnings, rules.Warning), problemsOf(notes, rules.Note)...))
+	printProblems(out, append(pipeline.Problems(warnings, rules.Warning), pipeline.Problems(notes, rules.Note)...))
 	return len(warnings)
 }
 
@@ -137,20 +138,6 @@ func defaultsText(cfg *config.Config) string {
 
 // printFaults prints the faults of a configuration file as those of a rule file are printed.
 func printFaults(out io.Writer, faults []config.Fault) {
-	printProblems(out, problemsOf(faults, rules.Error))
+	printProblems(out, pipeline.Problems(faults, rules.Error))
 	fmt.Fprintln(out, plural(len(faults), "fault"))
-}
-
-func problemsOf(faults []config.Fault, severity rules.Severity) []rules.Problem {
-	problems := make([]rules.Problem, len(faults))
-	for i, f := range faults {
-		problems[i] = rules.Problem{
-			File: f.File, Line: f.Line, Column: f.Column, Length: 1, Severity: severity,
-			Message: f.Message, Hint: f.Hint, Source: f.Source,
-		}
-		if f.Path != "" {
-			problems[i].Message = f.Path + ": " + f.Message
-		}
-	}
-	return problems
 }

@@ -44,7 +44,7 @@ A webhook that mends (remediation:) is left out unless --remediations asks for i
 	test.Flags().BoolVar(&t.all, "all", false, "test all receivers")
 	test.Flags().BoolVar(&t.dryRun, "dry-run", false, "print what would be sent, without secrets, and send nothing")
 	test.Flags().BoolVar(&t.remediations, "remediations", false, "call webhooks that mend too")
-	return group(&cobra.Command{Use: "receivers", Short: "Work with the receivers of alerts"}, test)
+	return group(&cobra.Command{Use: "receivers", Short: "Work with the receivers of alerts"}, test, undeliveredCommand())
 }
 
 // testAlert is the name of the alert in test messages.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
 	"github.com/freshet-dev/freshet/rules"
 )
@@ -48,7 +49,7 @@ embedded broker. With --target one role runs, so that many processes share one K
 			defer signal.Stop(hangups)
 			p, err := pipeline.New(pipeline.Options{
 				Config: cfg, Rules: set, Files: files, Read: func() ([]rules.File, error) { return rules.Read(cfg.Rules.Files) },
-				Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log), Targets: targets, Log: newLogger(cfg.Log), Version: version(),
+				ConfigPath: path, Reconfigure: reconfigure(path), Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log), Targets: targets, Log: newLogger(cfg.Log), Version: version(),
 			})
 			if err != nil {
 				return err
@@ -64,7 +65,15 @@ embedded broker. With --target one role runs, so that many processes share one K
 	return cmd
 }
 
-// reloadOn has the rules reloaded at each signal until ctx ends. What comes of it is in the log.
+// reconfigure returns what loads a configuration file anew, nil where there is none.
+func reconfigure(path string) func() (*config.Config, []config.Fault, error) {
+	if path == "" {
+		return nil
+	}
+	return func() (*config.Config, []config.Fault, error) { return config.Load(path) }
+}
+
+// reloadOn has files reloaded at each signal until ctx ends. What comes of it is in the log.
 func reloadOn(ctx context.Context, signals <-chan os.Signal, p *pipeline.Pipeline) {
 	for {
 		select {

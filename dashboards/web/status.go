@@ -31,6 +31,9 @@ type Status struct {
 	// RulesProblemSince since when that is so. The rules from before go on.
 	RulesProblem      string
 	RulesProblemSince time.Time
+	// ConfigProblem and ConfigProblemSince say the same of the alerter's configuration.
+	ConfigProblem      string
+	ConfigProblemSince time.Time
 	// AlertsFrom is the address of the process whose alerts the page shows when that is another one, "" when it is this.
 	// The page asks for them below its own address, and expects this process to pass that on.
 	AlertsFrom string
@@ -59,6 +62,7 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		Rules            int      `json:"rules"`
 		Groups           int      `json:"groups"`
 		RulesProblem     *problem `json:"rules_problem,omitempty"`
+		ConfigProblem    *problem `json:"config_problem,omitempty"`
 		AlertsFrom       string   `json:"alerts_from,omitempty"`
 		AlertsUnknown    string   `json:"alerts_unknown,omitempty"`
 		Version          string   `json:"version,omitempty"`
@@ -70,6 +74,9 @@ func (s Status) MarshalJSON() ([]byte, error) {
 	}
 	if s.RulesProblem != "" {
 		out.RulesProblem = &problem{s.RulesProblem, s.RulesProblemSince.UnixMilli()}
+	}
+	if s.ConfigProblem != "" {
+		out.ConfigProblem = &problem{s.ConfigProblem, s.ConfigProblemSince.UnixMilli()}
 	}
 	if s.WatermarkDelay >= 0 {
 		seconds := s.WatermarkDelay.Seconds()

@@ -243,10 +243,12 @@ func TestJSONOfNumbersThatJSONLacks(t *testing.T) {
 	}
 	page = New(Options{
 		Status: func() Status {
-			return Status{State: Healthy, RulesProblem: "rules.yaml:3:7: error", RulesProblemSince: now.Add(-time.Second)}
+			return Status{State: Healthy, RulesProblem: "rules.yaml:3:7: error", RulesProblemSince: now.Add(-time.Second),
+				ConfigProblem: "freshet.yaml:1:1: error", ConfigProblemSince: now.Add(-time.Second)}
 		},
 	})
-	if _, body := get(t, page, "/api/freshet/status"); !strings.Contains(body, `"rules_problem":{"text":"rules.yaml:3:7: error","since_ms":1699999999123}`) {
+	if _, body := get(t, page, "/api/freshet/status"); !strings.Contains(body, `"rules_problem":{"text":"rules.yaml:3:7: error","since_ms":1699999999123},`+
+		`"config_problem":{"text":"freshet.yaml:1:1: error","since_ms":1699999999123}`) {
 		t.Errorf("status does not tell of the rule files: %s", body)
 	}
 	if answer, body := get(t, page, "/api/freshet/series?since=yesterday"); answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "yesterday") {

@@ -10,7 +10,9 @@ import (
 // Alert is either a file in Alertmanager's format or the same keys inline. Keys that Alertmanager does not know may stand
 // beside the file, so that Alertmanager can read it too.
 type Alert struct {
-	ConfigFile   string `yaml:"config_file"`
+	ConfigFile string `yaml:"config_file"`
+	// Watch has what stands here, in ConfigFile and in templates loaded anew when it changes.
+	Watch        bool `yaml:"watch"`
 	alert.Config `yaml:",inline"`
 
 	// main is where freshet.yaml has what, file where the file does, nil without one.
@@ -31,8 +33,8 @@ func (a *Alert) parseFile(content []byte, lookupEnv func(string) (string, bool))
 	a.file.plainDollars = true
 	a.file.decode(content, &a.Config)
 	decoded := len(a.file.faults) == 0
+	a.SetDirectory(filepath.Dir(a.ConfigFile)) // before the templates are read
 	a.add(a.Validate())
-	a.SetDirectory(filepath.Dir(a.ConfigFile))
 	if decoded {
 		a.add(a.Unreadable())
 	}

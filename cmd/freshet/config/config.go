@@ -173,6 +173,7 @@ func Default() *Config {
 		},
 		Health: DefaultHealth(),
 		Rules:  Rules{Watch: true},
+		Alert:  Alert{Watch: true},
 		Agent:  agent.DefaultConfig(),
 	}
 }
@@ -189,9 +190,20 @@ func Load(path string) (*Config, []Fault, error) {
 		return cfg, faults, nil
 	}
 	if content, err = os.ReadFile(cfg.Alert.ConfigFile); err != nil {
-		return nil, nil, fmt.Errorf("reading alert.config_file: %w", err)
+		return cfg, nil, fmt.Errorf("reading alert.config_file: %w", err)
 	}
 	return cfg, cfg.Alert.parseFile(content, os.LookupEnv), nil
+}
+
+// Sources are the files and globs from which the alerter's part comes: the file at a path, the one that it names, and templates.
+func (c *Config) Sources(path string) []string {
+	var out []string
+	for _, one := range append([]string{path, c.Alert.ConfigFile}, c.Alert.Templates...) {
+		if one != "" {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // LoadAlertmanager reads a file of Alertmanager's as if alert.config_file of an otherwise empty file named it.
@@ -211,8 +223,8 @@ func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (
 	s := newStrict(path, content, lookupEnv)
 	cfg.Alert.main = s
 	s.decode(content, cfg)
+	cfg.relativeTo(filepath.Dir(path)) // before the templates are read
 	s.check(cfg.faults(s))
-	cfg.relativeTo(filepath.Dir(path))
 	if len(s.faults) == 0 {
 		s.check(cfg.readSecrets())
 		s.check(alertFaults("alert.", cfg.Alert.Unreadable()))

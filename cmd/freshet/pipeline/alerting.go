@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/apiv2"
 	"github.com/freshet-dev/freshet/alert/slack"
 	"github.com/freshet-dev/freshet/alert/webhook"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
@@ -24,61 +26,70 @@ type Receiver struct {
 	Notifier alert.Notifier
 }
 
-// alerting is where notifications go: the routes, and a notifier for each integration.
+// alerting is what follows from the alerter's part of the configuration: the routes, and a notifier for each integration. It
+// does not change: a reload puts another in its place.
 type alerting struct {
-	route    *alert.Route
-	targets  []alert.Target
-	prompt   bool
-	defaults alert.Defaults
-	// rest are the alerter's options that come from the configuration.
-	rest alert.Options
+	targets []alert.Target
+	// settings are the alerter's options, but for those that the process has.
+	settings alert.Options
+	api      apiv2.Setting
+	clicks   ways
+	watch    bool // the files for changes
 }
 
-func newAlerting(cfg *config.Config, extra *Receiver, watch func(*alert.Notification, error), log *slog.Logger) (*alerting, error) {
-	defaults := cfg.Alert.Defaults()
-	a := &alerting{route: cfg.Alert.RouteTree(defaults), prompt: defaults.Prompt, defaults: defaults}
-	a.rest = alert.Options{Inhibitions: cfg.Alert.Inhibitions(), Intervals: cfg.Alert.Intervals(), Flapping: cfg.Alert.FlappingOr(defaults.Flapping),
-		DashboardURL: cfg.Alert.DashboardURL, TraceURL: cfg.Alert.TraceURL}
-	if d := cfg.Alert.Deadman; d != nil {
-		a.rest.Deadman = *d
+// newAlerting does all that can fail.
+func (p *Pipeline) newAlerting(cfg *config.Config) (*alerting, error) {
+	c, defaults := &cfg.Alert.Config, cfg.Alert.Defaults()
+	templates, err := alert.NewTemplates(c.Templates...)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what failed
 	}
-	limiter := slack.NewLimiter(0) // of all receivers, as several may write to one channel
-	for _, i := range cfg.Alert.Integrations(defaults) {
+	a := &alerting{watch: cfg.Alert.Watch, settings: alert.Options{
+		Route: c.RouteTree(defaults), Prompt: defaults.Prompt, Inhibitions: c.Inhibitions(), Intervals: c.Intervals(),
+		Flapping: c.FlappingOr(defaults.Flapping), DashboardURL: c.DashboardURL, TraceURL: c.TraceURL, Templates: templates,
+	}}
+	if c.Deadman != nil {
+		a.settings.Deadman = *c.Deadman
+	}
+	integrations := c.Integrations(defaults)
+	for _, i := range integrations {
 		n, err := newNotifier(i, slack.Options{
-			Limiter: limiter, Chart: picture, Buttons: i.Slack != nil && i.Slack.Buttons(), FlappingWindow: a.rest.Flapping.Window, Log: log,
+			Limiter: p.limiter, Chart: picture, Buttons: i.Slack != nil && i.Slack.Buttons(), FlappingWindow: a.settings.Flapping.Window, Log: p.log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("receiver %s: %w", i.Receiver, err)
 		}
 		a.targets = append(a.targets, alert.Target{Integration: i, Notifier: n})
 	}
-	if extra != nil {
-		name := a.route.Receiver
-		if name == "" {
-			name = extra.Name
-			a.route.Receiver = name
-		}
+	if extra := p.receiver; extra != nil {
+		root := a.settings.Route
+		root.Receiver = cmp.Or(root.Receiver, extra.Name)
 		a.targets = append(a.targets, alert.Target{
-			Integration: alert.Integration{Receiver: name, Kind: extra.Name, SendResolved: true}, Notifier: extra.Notifier,
+			Integration: alert.Integration{Receiver: root.Receiver, Kind: extra.Name, SendResolved: true}, Notifier: extra.Notifier,
 		})
 	}
-	if cfg.Alert.DryRun {
-		for i := range a.targets {
-			a.targets[i].Notifier = dryRun{log}
+	for i := range a.targets {
+		t := &a.targets[i]
+		if c.DryRun {
+			t.Notifier = dryRun{p.log}
 		}
-	}
-	if watch != nil {
-		for i := range a.targets {
-			a.targets[i].Notifier = watching(a.targets[i].Notifier, watch)
+		if p.notified != nil {
+			t.Notifier = watching(t.Notifier, p.notified)
 		}
+		a.settings.Integrations = append(a.settings.Integrations, t.Integration)
 	}
-	return a, nil
+	a.clicks = waysOf(integrations)
+	a.api.ResolveTimeout = cmp.Or(c.Global.ResolveTimeout, resolveTimeout)
+	for _, r := range c.Receivers {
+		a.api.Receivers = append(a.api.Receivers, r.Name)
+	}
+	a.api.Config, err = c.Alertmanager(defaults)
+	return a, err //nolint:wrapcheck // it says what failed
 }
 
 // options are those of an alerter.
 func (a *alerting) options(externalURL string, reg prometheus.Registerer) alert.Options {
-	o := a.rest
-	o.Route, o.Integrations, o.Prompt = a.route, a.integrations(), a.prompt
+	o := a.settings
 	o.ExternalURL, o.Registerer = externalURL, reg
 	return o
 }
@@ -146,12 +157,4 @@ func newNotifier(i alert.Integration, o slack.Options) (alert.Notifier, error) {
 	default:
 		return nil, fmt.Errorf("nothing delivers to %s", i.Kind)
 	}
-}
-
-func (a *alerting) integrations() []alert.Integration {
-	out := make([]alert.Integration, len(a.targets))
-	for i, t := range a.targets {
-		out[i] = t.Integration
-	}
-	return out
 }

@@ -20,30 +20,22 @@ import (
 const resolveTimeout = 5 * time.Minute
 
 // serveAPIs adds Alertmanager's API, Prometheus's about rules and alerts, and freshet's own about what was decided.
-func (p *Pipeline) serveAPIs(mux *http.ServeMux) error {
-	config, err := p.cfg.Alert.Alertmanager(p.alerting.defaults)
-	if err != nil {
-		return err //nolint:wrapcheck // it says what failed
-	}
-	var receivers []string
-	for _, r := range p.cfg.Alert.Receivers {
-		receivers = append(receivers, r.Name)
-	}
+func (p *Pipeline) serveAPIs(mux *http.ServeMux) {
 	v2 := apiv2.New(apiv2.Options{
 		Alerts: p.alertViews, Groups: fromAlerter(p, (*notify).groups), Silences: fromAlerter(p, (*notify).silences),
-		Receivers: receivers, Config: config, ResolveTimeout: cmp.Or(p.cfg.Alert.Global.ResolveTimeout, resolveTimeout),
-		Do: p.Do, Post: p.Post, Version: p.version, Started: p.opened, Log: p.log,
+		Setting: func() apiv2.Setting { return p.alerting.Load().api },
+		Do:      p.Do, Post: p.Post, Version: p.version, Started: p.opened, Log: p.log,
 	})
 	// A page of another site that a browser on this machine shows must not be able to silence anything.
 	guard := http.NewCrossOriginProtection()
 	mux.Handle("/api/v2/", guard.Handler(p.whenStarted(p.fromActive(v2))))
-	p.clicks.serve(mux)
+	mux.Handle("POST "+clicksPath, p.clicks)
 	mux.Handle("POST /api/freshet/commands", guard.Handler(p.whenStarted(http.HandlerFunc(p.serveCommand))))
 	mux.Handle("GET /api/freshet/decisions", p.whenStarted(http.HandlerFunc(p.serveDecisions)))
+	mux.Handle("GET /api/freshet/undelivered", p.whenStarted(http.HandlerFunc(p.serveUndelivered)))
 	mux.Handle("GET /api/freshet/statistics", p.whenStarted(p.fromActive(jsonOf(fromAlerter(p, (*notify).statistics)))))
 	mux.Handle("GET /api/v1/rules", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveRules))))
 	mux.Handle("GET /api/v1/alerts", p.whenStarted(p.fromActive(http.HandlerFunc(p.serveAlerts))))
-	return nil
 }
 
 // fromAlerter returns what the active alerter of this process gives, nothing where there is none.
@@ -120,8 +112,8 @@ func complete(c *alert.Command, now time.Time) error {
 	return c.Validate() //nolint:wrapcheck // it says what is wrong
 }
 
-// shownDecisions bounds the answer about one alert.
-const shownDecisions = 200
+// shown bounds an answer of decisions, or of notifications that were given up.
+const shown = 200
 
 // serveDecisions gives what was decided about an alert (fingerprint=) or a rule's alerts (alertname=) since a time ago
 // (since=24h), the newest last.
@@ -132,8 +124,28 @@ func (p *Pipeline) serveDecisions(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "expected fingerprint= or alertname=", http.StatusBadRequest)
 		return
 	}
+	serveNewest(p, w, r, p.names.Decisions, func(m *kafka.Message) (*alert.Decision, bool) {
+		if fingerprint != "" && string(m.Key) != fingerprint {
+			return nil, false
+		}
+		d, err := alert.DecodeDecision(m.Value)
+		return d, err == nil && (name == "" || d.AlertName == name)
+	})
+}
+
+// serveUndelivered gives the notifications that were given up since a time ago (since=24h), the newest last.
+func (p *Pipeline) serveUndelivered(w http.ResponseWriter, r *http.Request) {
+	serveNewest(p, w, r, p.names.Undelivered, func(m *kafka.Message) (*alert.DeadLetter, bool) {
+		l, err := alert.DecodeDeadLetter(m.Value)
+		return l, err == nil
+	})
+}
+
+// serveNewest gives the newest of what was written to a topic since a time ago (since=24h), the newest last. One that cannot be
+// read hides no other.
+func serveNewest[T any](p *Pipeline, w http.ResponseWriter, r *http.Request, topic string, decode func(*kafka.Message) (*T, bool)) {
 	since := 24 * time.Hour
-	if text := q.Get("since"); text != "" {
+	if text := r.URL.Query().Get("since"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			http.Error(w, fmt.Sprintf("since is %q, expected a duration such as 24h", text), http.StatusBadRequest)
@@ -141,24 +153,21 @@ func (p *Pipeline) serveDecisions(w http.ResponseWriter, r *http.Request) {
 		}
 		since = d
 	}
-	out := []alert.Decision{}
-	err := p.client.ReadTopic(r.Context(), p.names.Decisions, kafka.At(time.Now().Add(-since)), func(m *kafka.Message) error {
-		if fingerprint != "" && string(m.Key) != fingerprint {
+	out := []*T{}
+	err := p.client.ReadTopic(r.Context(), topic, kafka.At(time.Now().Add(-since)), func(m *kafka.Message) error {
+		one, ok := decode(m)
+		if !ok {
 			return nil
 		}
-		d, err := alert.DecodeDecision(m.Value)
-		if err != nil || name != "" && d.AlertName != name {
-			return nil //nolint:nilerr // one that cannot be read hides no other
+		if len(out) == 2*shown {
+			out = append(out[:0], out[shown:]...)
 		}
-		if len(out) == 2*shownDecisions {
-			out = append(out[:0], out[shownDecisions:]...)
-		}
-		out = append(out, *d)
+		out = append(out, one)
 		return nil
 	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	writeJSON(w, out[max(0, len(out)-shownDecisions):])
+	writeJSON(w, out[max(0, len(out)-shown):])
 }

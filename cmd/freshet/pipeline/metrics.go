@@ -20,10 +20,50 @@ type metrics struct {
 	overflows    *prometheus.CounterVec
 	skipped      *prometheus.CounterVec
 	rules        prometheus.Gauge
-	reloads      *prometheus.CounterVec
-	reloaded     prometheus.Gauge // whether the last reload was a success
-	reloadedAt   prometheus.Gauge
 	build        *prometheus.GaugeVec
+
+	rulesReloads, configReloads *reloadMetrics
+}
+
+// reloadMetrics are those of what is loaded anew.
+type reloadMetrics struct {
+	reloads    *prometheus.CounterVec
+	successful prometheus.Gauge
+	at         prometheus.Gauge
+}
+
+func newReloadMetrics(reg prometheus.Registerer, prefix, what string) *reloadMetrics {
+	m := &reloadMetrics{
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: prefix + "reloads_total", Help: "Reloads of " + what + ", by SIGHUP, /-/reload or because they changed.",
+		}, []string{"result"}),
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: prefix + "last_reload_successful", Help: "Whether the last reload of " + what + " was a success, 1 before the first.",
+		}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: prefix + "last_reload_success_timestamp_seconds", Help: "When what is loaded of " + what + " was loaded, in Unix time.",
+		}),
+	}
+	reg.MustRegister(m.reloads, m.successful, m.at)
+	for _, result := range []string{reloadSuccess, reloadFailure} {
+		m.reloads.WithLabelValues(result)
+	}
+	return m
+}
+
+func (m *reloadMetrics) loaded(at time.Time) {
+	m.successful.Set(1)
+	m.at.Set(float64(at.UnixMilli()) / 1000)
+}
+
+func (m *reloadMetrics) succeeded(at time.Time) {
+	m.reloads.WithLabelValues(reloadSuccess).Inc()
+	m.loaded(at)
+}
+
+func (m *reloadMetrics) failed() {
+	m.reloads.WithLabelValues(reloadFailure).Inc()
+	m.successful.Set(0)
 }
 
 // Results of a reload.
@@ -64,19 +104,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		skipped: counter("freshet_detect_skipped_panes_total",
 			"Panes that were not evaluated: late ones came after their step was over, those of an unknown rule were written under other rules.", "reason"),
 		rules: prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_rules", Help: "Rules loaded."}),
-		reloads: counter("freshet_rules_reloads_total",
-			"Reloads of the rule files, by SIGHUP, /-/reload or because they changed.", "result"),
-		reloaded: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "freshet_rules_last_reload_successful", Help: "Whether the last reload of the rule files was a success, 1 before the first.",
-		}),
-		reloadedAt: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "freshet_rules_last_reload_success_timestamp_seconds", Help: "When the rules were loaded successfully last, in Unix time.",
-		}),
 		build: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "freshet_build_info", Help: "1, with what runs.",
 		}, []string{"version", "targets"}),
 	}
-	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.reloads, m.reloaded, m.reloadedAt, m.build)
+	reg.MustRegister(m.records, m.deadLettered, m.late, m.future, m.findings, m.toFinding, m.overflows, m.skipped, m.rules, m.build)
+	m.rulesReloads = newReloadMetrics(reg, "freshet_rules_", "the rule files")
+	m.configReloads = newReloadMetrics(reg, "freshet_config_", "the alerter's part of the configuration")
 	// What has been counted once before it is scraped for the first time would not show as an increase.
 	for _, s := range []finding.State{finding.Pending, finding.Firing, finding.Resolved} {
 		m.findings.WithLabelValues(string(s))
@@ -84,20 +118,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, reason := range []string{paneLate, paneUnknown} {
 		m.skipped.WithLabelValues(reason)
 	}
-	for _, result := range []string{reloadSuccess, reloadFailure} {
-		m.reloads.WithLabelValues(result)
-	}
 	for _, settled := range []bool{true, false} {
 		m.toFinding.WithLabelValues(strconv.FormatBool(settled))
 	}
 	return m
-}
-
-// loaded notes that rules were loaded.
-func (m *metrics) loaded(l *loaded) {
-	m.rules.Set(float64(len(l.rules.Rules)))
-	m.reloaded.Set(1)
-	m.reloadedAt.Set(float64(l.at.UnixMilli()) / 1000)
 }
 
 // reads makes the metrics of an input topic.

@@ -96,10 +96,11 @@ var components = []component{
 	{
 		"Alerter", "freshet_alert_", "From findings to messages. Of several alerters only the one that sends has them.",
 		map[string]labelDoc{
-			"state":       {"of a finding, or of an alert now", []string{"pending", "firing", "resolved"}},
-			"reason":      {"a repeat of what is known, or from before it", []string{"repeat", "stale"}},
+			"state":       {"of a finding or an alert; of a silence also `active` and `expired`", []string{"pending", "firing", "resolved", "active", "expired"}},
+			"reason":      {"a finding is a `repeat` of what is known, or from before it (`stale`); an alert is `silenced` or `inhibited`", []string{"repeat", "stale", "silenced", "inhibited"}},
 			"receiver":    {"the receiver's name", nil},
-			"kind":        {"what the receiver is: `slack` or `webhook`; in the demo also `terminal`", nil},
+			"kind":        {"what the receiver is: `slack` or `webhook`, in the demo also `terminal`; of a command, what somebody decided: `acknowledge`, `silence` and so on", nil},
+			"decision":    {"what was decided: `sent`, `silenced`, `inhibited` and so on, as `freshet why` shows it", nil},
 			"status":      {"`failed` is tried again, `abandoned` was about what has long been over", []string{"delivered", "failed", "abandoned"}},
 			"integration": {"one entry of a receiver, such as `team/slack[0]`", nil},
 		},
@@ -108,6 +109,12 @@ var components = []component{
 		"Memory", "freshet_memory_", "How the process keeps within its memory; see `memory_limit` in the configuration.",
 		map[string]labelDoc{
 			"what": {"what was let go of; nothing that is counted is", []string{"charts of the page", "caches of the detector"}},
+		},
+	},
+	{
+		"Configuration", "freshet_config_", "What the alerter has of `alert:`, its `config_file` and its templates.",
+		map[string]labelDoc{
+			"result": {"`failure` changed nothing: what was loaded before goes on", []string{"success", "failure"}},
 		},
 	},
 	{
@@ -141,13 +148,13 @@ func unitOf(name string) string {
 	switch name {
 	case "freshet_kafka_consumer_lag":
 		return "offsets"
-	case "freshet_kafka_connected", "freshet_memory_paused", "freshet_rules_last_reload_successful":
+	case "freshet_kafka_connected", "freshet_memory_paused", "freshet_rules_last_reload_successful", "freshet_config_last_reload_successful":
 		return "0 or 1"
 	}
 	words := strings.Split(strings.TrimSuffix(name, "_total"), "_")
 	switch last := words[len(words)-1]; last {
 	case "seconds", "bytes",
-		"alerts", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "reloads", "requests", "rotations", "rules", "times", "transactions":
+		"alerts", "commands", "decisions", "errors", "files", "findings", "groups", "lines", "notifications", "panes", "records", "reloads", "requests", "rotations", "rules", "silences", "times", "transactions":
 		return last
 	case "info":
 		return "1"

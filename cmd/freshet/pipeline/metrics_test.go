@@ -44,6 +44,7 @@ var quiet = map[string]bool{
 	"freshet_alert_refused_silences_total":      true,
 	"freshet_alert_silences":                    true,
 	"freshet_alert_suppressed_alerts":           true,
+	"freshet_config_reloads_total":              true,
 	"freshet_detect_skipped_panes_total":        true,
 	"freshet_detect_waiting_rules":              true,
 	"freshet_kafka_consumer_lag":                true,

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,14 +21,15 @@ type notify struct {
 	flush     func()
 	alerter   *alert.Alerter
 	partition int32
-	sender    *alert.Sender
 	registry  *scope
+	life      context.Context // of senders
 	stop      context.CancelFunc
-	stopped   chan struct{}
+	senders   sync.WaitGroup // that run
 
 	sending sync.WaitGroup
 
-	mu        sync.Mutex // guards what follows, and alerter against readers of views
+	mu        sync.Mutex    // guards what follows, and alerter against readers of views
+	sender    *alert.Sender // the newest; those before end what they have begun
 	outcomes  []outcome
 	announced bool // that this process is the active alerter
 	finishing bool // nothing more is sent
@@ -60,10 +60,9 @@ func (p *Pipeline) notifyStage() kafka.Stage {
 }
 
 func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
-	registry := newScope(p.registry)
+	registry, configured := newScope(p.registry), p.alerting.Load()
 	t := &notify{
-		p: p, flush: c.Flush, partition: c.Partition, registry: registry, stopped: make(chan struct{}),
-		alerter: alert.New(p.alerting.options(p.externalURL(), registry)),
+		p: p, flush: c.Flush, partition: c.Partition, registry: registry, alerter: alert.New(configured.options(p.externalURL(), registry)),
 	}
 	// Settled, because what was sent must not be older than the committed offset.
 	err := p.client.ReadSettled(ctx, p.names.Notifications, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
@@ -77,22 +76,44 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 		registry.close()
 		return nil, fmt.Errorf("restoring the alerts: %w", err)
 	}
-	t.sender = alert.NewSender(alert.SenderOptions{
-		Targets: p.alerting.targets, Done: t.delivered, Registerer: registry, Log: p.log,
+	t.life, t.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.swap.Lock()
+	defer p.swap.Unlock()
+	if newer := p.alerting.Load(); newer != configured { // it was reloaded meanwhile
+		t.alerter.Reconfigure(newer.options(p.externalURL(), nil), time.Now())
+		configured = newer
+	}
+	t.run(alert.NewSender(alert.SenderOptions{
+		Targets: configured.targets, Done: t.delivered, Registerer: registry, Log: p.log,
 		// Later than this another process may have taken over and be sending the same.
 		StartWithin: sessionTimeout / 2,
-	})
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	t.stop = stop
-	go func() {
-		defer close(t.stopped)
-		if err := t.sender.Run(sending); err != nil && !errors.Is(err, context.Canceled) {
-			p.log.Error("the sender of notifications ended", slog.Any("error", err))
-		}
-	}()
+	}))
 	p.alerts.Store(t)
 	p.log.Info("this process sends the notifications", slog.Int("alerts", len(t.alerter.Alerts())))
 	return t, nil
+}
+
+// run has a sender deliver what comes from now on.
+func (t *notify) run(s *alert.Sender) {
+	t.sender = s
+	t.senders.Go(func() {
+		if err := s.Run(t.life); err != nil && !errors.Is(err, context.Canceled) {
+			t.p.log.Error("the sender of notifications ended", slog.Any("error", err))
+		}
+	})
+}
+
+// reconfigure goes over to another configuration. Attempts that have begun end as they do, and their outcome counts; those that
+// wait for their turn are made by the new notifiers.
+func (t *notify) reconfigure(a *alerting, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.takeOutcomes()
+	t.alerter.Reconfigure(a.options(t.p.externalURL(), nil), now)
+	if !t.finishing {
+		t.run(t.sender.Next(a.targets))
+	}
+	t.flush()
 }
 
 func (t *notify) Process(m *kafka.Message) error {
@@ -135,10 +156,7 @@ func (t *notify) Idle(time.Time) {}
 func (t *notify) Take(now time.Time) (kafka.Output, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, o := range t.outcomes {
-		t.alerter.Delivered(o.id, o.result, o.err, o.at)
-	}
-	t.outcomes = nil
+	t.takeOutcomes()
 	t.alerter.Tick(now)
 	t.deliver() // attempts that are due again
 	changes, err := t.alerter.Changes()
@@ -161,6 +179,13 @@ func (t *notify) Take(now time.Time) (kafka.Output, error) {
 	return out, err
 }
 
+func (t *notify) takeOutcomes() {
+	for _, o := range t.outcomes {
+		t.alerter.Delivered(o.id, o.result, o.err, o.at)
+	}
+	t.outcomes = nil
+}
+
 // records adds what was decided since the last flush, and what was given up.
 func (t *notify) records(to []kafka.Message) ([]kafka.Message, error) {
 	for _, d := range t.alerter.Decisions() {
@@ -171,9 +196,9 @@ func (t *notify) records(to []kafka.Message) ([]kafka.Message, error) {
 		to = append(to, kafka.Message{Topic: t.p.names.Decisions, Partition: 0, Key: []byte(d.Fingerprint.String()), Value: value})
 	}
 	for _, l := range t.alerter.DeadLetters() {
-		value, err := json.Marshal(l)
+		value, err := l.Encode()
 		if err != nil {
-			return nil, fmt.Errorf("encoding a notification that was given up: %w", err)
+			return nil, err //nolint:wrapcheck // it says what failed
 		}
 		to = append(to, kafka.Message{Topic: t.p.names.Undelivered, Partition: 0, Key: []byte(l.ID), Value: value})
 	}
@@ -194,7 +219,8 @@ func (t *notify) deliver() {
 		return // the intents are kept: who comes next sends them
 	}
 	if due := t.alerter.Deliveries(); len(due) > 0 {
-		t.sending.Go(func() { t.sender.Send(due) })
+		sender := t.sender
+		t.sending.Go(func() { sender.Send(due) })
 	}
 }
 
@@ -211,11 +237,17 @@ func (t *notify) delivered(id string, result alert.Outcome, err error) {
 func (t *notify) Finish(ctx context.Context) {
 	t.mu.Lock()
 	t.finishing = true
+	sender := t.sender
 	t.mu.Unlock()
 	t.sending.Wait()
-	t.sender.Drain()
+	sender.Drain()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		t.senders.Wait()
+	}()
 	select {
-	case <-t.stopped:
+	case <-ended:
 	case <-ctx.Done():
 	}
 }
@@ -247,9 +279,11 @@ func (t *notify) statistics() []alert.Statistics {
 }
 
 func (t *notify) Close() {
+	t.p.swap.Lock()
+	t.p.alerts.CompareAndSwap(t, nil)
+	t.p.swap.Unlock()
 	t.stop()
-	<-t.stopped
+	t.senders.Wait()
 	t.sending.Wait()
 	t.registry.close()
-	t.p.alerts.CompareAndSwap(t, nil)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -50,9 +51,7 @@ func (p *Pipeline) serve(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "freshet is ready.")
 	})
-	if err := p.serveAPIs(mux); err != nil {
-		return err
-	}
+	p.serveAPIs(mux)
 	// Profiles as Prometheus serves them, but for the command line, which may hold a token.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -77,7 +76,7 @@ func (p *Pipeline) serve(ctx context.Context) error {
 	return fmt.Errorf("serving HTTP: %w", err)
 }
 
-// lifecycle says whether whoever reaches the listener may have rules reloaded: if it is on the loopback interface, or if the
+// lifecycle says whether whoever reaches the listener may have files reloaded: if it is on the loopback interface, or if the
 // configuration says so.
 func (p *Pipeline) lifecycle() bool {
 	if may := p.cfg.HTTP.EnableLifecycle; may != nil {
@@ -87,7 +86,7 @@ func (p *Pipeline) lifecycle() bool {
 	return ok && address.IP.IsLoopback()
 }
 
-// serveReload has the rules reloaded, as Prometheus's endpoint of this name does.
+// serveReload has files reloaded, as Prometheus's endpoint of this name does.
 func (p *Pipeline) serveReload(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		w.Header().Set("Allow", "POST, PUT")
@@ -106,8 +105,12 @@ func (p *Pipeline) serveReload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := p.Reload(r.Context())
-	if failed, ok := errors.AsType[*ReloadError](err); ok {
-		http.Error(w, "the rules are not reloaded, those from before go on\n"+failed.Details(len(failed.Problems)), http.StatusInternalServerError)
+	if failed := reloadErrors(err); len(failed) > 0 {
+		var b strings.Builder
+		for _, f := range failed {
+			b.WriteString(f.outcome() + "\n" + f.Details(len(f.Problems)))
+		}
+		http.Error(w, b.String(), http.StatusInternalServerError)
 		return
 	}
 	if err != nil {
@@ -115,6 +118,9 @@ func (p *Pipeline) serveReload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintf(w, "The rules are reloaded: %d.\n", len(p.loaded.Load().rules.Rules))
+	if p.reloads.config != nil {
+		fmt.Fprintf(w, "The alerter's configuration is reloaded, receivers: %d.\n", len(p.alerting.Load().api.Receivers))
+	}
 }
 
 var errStarting = errors.New("starting")

@@ -153,8 +153,11 @@ func (p *Pipeline) pageStatus() web.Status {
 	s := web.Status{State: web.Healthy, Rules: len(p.loaded.Load().rules.Rules), Version: p.version, WatermarkDelay: -1}
 	s.RecordsPerSecond, s.BytesPerSecond = p.rate.perSecond(time.Now())
 	s.WatermarkDelay, s.Groups = p.progress.summary(time.Now())
-	if trouble, since := p.reloads.last(); trouble != nil {
+	if trouble, since := p.reloads.rules.last(); trouble != nil {
 		s.RulesProblem, s.RulesProblemSince = trouble.Details(shownProblems), since
+	}
+	if trouble, since := p.reloads.alerting.last(); trouble != nil {
+		s.ConfigProblem, s.ConfigProblemSince = trouble.Details(shownProblems), since
 	}
 	if p.alerts.Load() == nil {
 		s.AlertsFrom = p.elsewhere()

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet-dev/freshet/alert"
+	"github.com/freshet-dev/freshet/alert/slack"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/cmd/freshet/memory"
 	"github.com/freshet-dev/freshet/dashboards/web"
@@ -59,7 +61,11 @@ type Options struct {
 	// Files are what Rules was made of, and Read reads them anew for a reload. Without Read there is none.
 	Files []rules.File
 	Read  func() ([]rules.File, error)
-	// Problems, when set, is given what is wrong with rule files that are not loaded; else the log is.
+	// ConfigPath is the file that Config was made of, and Reconfigure loads it anew for a reload of the alerter's part. Without
+	// Reconfigure there is none.
+	ConfigPath  string
+	Reconfigure func() (*config.Config, []config.Fault, error)
+	// Problems, when set, is given what is wrong with files that are not loaded; else the log is.
 	Problems func([]rules.Problem)
 
 	Targets Targets
@@ -80,9 +86,9 @@ type Pipeline struct {
 	log     *slog.Logger
 	version string
 
+	configPath     string
 	names          Names
 	panePartitions int32
-	alerting       *alerting
 	recorded       *recordedMetrics
 
 	accumulating, evaluating *kafka.Handover
@@ -100,6 +106,11 @@ type Pipeline struct {
 	thrift   thrift
 	memory   *memory.Guard
 	alerts   atomic.Pointer[notify]
+	swap     sync.Mutex // what sends notifications and how it is configured change together
+	alerting atomic.Pointer[alerting]
+	limiter  *slack.Limiter
+	receiver *Receiver
+	notified func(*alert.Notification, error)
 	active   atomic.Pointer[active]
 	taken    waiting
 	clicks   *clicks
@@ -112,6 +123,7 @@ type Pipeline struct {
 func New(o Options) (p *Pipeline, err error) {
 	p = &Pipeline{
 		cfg: o.Config, reloads: newReloads(o), targets: o.Targets, log: o.Log, version: o.Version,
+		configPath: o.ConfigPath, limiter: slack.NewLimiter(0), receiver: o.Receiver, notified: o.Notified,
 		names: NamesIn(o.Config.Kafka.Namespace), panePartitions: o.Config.Kafka.Topics.PanePartitions,
 		accumulating: kafka.NewHandover(), evaluating: kafka.NewHandover(),
 		recorded: newRecordedMetrics(), registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
@@ -132,11 +144,15 @@ func New(o Options) (p *Pipeline, err error) {
 		return p, err
 	}
 	p.loaded.Store(l)
-	p.metrics.loaded(l)
-	if p.alerting, err = newAlerting(o.Config, o.Receiver, o.Notified, o.Log); err != nil {
+	p.metrics.rules.Set(float64(len(o.Rules.Rules)))
+	p.metrics.rulesReloads.loaded(p.opened)
+	p.metrics.configReloads.loaded(p.opened)
+	a, err := p.newAlerting(o.Config)
+	if err != nil {
 		return p, err
 	}
-	p.clicks = newClicks(p.alerting.integrations(), p.Do, p.log)
+	p.alerting.Store(a)
+	p.clicks = newClicks(a.clicks, p.Do, p.log)
 	if err = p.listen(); err != nil {
 		return p, err
 	}
@@ -186,7 +202,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			g.Go(func() error { return p.client.Run(ctx, p.healthStage()) })
 		}
 		g.Go(func() error { p.serveReloads(ctx); return nil })
-		g.Go(func() error { p.watchRules(ctx); return nil })
+		g.Go(func() error { p.watchFiles(ctx); return nil })
 		return nil
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {

@@ -2,42 +2,44 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/cmd/freshet/watch"
 	"github.com/freshet-dev/freshet/rules"
+)
+
+// What is reloaded, as messages call it.
+const (
+	ruleFiles     = "the rule files"
+	configuration = "the configuration"
 )
 
 // topicsLimit is how long a reload waits for topics to be made.
 const topicsLimit = 30 * time.Second
 
 var (
-	// errNoReload is returned by Reload where rules cannot change, errStopping where freshet stops.
+	// errNoReload is returned by Reload where nothing can change, errStopping where freshet stops.
 	errNoReload = errors.New("the rules of this process are built in: there are no files to load anew")
 	errStopping = errors.New("freshet stops")
 )
 
-// reloads is what a process knows of the rule files. One goroutine, serveReloads, loads them.
+// reloads is what a process knows of the files that it loads. One goroutine, serveReloads, loads them.
 type reloads struct {
 	read     func() ([]rules.File, error)
 	problems func([]rules.Problem)
+	config   func() (*config.Config, []config.Fault, error)
 	requests chan *reloadRequest
 	over     chan struct{} // closed when no more are answered
 
-	running sum // of the files that run
-	tried   sum // of those that were tried last, none when they are to be tried again
-	said    string
-
-	mu      sync.Mutex
-	trouble *ReloadError // of the last reload
-	since   time.Time    // when it came up
-	lists   []string     // the files of values that the files name that were read last
+	rules, alerting *source
+	configured      config.Config // as it was at the start
+	paths           atomic.Pointer[[]string]
+	lists           atomic.Pointer[[]string] // the files of values that the rule files name that were read last
+	restart         string                   // the keys that count after a restart, as they were said last
 }
 
 type reloadRequest struct {
@@ -45,94 +47,58 @@ type reloadRequest struct {
 	done      chan error
 }
 
-// sum tells contents of files apart.
-type sum [sha256.Size]byte
-
+// newReloads returns what is known at the start.
 func newReloads(o Options) *reloads {
-	r := &reloads{read: o.Read, problems: o.Problems, requests: make(chan *reloadRequest), over: make(chan struct{})}
+	r := &reloads{read: o.Read, config: o.Reconfigure, problems: o.Problems, requests: make(chan *reloadRequest), over: make(chan struct{}),
+		configured: *o.Config, rules: newSource(ruleFiles, sumOf(o.Files, nil))}
+	paths := o.Config.Sources(o.ConfigPath)
+	r.paths.Store(&paths)
 	r.name(o.Files)
-	r.running = sumOf(o.Files, nil)
-	r.tried = r.running
+	r.alerting = newSource(configuration, sumOf(readAll(paths)))
 	return r
 }
 
-// sumOf returns the sum of files, or of why they cannot be read.
-func sumOf(files []rules.File, err error) sum {
-	h := sha256.New()
-	add := func(name string, content []byte) {
-		fmt.Fprintf(h, "%d %s %d ", len(name), name, len(content))
-		_, _ = h.Write(content)
-	}
-	for _, f := range files {
-		add(f.Name, f.Content)
-		for _, l := range f.Lists {
-			add(l.Name, l.Content)
-			fmt.Fprintf(h, "list %v", l.Err)
-		}
-	}
-	if err != nil {
-		fmt.Fprintf(h, "error %s", err)
-	}
-	return sum(h.Sum(nil))
-}
-
-// ReloadError says why rules were not loaded. What was there before goes on.
-type ReloadError struct {
-	// Problems are those of the files, warnings included; without any, Err says what is wrong.
-	Problems []rules.Problem
-	Err      error
-}
-
-// Error implements error, in one line.
-func (e *ReloadError) Error() string {
-	if e.Err != nil {
-		return e.Err.Error()
-	}
-	faults := 0
-	for _, p := range e.Problems {
-		if p.Severity == rules.Error {
-			faults++
-		}
-	}
-	if faults == 1 {
-		return "1 fault in the rule files"
-	}
-	return fmt.Sprintf("%d faults in the rule files", faults)
-}
-
-// Unwrap returns what is wrong beside the files.
-func (e *ReloadError) Unwrap() error { return e.Err }
-
-// Details are the problems as `freshet rules check` prints them, at most so many, and the error.
-func (e *ReloadError) Details(most int) string {
-	var b strings.Builder
-	for _, p := range e.Problems[:min(most, len(e.Problems))] {
-		b.WriteString(p.Render(false) + "\n")
-	}
-	if more := len(e.Problems) - most; more > 0 {
-		fmt.Fprintf(&b, "and %d more, which `freshet rules check` prints\n", more)
-	}
-	return b.String() + e.Error() + "\n"
-}
-
-// Reload loads the rule files anew and has everything go over to them. It returns when that is done. An error says why it
-// could not be, and then nothing has changed: a *ReloadError, or another when ctx ends or freshet stops.
+// Reload loads the rule files and the alerter's part of the configuration anew, and has everything go over to them. It returns
+// when that is done. An error says why one of them, or both, could not be, and then nothing of it has changed: a *ReloadError or
+// several that are joined, or another when ctx ends or freshet stops.
 func (p *Pipeline) Reload(ctx context.Context) error { return p.reloads.ask(ctx, false) }
 
-// watchRules has the rules reloaded whenever their files change.
-func (p *Pipeline) watchRules(ctx context.Context) {
-	if p.reloads.read == nil || !p.cfg.Rules.Watch || len(p.cfg.Rules.Files) == 0 {
+// name notes which files of values rule files name.
+func (r *reloads) name(files []rules.File) {
+	var lists []string
+	for _, f := range files {
+		for _, l := range f.Lists {
+			lists = append(lists, l.Name)
+		}
+	}
+	r.lists.Store(&lists)
+}
+
+// watchFiles has what changes reloaded.
+func (p *Pipeline) watchFiles(ctx context.Context) {
+	r := p.reloads
+	watched := func() (paths []string) {
+		if r.read != nil && p.cfg.Rules.Watch {
+			paths = append(paths, p.cfg.Rules.Files...)
+			paths = append(paths, *r.lists.Load()...)
+		}
+		if r.config != nil && p.alerting.Load().watch {
+			paths = append(paths, *r.paths.Load()...)
+		}
+		return paths
+	}
+	if r.read == nil && r.config == nil {
 		return
 	}
-	watch.Files(ctx, watch.Options{Paths: p.cfg.Rules.Files, More: p.reloads.listFiles, Log: p.log}, func() {
-		_ = p.reloads.ask(ctx, true) // it is told where all reloads are
+	watch.Files(ctx, watch.Options{Paths: watched, Log: p.log}, func() {
+		_ = r.ask(ctx, true) // it is told where all reloads are
 	})
 }
 
-// ask has the rules reloaded by serveReloads.
+// ask has serveReloads reload what is loaded from files.
 func (r *reloads) ask(ctx context.Context, ifChanged bool) error {
-	if r.read == nil {
-		return &ReloadError{Err: errNoReload}
+	if r.read == nil && r.config == nil {
+		return &ReloadError{What: r.rules.what, Err: errNoReload}
 	}
 	q := &reloadRequest{ifChanged: ifChanged, done: make(chan error, 1)}
 	select {
@@ -163,33 +129,45 @@ func (p *Pipeline) serveReloads(ctx context.Context) {
 	}
 }
 
-// reload does all that can fail first, and then goes over to the rules.
+// reload reloads the rules and the alerter's configuration. What is wrong with one of them does not hold up the other.
 func (p *Pipeline) reload(ctx context.Context, ifChanged bool) error {
-	r := p.reloads
-	files, err := r.read()
+	watched := func(on bool) bool { return !ifChanged || on }
+	var failed []error
+	if p.reloads.read != nil && watched(p.cfg.Rules.Watch) {
+		failed = append(failed, p.reloadRules(ctx, ifChanged))
+	}
+	if p.reloads.config != nil && watched(p.alerting.Load().watch) {
+		failed = append(failed, p.reloadConfig(ifChanged))
+	}
+	return errors.Join(failed...)
+}
+
+// reloadRules does all that can fail first, and then goes over to the rules.
+func (p *Pipeline) reloadRules(ctx context.Context, ifChanged bool) error {
+	r := p.reloads.rules
+	files, err := p.reloads.read()
 	if err == nil {
-		r.name(files)
+		p.reloads.name(files)
 	}
 	found := sumOf(files, err)
-	if ifChanged && found == r.tried {
+	if !r.due(found, ifChanged) {
 		return nil
 	}
-	r.tried = found
 	if err != nil {
-		return p.reloadFailed(&ReloadError{Err: err})
+		return p.reloadFailed(r, &ReloadError{Err: err})
 	}
 	set, problems := rules.ParseFiles(files)
 	if set == nil {
-		return p.reloadFailed(&ReloadError{Problems: problems})
+		return p.reloadFailed(r, &ReloadError{Problems: problems})
 	}
 	before, next := p.loaded.Load(), newLoaded(p.cfg, set, time.Now())
 	if found != r.running {
 		if err := p.try(next); err != nil {
-			return p.reloadFailed(&ReloadError{Problems: problems, Err: err})
+			return p.reloadFailed(r, &ReloadError{Problems: problems, Err: err})
 		}
 		if err := p.readyFor(ctx, next); err != nil {
-			r.tried = sum{} // the next time it may be otherwise, though the files are the same
-			return p.reloadFailed(&ReloadError{Problems: problems, Err: err})
+			r.again() // the next time it may be otherwise, though the files are the same
+			return p.reloadFailed(r, &ReloadError{Problems: problems, Err: err})
 		}
 		p.loaded.Store(next)
 		if err := p.handOver(ctx, next); err != nil {
@@ -197,11 +175,10 @@ func (p *Pipeline) reload(ctx context.Context, ifChanged bool) error {
 		}
 		p.charts.Retain(next.names())
 	}
-	r.running = found
-	r.succeeded()
-	p.metrics.reloads.WithLabelValues(reloadSuccess).Inc()
-	p.metrics.loaded(next)
-	p.warn(problems)
+	r.succeeded(found)
+	p.metrics.rulesReloads.succeeded(next.at)
+	p.metrics.rules.Set(float64(len(next.rules.Rules)))
+	p.warn(problems, r)
 	if before == p.loaded.Load() {
 		p.log.Info("the rule files are as they were", slog.Int("rules", len(set.Rules)))
 		return nil
@@ -236,22 +213,8 @@ func (p *Pipeline) handOver(ctx context.Context, l *loaded) error {
 	return p.accumulating.To(ctx, p.accumulateStage(l)) //nolint:wrapcheck // as above
 }
 
-// reloadFailed tells of a reload that failed.
-func (p *Pipeline) reloadFailed(e *ReloadError) error {
-	p.metrics.reloads.WithLabelValues(reloadFailure).Inc()
-	p.metrics.reloaded.Set(0)
-	r := p.reloads
-	r.failed(e, time.Now())
-	if text := e.Details(len(e.Problems)); text != r.said { // a repeated try that fails alike says nothing new
-		r.said = text
-		p.log.Error("the rules are not reloaded, those from before go on", slog.Any("error", e))
-		p.warn(e.Problems)
-	}
-	return e
-}
-
-// warn tells people what is wrong with rule files.
-func (p *Pipeline) warn(problems []rules.Problem) {
+// warn tells people what is wrong with files.
+func (p *Pipeline) warn(problems []rules.Problem, in *source) {
 	if len(problems) == 0 {
 		return
 	}
@@ -259,52 +222,15 @@ func (p *Pipeline) warn(problems []rules.Problem) {
 		p.reloads.problems(problems)
 		return
 	}
+	message := "in a rule file"
+	if in == p.reloads.alerting {
+		message = "in the configuration"
+	}
 	for _, problem := range problems {
 		level := slog.LevelError
 		if problem.Severity == rules.Warning {
 			level = slog.LevelWarn
 		}
-		p.log.Log(context.Background(), level, "in a rule file", slog.String("problem", problem.String()))
+		p.log.Log(context.Background(), level, message, slog.String("problem", problem.String()))
 	}
-}
-
-// name notes which files of values rule files name.
-func (r *reloads) name(files []rules.File) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lists = nil
-	for _, f := range files {
-		for _, l := range f.Lists {
-			r.lists = append(r.lists, l.Name)
-		}
-	}
-}
-
-// listFiles returns the files of values that the rule files name.
-func (r *reloads) listFiles() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.lists
-}
-
-func (r *reloads) failed(e *ReloadError, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.trouble == nil {
-		r.since = now
-	}
-	r.trouble = e
-}
-
-func (r *reloads) succeeded() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trouble, r.said = nil, ""
-}
-
-// last returns why the last reload failed, nil when it did not, and since when none succeeded.
-func (r *reloads) last() (trouble *ReloadError, since time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.trouble, r.since
 }

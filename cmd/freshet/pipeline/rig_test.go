@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +26,7 @@ type rig struct {
 	client  *kafka.Client
 	prefix  string // of all topics
 	config  string
+	dir     string // of the configuration files
 	started []*pipeline.Pipeline
 
 	mu    sync.Mutex
@@ -34,7 +37,7 @@ type rig struct {
 // newRig reads configuration and rules, in which PREFIX stands for what begins the names of topics.
 func newRig(t *testing.T, cluster kafkatest.Cluster, configuration, ruleFile string) *rig {
 	t.Helper()
-	r := &rig{t: t, cluster: cluster, client: cluster.Client(t), prefix: kafkatest.Name("rig")}
+	r := &rig{t: t, cluster: cluster, client: cluster.Client(t), prefix: kafkatest.Name("rig"), dir: t.TempDir()}
 	r.config = strings.ReplaceAll(configuration, "PREFIX", r.prefix)
 	r.write(ruleFile)
 	return r
@@ -85,18 +88,30 @@ func (r *rig) follow() {
 	r.t.Cleanup(func() { cancel(); <-done })
 }
 
-// start runs roles as a process would and returns what ends them.
-func (r *rig) start(targets pipeline.Targets) (stop func()) {
+// configure writes the configuration file of a process, counted from 0, and returns its path.
+func (r *rig) configure(process int, configuration string) string {
 	r.t.Helper()
 	brokers, err := json.Marshal(r.cluster.Brokers)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	text := fmt.Sprintf("kafka: {brokers: %s, namespace: %s, instance: process-%d}\nhttp: {listen: \"127.0.0.1:0\"}\n%s\n",
-		brokers, r.prefix, len(r.started)+1, r.config)
-	cfg, faults := config.Parse("freshet.yaml", []byte(text), func(string) (string, bool) { return "", false })
-	if len(faults) > 0 {
-		r.t.Fatal(faults)
+		brokers, r.prefix, process+1, configuration)
+	path := filepath.Join(r.dir, fmt.Sprintf("freshet-%d.yaml", process))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
+}
+
+// start runs roles as a process would and returns what ends them.
+func (r *rig) start(targets pipeline.Targets) (stop func()) {
+	r.t.Helper()
+	path := r.configure(len(r.started), r.config)
+	load := func() (*config.Config, []config.Fault, error) { return config.Load(path) }
+	cfg, faults, err := load()
+	if err != nil || len(faults) > 0 {
+		r.t.Fatal(err, faults)
 	}
 	files, _ := r.read()
 	set, problems := rules.ParseFiles(files)
@@ -104,7 +119,7 @@ func (r *rig) start(targets pipeline.Targets) (stop func()) {
 		r.t.Fatal(problems)
 	}
 	p, err := pipeline.New(pipeline.Options{
-		Config: cfg, Rules: set, Files: files, Read: r.read, Targets: targets, Log: kafkatest.Logger(r.t), Version: "test",
+		Config: cfg, ConfigPath: path, Reconfigure: load, Rules: set, Files: files, Read: r.read, Targets: targets, Log: kafkatest.Logger(r.t), Version: "test",
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -20,10 +20,9 @@ import (
 
 // Options configure Files.
 type Options struct {
-	// Paths are files, folders and globs.
-	Paths []string
-	// More returns files that those name, as far as they are known after a look; nil is none.
-	More func() []string
+	// Paths returns files, folders and globs. It is asked before and after each look, as what is read may
+	// name others.
+	Paths func() []string
 	// Settle is how long nothing more must have happened before it is looked, by default a quarter of a second: files are
 	// often written in parts, and several together. It is looked after eight times as long in any case.
 	Settle time.Duration
@@ -93,13 +92,8 @@ func (w *watcher) follow() (others bool) {
 		return false
 	}
 	wanted := map[string]bool{}
-	for _, path := range w.options.Paths {
+	for _, path := range w.options.Paths() {
 		addFolders(wanted, path)
-	}
-	if w.options.More != nil {
-		for _, path := range w.options.More() {
-			addFolders(wanted, path)
-		}
 	}
 	// The system ends the watch of a folder that is moved or deleted by itself.
 	watched := w.system.WatchList()

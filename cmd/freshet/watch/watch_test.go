@@ -28,7 +28,7 @@ func follow(t *testing.T, dir string, paths ...string) *seen {
 	for _, p := range paths {
 		s.paths = append(s.paths, filepath.Join(dir, p))
 	}
-	s.run(Options{Paths: s.paths, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return s.paths }, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	s.expect(s.now())
 	return s
 }
@@ -218,7 +218,7 @@ func TestChangesSettle(t *testing.T) {
 	path := filepath.Join(dir, "a.yaml")
 	write(t, path, "0")
 	s := &seen{t: t, paths: []string{path}}
-	s.run(Options{Paths: s.paths, Settle: 200 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return s.paths }, Settle: 200 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	s.expect("a.yaml=0")
 	writes := 0
 	for begin := time.Now(); time.Since(begin) < 3*time.Second; writes++ {
@@ -242,7 +242,7 @@ func TestPolling(t *testing.T) {
 	path := filepath.Join(dir, "a.yaml")
 	write(t, path, "1")
 	s := &seen{t: t, paths: []string{path}}
-	s.run(Options{Paths: []string{filepath.Join(dir, "nowhere", "b.yaml")}, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	s.run(Options{Paths: func() []string { return []string{filepath.Join(dir, "nowhere", "b.yaml")} }, Poll: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	s.expect("a.yaml=1")
 	write(t, path, "2")
 	s.expect("a.yaml=2")
@@ -259,17 +259,14 @@ func TestFilesThatFilesName(t *testing.T) {
 	named := func() []string {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.paths) == 1 {
-			return nil
-		}
-		return []string{s.paths[1]}
+		return s.paths
 	}
 	first := true
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		Files(ctx, Options{Paths: s.paths[:1], More: named, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)}, func() {
+		Files(ctx, Options{Paths: named, Settle: 20 * time.Millisecond, Poll: time.Hour, Log: slog.New(slog.DiscardHandler)}, func() {
 			content, err := os.ReadFile(filepath.Join(dir, "rules", "a.yaml"))
 			if err != nil {
 				return // it is being written

@@ -375,8 +375,15 @@ func TestPageIsReadByKeyboardAndOnAPhone(t *testing.T) {
 	b.wait(text("#rules-problem pre"), problem)
 	b.wait(`/^Since \d\d:\d\d:\d\d the rule files cannot be loaded/.test(document.querySelector("#rules-problem p").textContent)`, "true")
 	b.wait("document.documentElement.scrollWidth", "360")
-	p.set(func(p *pipeline) { p.status.RulesProblem = "" })
+	p.set(func(p *pipeline) {
+		p.status.RulesProblem, p.status.ConfigProblem, p.status.ConfigProblemSince = "", problem, now
+	})
 	b.wait("document.querySelector('#rules-problem').hidden", "true")
+	b.wait(text("#config-problem pre"), problem)
+	b.wait(`/^Since \d\d:\d\d:\d\d the configuration cannot be loaded/.test(document.querySelector("#config-problem p").textContent)`, "true")
+	b.wait("document.documentElement.scrollWidth", "360")
+	p.set(func(p *pipeline) { p.status.ConfigProblem = "" })
+	b.wait("document.querySelector('#config-problem').hidden", "true")
 
 	b.wait("document.querySelector('.plot').getAttribute('aria-label').includes('threshold 100, firing')", "true")
 	b.do(chromedp.Focus(".plot"), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))

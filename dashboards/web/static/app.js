@@ -118,11 +118,15 @@ function showStatus() {
   setText(notice, text);
   notice.hidden = text === '';
   notice.dataset.state = status.state;
-  const problem = status.rules_problem;
-  setText(byId('rules-problem-text'), problem ? problem.text : '');
-  setText(byId('rules-problem-since'), problem
-    ? `Since ${clock(problem.since_ms)} the rule files cannot be loaded as they are. Nothing has changed: the rules from before go on.` : '');
-  byId('rules-problem').hidden = !problem;
+  showProblem('rules', status.rules_problem, 'the rule files cannot be loaded as they are. Nothing has changed: the rules from before go on.');
+  showProblem('config', status.config_problem,
+    'the configuration cannot be loaded as it is. Nothing has changed: routes and receivers from before go on.');
+}
+
+function showProblem(what, problem, text) {
+  setText(byId(`${what}-problem-text`), problem ? problem.text : '');
+  setText(byId(`${what}-problem-since`), problem ? `Since ${clock(problem.since_ms)} ${text}` : '');
+  byId(`${what}-problem`).hidden = !problem;
 }
 
 function showAlerts() {
