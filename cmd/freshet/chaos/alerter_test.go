@@ -59,8 +59,12 @@ func alerterChaos(t *testing.T, brokers []string) {
 	}
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	c := newAlerters(t, brokers)
-	stop, alerts := make(chan struct{}), make(chan int, 1)
-	go func() { alerts <- c.load(stop) }()
+	stop, total, ended := make(chan struct{}), 0, make(chan struct{})
+	go func() {
+		defer close(ended)
+		total = c.load(stop)
+	}()
+	t.Cleanup(func() { <-ended })
 	for n := range kills {
 		wait(t.Context(), time.Duration(500+r.IntN(1500))*time.Millisecond)
 		at, where, trap := step(r.IntN(4)), "the webhook", &c.hook.trap
@@ -71,7 +75,7 @@ func alerterChaos(t *testing.T, brokers []string) {
 		t.Logf("kill %d at %s to %s", n+1, at, where)
 	}
 	close(stop)
-	total := <-alerts
+	<-ended
 	took := c.failover()
 	t.Logf("the standby sent %s after the kill", took.Round(10*time.Millisecond))
 	if took > takeover {
@@ -202,6 +206,9 @@ func (c *alerters) load(stop <-chan struct{}) int {
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
+			ends.Wait()
+			return n
+		case <-c.t.Context().Done():
 			ends.Wait()
 			return n
 		case <-tick.C:
