@@ -96,6 +96,10 @@ alert:
 		if heard := strings.Join(hook.heard[name], " "); heard != "firing resolved" && !(heard == "resolved" && hook.belated[name]) {
 			t.Errorf("alert %s was told as %q", name, heard)
 		}
+		delete(hook.heard, name)
+	}
+	for name, heard := range hook.heard {
+		t.Logf("told too: %q %v", name, heard)
 	}
 }
 
@@ -157,10 +161,14 @@ type stormTold struct {
 	begins, ends map[string]bool
 	digests      int
 	again        int // groups that two lists name alike
-	sample       string
+	largest      int
+	sample       string // the digest of the most groups
 }
 
-var inStorm = regexp.MustCompile(`storm-\d+`)
+var (
+	inStorm  = regexp.MustCompile(`storm-\d+`)
+	ofGroups = regexp.MustCompile(`(\d+) groups of alerts`)
+)
 
 // toldInStorm reads the messages, replies and lists.
 func toldInStorm(s *slacktest.Server) stormTold {
@@ -187,8 +195,12 @@ func toldInStorm(s *slacktest.Server) stormTold {
 		digest := strings.Contains(string(m.Metadata), "freshet_digest")
 		if digest {
 			told.digests++
-			if told.sample == "" {
-				told.sample = m.Text + "\n" + string(m.Blocks) + "\n" + string(m.Attachments)
+			n := 0
+			if found := ofGroups.FindStringSubmatch(m.Text); found != nil {
+				n, _ = strconv.Atoi(found[1]) // digits
+			}
+			if n > told.largest {
+				told.largest, told.sample = n, m.Text+"\n"+string(m.Blocks)+"\n"+string(m.Attachments)
 			}
 		} else {
 			line(m.Text, false)
