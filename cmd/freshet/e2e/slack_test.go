@@ -125,8 +125,8 @@ func (c *clicked) answered(text string) {
 func (c *clicked) decided(texts ...string) {
 	c.t.Helper()
 	harness.Eventually(c.t, 20*time.Second, fmt.Sprintf("freshet why shows %q", texts), func() bool {
-		out := harness.Output(c.t, c.config, "why", "Slow", "--url", c.program.Page)
-		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) })
+		out, err := harness.Try(c.t, c.config, "why", "Slow", "--url", c.program.Page)
+		return err == nil && !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) })
 	})
 }
 
