@@ -143,6 +143,7 @@ type Receiver struct {
 	ReceiversOfOthers `yaml:",inline"`
 }
 
+// WebhookConfig is one way to a webhook: by default Alertmanager's body, version 4, else what the templates say.
 type WebhookConfig struct {
 	SendResolved *bool `yaml:"send_resolved"`
 	// URL may be a template.

@@ -93,7 +93,7 @@ alert:
 	}
 	for i := range alerts {
 		name := fmt.Sprintf("storm-%d", i)
-		if heard := strings.Join(hook.heard[name], " "); heard != "firing resolved" && !(heard == "resolved" && hook.belated[name]) {
+		if heard := strings.Join(hook.heard[name], " "); heard != "firing resolved" && (heard != "resolved" || !hook.belated[name]) {
 			t.Errorf("alert %s was told as %q", name, heard)
 		}
 		delete(hook.heard, name)

@@ -146,11 +146,14 @@ func listOf(m *slacktest.Message) (lines []string) {
 // heard is what people in Slack learned of the alerts.
 type heard struct {
 	messages, digests int
-	listless          int      // digests without a list of all
+	listless          int      // digests without a list, of more groups than they show themselves
 	lost              []string // alerts whose beginning or end was not told
 	disorder          []string // whose end was told before the beginning
 	again             int      // messages that tell what another told
 }
+
+// shownInDigest is how many groups a digest shows itself.
+const shownInDigest = 8
 
 var inLoad = regexp.MustCompile(`load-\d+`)
 
@@ -168,7 +171,7 @@ func (l *ledger) compare(alerts []string, all []telling) heard {
 			h.messages++
 		default:
 			h.digests++
-			if len(m.lines) == 0 {
+			if len(m.lines) == 0 && m.count > shownInDigest {
 				h.listless++
 			}
 		}
