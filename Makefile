@@ -9,6 +9,8 @@ REFERENCE  ?= 2000000
 ROUNDS     ?= 3
 TESTFLAGS  ?=
 CHAOSTIME  ?= 30m
+ALERTKILLS ?= 200
+STORM      ?= 50000
 SOAKTIME   ?= 10m
 
 .PHONY: help build demo test race check generated bench profile fuzz chaos soak clean
@@ -22,7 +24,7 @@ build: ## build bin/freshet, one static program
 demo: ## a small shop, an incident, an alert and the web page, with nothing to set up
 	go run ./cmd/freshet demo
 
-test: ## all tests, with real Kafka, kafka-python, kcat, telemetrygen and a browser; says what was missing
+test: ## all tests, with real Kafka, kafka-python, kcat, telemetrygen, amtool and a browser; says what was missing
 	@.ci/test $(TESTFLAGS)
 
 race: ## all tests that need no tools, under the race detector
@@ -48,9 +50,12 @@ profile: ## CPU and heap profiles of the detector in the reference job, in the f
 fuzz: ## each fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-chaos: ## the detector under disturbances for CHAOSTIME, on three nodes of real Kafka; CHAOSSEED repeats a run
+chaos: ## the detector under disturbances for CHAOSTIME, on three nodes of real Kafka (CHAOSSEED repeats a run); ALERTKILLS kills of the alerter, a storm of STORM findings
 	FRESHET_KAFKA_PROXIED=1 CHAOSTIME=$(CHAOSTIME) deploy/kafka/kafka.sh with 3 -- \
 		go test -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/freshet/chaos
+	ALERTKILLS=$(ALERTKILLS) deploy/kafka/kafka.sh with 1 -- \
+		go test -count=1 -v -timeout 24h -run '^TestAlerterChaos$$' ./cmd/freshet/chaos
+	STORM=$(STORM) go test -count=1 -v -timeout 1h -run '^TestStorm$$' ./cmd/freshet/chaos
 
 soak: ## the detector's memory over SOAKTIME, on real Kafka
 	SOAKTIME=$(SOAKTIME) deploy/kafka/kafka.sh with 1 -- go test -count=1 -v -timeout 24h -run '^TestSoak$$' ./cmd/freshet/chaos

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -179,6 +180,21 @@ func (a *Alerter) Deliveries() []*Notification {
 	return out
 }
 
+// notBegun says whether a Sender gave the intent back without an attempt, because others stood before it. Then nothing was
+// said, and nothing failed: it is handed out again, at once where it has waited already.
+func (i *intent) notBegun(err error, now time.Time) bool {
+	full := errors.Is(err, ErrQueueFull)
+	if !full && !errors.Is(err, ErrTooLate) {
+		return false
+	}
+	i.attempts--
+	i.phase, i.retryAt = waiting, now
+	if full {
+		i.retryAt = now.Add(firstRetry)
+	}
+	return true
+}
+
 // Delivered says what came of an attempt; a nil error means that the receiver has the notification. An unknown id is
 // ignored.
 func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
@@ -200,6 +216,10 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	if e.to.Remediation != nil {
 		a.remedied(e, o, err, now)
+		return
+	}
+	if i.notBegun(err, now) {
+		e.lastError = cmp.Or(e.lastError, err.Error())
 		return
 	}
 	if err != nil {

@@ -49,24 +49,23 @@ func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 // digest makes one attempt at notifications that are told of together. When it fails, all have failed.
 func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 	start := time.Now()
-	if w := s.options.StartWithin; w > 0 {
-		qs = slices.DeleteFunc(qs, func(q queued) bool {
-			late := start.Sub(q.at) > w
-			if late {
-				s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
-			}
-			return late
-		})
+	var inTime []queued
+	for _, q := range qs {
+		if w := s.options.StartWithin; w > 0 && start.Sub(q.at) > w {
+			s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
+			continue
+		}
+		inTime = append(inTime, q)
 	}
-	switch len(qs) {
+	switch len(inTime) {
 	case 0:
 		return
 	case 1:
-		s.attempt(ctx, l, qs[0])
+		s.attempt(ctx, l, inTime[0])
 		return
 	}
-	ns := make([]*Notification, len(qs))
-	for i, q := range qs {
+	ns := make([]*Notification, len(inTime))
+	for i, q := range inTime {
 		ns[i] = q.n
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.bound(l))

@@ -112,6 +112,37 @@ func TestStormIsOneMessage(t *testing.T) {
 	})
 }
 
+// What waits too long while a digest is told is given back, and the sender goes on.
+func TestStormOutlastsPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		p := newPaced()
+		p.pace = 10 * time.Second
+		s := NewSender(SenderOptions{Targets: []Target{{i, p}}, Done: got.done, StartWithin: 3 * time.Second})
+		go func() { _ = s.Run(t.Context()) }()
+		s.Send(storm(i, 0, 50))
+		time.Sleep(time.Second)
+		s.Send(storm(i, 50, 20))
+		time.Sleep(8 * time.Second)
+		s.Send(storm(i, 70, 30))
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		told, late := 0, 0
+		for _, a := range got.take() {
+			switch {
+			case strings.HasSuffix(a, ": ok"):
+				told++
+			case strings.HasSuffix(a, ErrTooLate.Error()):
+				late++
+			}
+		}
+		if said := p.take(); told != 80 || late != 20 || !slices.Equal(said, []string{"digest of 30", "digest of 50"}) {
+			t.Errorf("%d are told, %d given back: %q", told, late, said)
+		}
+	})
+}
+
 // Two notifications about one group are told in their order, however many workers there are.
 func TestGroupIsToldInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -157,4 +158,27 @@ func TestDrain(t *testing.T) {
 			t.Errorf("answers are %q", list)
 		}
 	})
+}
+
+// What a Sender gave back without an attempt, because others stood before it, is no failure and in no doubt: it is handed
+// out again, and says nothing of itself.
+func TestNotificationThatWaitedTooLong(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
+	var handed []string
+	answers := []error{ErrTooLate, fmt.Errorf("notifying: %w", ErrQueueFull), nil}
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		handed = append(handed, fmt.Sprint(w.now.Sub(epoch), " attempt ", n.Attempt, " ", n.Repeated))
+		err := answers[len(handed)-1]
+		return Outcome{}, err == nil, err
+	}
+	a := &subject{name: "a"}
+	w.produce(a.fire(w.now))
+	w.advance(10 * time.Second)
+	w.expect("first notification: a")
+	if want := []string{"0s attempt 1 false", "0s attempt 1 false", "1s attempt 1 false"}; !slices.Equal(handed, want) {
+		t.Errorf("handed out %q, expected %q", handed, want)
+	}
+	if got := w.verdicts("a"); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "failed") }) {
+		t.Errorf("decisions %q", got)
+	}
 }

@@ -29,7 +29,7 @@ import (
 
 // Options are what the API works on. All functions are called by several requests at a time.
 type Options struct {
-	// Alerts, Groups and Silences give how things stand.
+	// Alerts, Groups and Silences give how things stand; Silences gives nil where no alerter is active.
 	Alerts   func() []alert.View
 	Groups   func() []alert.GroupView
 	Silences func() []alert.SilenceView

@@ -79,7 +79,8 @@ func (a *api) find(id string) *alert.SilenceView {
 	return nil
 }
 
-// addSilence adds a silence, or changes the one whose ID is given. One that is over begins anew under another ID.
+// addSilence adds a silence, or changes the one whose ID is given. One that is over begins anew under another ID. Where
+// nobody knows the silences, the ID is taken as it is.
 func (a *api) addSilence(w http.ResponseWriter, r *http.Request) {
 	var p models.PostableSilence
 	if !a.decode(w, r, &p) {
@@ -91,15 +92,13 @@ func (a *api) addSilence(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, err)
 		return
 	}
-	if p.ID != "" {
-		old := a.find(p.ID)
-		if old == nil {
-			a.unknown(w, p.ID)
-			return
-		}
-		if old.State != models.SilenceStatusStateExpired {
-			s.ID = p.ID
-		}
+	switch old := a.find(p.ID); {
+	case p.ID == "":
+	case old == nil && a.Silences() != nil:
+		a.unknown(w, p.ID)
+		return
+	case old == nil || old.State != models.SilenceStatusStateExpired:
+		s.ID = p.ID
 	}
 	err = a.Do(r.Context(), &alert.Command{ID: uuid.NewString(), Kind: alert.AddSilence, At: now, By: s.CreatedBy, Silence: s})
 	if err != nil {

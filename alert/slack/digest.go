@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slack-go/slack"
+
 	"github.com/freshet-dev/freshet/alert"
 )
 
@@ -88,7 +90,7 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 		before, known := found[n.ID]
 		switch {
 		case known:
-			refs[i] = keep(n.Ref, before)
+			refs[i] = keep(n.Ref, before.ref)
 		case n.Reason == alert.ContentChanged, n.Reason == alert.NoteAdded && len(n.Data.Notes) == 0:
 			quiet = append(quiet, n)
 		default:
@@ -112,6 +114,7 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 			refs[i] = keep(news[j].Ref, made)
 		}
 	}
+	c.listFound(ctx, found, ns)
 	c.bringUpToDate(ctx, append(ended(news), quiet...))
 	return refs, alert.Outcome{}, nil
 }
@@ -140,7 +143,7 @@ func (c *channel) postDigest(ctx context.Context, news []*alert.Notification) (r
 		r := reply{text: m.preview, blocks: append(m.blocks, m.attachment.Blocks.BlockSet...), broadcast: slices.ContainsFunc(groups, rings)}
 		err := c.sayInThread(ctx, thread, r, aboutMany(ids), true, &alert.Data{})
 		if err == nil {
-			c.list(ctx, thread, groups)
+			c.list(ctx, thread, setOf(ids), groups)
 			return thread, nil
 		}
 		if !gone(err) {
@@ -152,7 +155,7 @@ func (c *channel) postDigest(ctx context.Context, news []*alert.Notification) (r
 		return ref{}, err
 	}
 	made.digest = true
-	c.list(ctx, made, groups)
+	c.list(ctx, made, setOf(ids), groups)
 	return made, nil
 }
 
@@ -225,8 +228,9 @@ func (c *channel) bringUpToDate(ctx context.Context, ns []*alert.Notification) {
 	}
 }
 
-// list puts all groups of a digest into its thread: few as text, many as a file.
-func (c *channel) list(ctx context.Context, at ref, groups []*alert.Notification) {
+// list puts all groups of a digest into its thread: few as text, many as a file. It goes before what others want to say,
+// as without it nobody knows which groups they are.
+func (c *channel) list(ctx context.Context, at ref, set string, groups []*alert.Notification) {
 	lines := make([]string, len(groups))
 	for i, n := range groups {
 		lines[i] = listLine(n)
@@ -234,12 +238,43 @@ func (c *channel) list(ctx context.Context, at ref, groups []*alert.Notification
 	if len(groups) > maxListed {
 		content := strings.Join(lines, "\n") + "\n"
 		title := fmt.Sprintf("%d groups of alerts", len(groups))
-		if c.upload(ctx, at, file{name: "alerts.txt", title: title, snippet: "text", content: []byte(content)}) {
+		if c.upload(ctx, at, file{name: listName(set), title: title, snippet: "text", content: []byte(content), urgent: true}) {
 			return
 		}
 	}
-	err := c.sayInThread(ctx, at, listReply(groups), about{}, false, &alert.Data{})
+	err := c.sayInThread(ctx, at, listReply(groups), about{listType, map[string]any{"all": set}}, true, &alert.Data{})
 	if err != nil && ctx.Err() == nil {
 		c.n.complain(ctx, "list of a digest", err)
+	}
+}
+
+// listName is the name of the file with the list of a digest, by the digest's set.
+func listName(set string) string {
+	return "alerts-" + strings.NewReplacer("+", "-", "/", "_").Replace(set) + ".txt"
+}
+
+// listFound lists the groups of digests that were found again, where the list was not made before freshet ended.
+func (c *channel) listFound(ctx context.Context, t told, ns []*alert.Notification) {
+	members := map[found][]*alert.Notification{}
+	var digests []found
+	for _, n := range ns {
+		f := t[n.ID]
+		if f.set == "" {
+			continue
+		}
+		if members[f] == nil {
+			digests = append(digests, f)
+		}
+		members[f] = append(members[f], n)
+	}
+	for _, f := range digests {
+		messages, err := c.thread(ctx, f.ref)
+		if err != nil || slices.ContainsFunc(messages, func(m slack.Message) bool {
+			return m.Metadata.EventType == listType && m.Metadata.EventPayload["all"] == f.set ||
+				slices.ContainsFunc(m.Files, func(file slack.File) bool { return file.Name == listName(f.set) })
+		}) {
+			continue // it is there, or nobody knows
+		}
+		c.list(ctx, f.ref, f.set, latest(members[f]))
 	}
 }

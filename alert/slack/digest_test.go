@@ -143,6 +143,14 @@ func TestDoubtfulDigest(t *testing.T) {
 		if len(top) != 2 || outcomes[0].Ref != "C012/"+top[0].TS+"/digest" || outcomes[count].Ref != "C012/"+top[1].TS {
 			t.Errorf("%d: the channel has %d messages; told in %q and %q", count, len(top), outcomes[0].Ref, outcomes[count].Ref)
 		}
+		// The list, which was not made, is made now, and only once.
+		for range 2 {
+			list := s.Thread(slacktest.Channel, top[0].TS)
+			if len(list) != 1 || len(list[0].Files) != 1 || strings.Count(string(list[0].Files[0].Content), "\n") != count {
+				t.Fatalf("%d: the thread holds %+v", count, list)
+			}
+			mustDigest(t, bot(t, s, nil), ns)
+		}
 		// Alone, one of the first is found too.
 		if ref := mustNotify(t, n, ns[3]); len(s.Messages(slacktest.Channel)) != 2 || ref != outcomes[0].Ref {
 			t.Errorf("%d: one of a digest is told again as %q", count, ref)
@@ -181,6 +189,10 @@ func TestDoubtfulDigestInAThread(t *testing.T) {
 		if o.Ref != first[i].Ref {
 			t.Errorf("told in %q, expected %q", o.Ref, first[i].Ref)
 		}
+	}
+	mustDigest(t, bot(t, s, nil), ends)
+	if lists := s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS); len(lists) != 3 {
+		t.Errorf("the thread holds %d messages, expected the list of the first digest, the second digest and its list", len(lists))
 	}
 	if digests() != 1 || len(s.Messages(slacktest.Channel)) != 1 {
 		t.Errorf("the digest stands %d times, the channel has %d messages", digests(), len(s.Messages(slacktest.Channel)))

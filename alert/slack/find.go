@@ -20,6 +20,8 @@ const (
 	eventType     = "freshet_notification"
 	digestType    = "freshet_digest"
 	beginningType = "freshet_evidence"
+	// listType marks the list of a digest where that is no file; one that is has the digest's set in its name.
+	listType = "freshet_list"
 
 	// maxMembers is how many notifications a digest's metadata names. Slack bounds metadata and names no number, so it is
 	// kept below 3 kB: a larger digest is found again only if the same notifications are looked for together, as they are
@@ -79,7 +81,13 @@ func setOf(ids []string) string {
 }
 
 // told is what a channel holds already of notifications whose delivery is in doubt: their messages by ID.
-type told map[string]ref
+type told map[string]found
+
+// found is a message that was found again, and where it is a digest, the set that it is about.
+type found struct {
+	ref
+	set string
+}
 
 // find looks for messages about notifications whose delivery is in doubt. It needs the channel's ID rather than its name,
 // and the scope channels:history; without them a message may stand twice. An error says that looking may succeed later.
@@ -135,7 +143,7 @@ func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notificat
 	searched := 0
 	for _, n := range ns {
 		at, ok := parseRef(n.Ref)
-		if _, found := t[n.ID]; found || !ok || at.digest || !n.Repeated || searched == maxThreads {
+		if _, isTold := t[n.ID]; isTold || !ok || at.digest || !n.Repeated || searched == maxThreads {
 			continue
 		}
 		searched++
@@ -144,7 +152,7 @@ func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notificat
 			return err
 		}
 		if yes {
-			t[n.ID] = at
+			t[n.ID] = found{ref: at}
 		}
 	}
 	return nil
@@ -186,12 +194,13 @@ func (t told) collect(channel string, messages []slack.Message, ids []string) {
 		switch m.Metadata.EventType {
 		case eventType:
 			if id, ok := payload["id"].(string); ok && slices.Contains(ids, id) {
-				t[id] = at
+				t[id] = found{ref: at}
 			}
 		case digestType:
 			at.digest = true
+			set, _ := payload["all"].(string)
 			for _, id := range membersOf(payload, ids) {
-				t[id] = at
+				t[id] = found{at, set}
 			}
 		}
 	}

@@ -191,7 +191,7 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 	}
 	if isTold {
 		if !told.digest {
-			c.begin(ctx, told, n)
+			c.begin(ctx, told.ref, n)
 		}
 		return alert.Outcome{Ref: told.String()}, nil
 	}

@@ -40,6 +40,7 @@ type file struct {
 	name, title, alt string
 	snippet          string // the kind of a text
 	content          []byte
+	urgent           bool // it goes before what can wait
 }
 
 // upload puts a file into a thread and says whether it is there. That it fails is logged once: the message stands without.
@@ -68,7 +69,7 @@ func (c *channel) tryUpload(ctx context.Context, at ref, f file) error {
 		return fmt.Errorf("uploading %s: %w", f.name, err)
 	}
 	here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
-	return here.write(ctx, "files.completeUploadExternal", false, func(ctx context.Context) (time.Duration, error) {
+	return here.write(ctx, "files.completeUploadExternal", f.urgent, func(ctx context.Context) (time.Duration, error) {
 		_, err := c.api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
 			Files: []slack.FileSummary{{ID: place.FileID, Title: f.title}}, Channel: at.channel, ThreadTimestamp: at.timestamp})
 		return limited(err)

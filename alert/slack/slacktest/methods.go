@@ -171,6 +171,13 @@ func (s *Server) history(c Call, keep func(*Message) bool) reply {
 		if len(m.Metadata) > 0 && c.Form.Get("include_all_metadata") != "" {
 			entry["metadata"] = m.Metadata
 		}
+		var files []map[string]any
+		for _, f := range m.Files {
+			files = append(files, map[string]any{"id": f.ID, "name": f.Name, "title": f.Title})
+		}
+		if files != nil {
+			entry["files"] = files
+		}
 		all = append(all, entry)
 	}
 	if c.Method == "conversations.history" {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +53,7 @@ func runPeer(tb testing.TB, role string, o order) cost {
 		_ = cmd.Wait() // what it says is in the log
 		tb.Fatalf("%s: %v\n%s", role, err, log.String())
 	}
-	c := cost{wall: r.Took, alerts: r.Alerts, peak: peak(cmd.Process.Pid)}
+	c := cost{wall: r.Took, alerts: r.Alerts, peak: harness.PeakMemory(cmd.Process.Pid)}
 	if err := stdin.Close(); err != nil {
 		tb.Fatal(err)
 	}
@@ -67,20 +65,4 @@ func runPeer(tb testing.TB, role string, o order) cost {
 		tb.Fatalf("%s read %d messages of %d", role, r.Messages, o.Messages)
 	}
 	return c
-}
-
-// peak returns the most resident memory that a living process has had. What the system accounts to a process that has
-// ended would not do: it is never less than its parent's.
-func peak(pid int) int64 {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	value, _, _ := strings.Cut(strings.TrimSpace(rest), " kB")
-	kilobytes, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return kilobytes << 10
 }

@@ -117,7 +117,7 @@ func BenchmarkRecovery(b *testing.B) {
 	case <-time.After(time.Minute):
 	case <-ctx.Done():
 	}
-	fmt.Printf("figure: groups_%d_rss_max %.0f MiB\n", groups, float64(peak(p.PID()))/(1<<20))
+	fmt.Printf("figure: groups_%d_rss_max %.0f MiB\n", groups, float64(harness.PeakMemory(p.PID()))/(1<<20))
 	p.Kill()
 	started := time.Now()
 	fmt.Printf("figure: groups_%d_cpu %s cores\n", groups, short(p.CPU().Seconds()/started.Sub(born).Seconds()))
@@ -137,6 +137,6 @@ func BenchmarkRecovery(b *testing.B) {
 	})
 	fmt.Printf("figure: recovery_%d_groups %s s\n", groups, short(first.Sub(started).Seconds()))
 	eventually(b, time.Minute, 100*time.Millisecond, "all groups are there again", func() bool { return held() >= groups })
-	fmt.Printf("figure: recovery_%d_groups_rss_max %.0f MiB\n", groups, float64(peak(p.PID()))/(1<<20))
+	fmt.Printf("figure: recovery_%d_groups_rss_max %.0f MiB\n", groups, float64(harness.PeakMemory(p.PID()))/(1<<20))
 	p.Stop()
 }

@@ -83,7 +83,7 @@ func (j *job) runFreshet(tb testing.TB, during func(*harness.Program)) cost {
 		c.alerts = w.settled()
 		return len(c.alerts) >= len(j.alerts)
 	})
-	c.peak = peak(p.PID())
+	c.peak = harness.PeakMemory(p.PID())
 	p.Stop()
 	c.cpu = p.CPU()
 	return c

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,9 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
-	"github.com/freshet-dev/freshet/detect/finding"
-	"github.com/freshet-dev/freshet/ingest/kafka"
 	embedded "github.com/freshet-dev/freshet/ingest/kafka/broker"
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -22,13 +20,16 @@ const (
 	// shortKills is how often the active alerter is killed in CI.
 	shortKills = 12
 	// firesFor is how long each alert of the load fires, every how often another begins.
-	firesFor, every = 3 * time.Second, 25 * time.Millisecond
+	firesFor, every = 3 * time.Second, 100 * time.Millisecond
 	// takeover is how long a standby may take until it sends, from the kill on.
 	takeover = 10 * time.Second
+	// inFlight is how many requests one webhook is sent at a time.
+	inFlight = 8
 )
 
-// TestAlerterChaos kills the active alerter at every step of a send, while alerts fire and resolve, and compares what
-// receivers got with what the alerts did: nothing is lost, and nothing is told twice but what was in flight.
+// TestAlerterChaos kills the active alerter at every step of a send to a webhook and to Slack, while alerts fire and
+// resolve, and compares what receivers got with what the alerts did: nothing is lost, and nothing is told twice but what
+// was in flight.
 func TestAlerterChaos(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -58,44 +59,84 @@ func alerterChaos(t *testing.T, brokers []string) {
 	}
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	c := newAlerters(t, brokers)
-	hook := c.hook
-	stop, alerts := make(chan struct{}), make(chan int, 1)
-	go func() { alerts <- c.load(stop) }()
+	stop, total, ended := make(chan struct{}), 0, make(chan struct{})
+	go func() {
+		defer close(ended)
+		total = c.load(stop)
+	}()
+	t.Cleanup(func() { <-ended })
 	for n := range kills {
-		wait(t.Context(), time.Duration(500+r.IntN(1500))*time.Millisecond)
-		at := step(r.IntN(4))
-		c.kill(at)
-		t.Logf("kill %d at %s", n+1, at)
+		// Slack takes two writes a second apart for a digest and its list, longer when one comes too soon after a kill.
+		wait(t.Context(), time.Duration(1000+r.IntN(4000))*time.Millisecond)
+		at, where, trap := step(r.IntN(4)), "the webhook", &c.hook.trap
+		if r.IntN(2) == 0 {
+			where, trap = "Slack", &c.gate.trap
+		}
+		c.kill(trap, at)
+		t.Logf("kill %d at %s to %s", n+1, at, where)
 	}
 	close(stop)
-	total := <-alerts
+	<-ended
 	took := c.failover()
 	t.Logf("the standby sent %s after the kill", took.Round(10*time.Millisecond))
 	if took > takeover {
 		t.Errorf("the standby sent %s after the kill, expected at most %s", took, takeover)
 	}
-	harness.Eventually(t, time.Minute, "everybody knows the end of every alert", func() bool {
-		return hook.ends() >= total+1
-	})
+	for limit := time.Now().Add(3 * time.Minute); time.Now().Before(limit) && min(c.hook.ends(), c.sent.ends()) < total+2; {
+		wait(t.Context(), 100*time.Millisecond)
+	}
+	c.checkHook(total, kills+1)
+	c.checkSlack(total, kills+1)
+}
+
+// checkHook holds what the webhook was told against the alerts.
+func (c *alerters) checkHook(total, kills int) {
+	hook := c.hook
 	hook.mu.Lock()
 	defer hook.mu.Unlock()
 	lost, doubled := 0, 0
 	for i := range total {
-		name := strconv.Itoa(i)
+		name := nameOf(i)
 		switch heard := strings.Join(hook.heard[name], " "); {
 		case heard == "firing resolved", heard == "resolved" && hook.belated[name]:
 		case strings.Contains(heard, "firing firing"), strings.Contains(heard, "resolved resolved"):
 			doubled++
-			t.Errorf("alert %s was told as %q", name, heard)
+			c.t.Errorf("alert %s was told as %q", name, heard)
 		default:
 			lost++
-			t.Errorf("alert %s was told as %q", name, heard)
+			c.t.Errorf("alert %s was told as %q", name, heard)
 		}
 	}
-	t.Logf("%d kills, %d alerts, %d requests: %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key",
-		kills+1, total, hook.requests, lost, doubled, hook.repeats)
+	c.t.Logf("webhook: %d kills, %d alerts, %d requests: %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key",
+		kills, total, hook.requests, lost, doubled, hook.repeats)
 	if hook.different > 0 {
-		t.Errorf("%d repeated requests said something else than the first", hook.different)
+		c.t.Errorf("%d repeated requests said something else than the first", hook.different)
+	}
+	if hook.repeats > kills*inFlight {
+		c.t.Errorf("%d requests were repeated, expected at most the %d that can be in flight at each kill", hook.repeats, inFlight)
+	}
+}
+
+// checkSlack holds what stands in Slack against the alerts.
+func (c *alerters) checkSlack(total, kills int) {
+	var names []string
+	for i := range total {
+		names = append(names, nameOf(i))
+	}
+	h := c.sent.compare(names, tellings(c.t, c.gate.slack, slacktest.Channel))
+	c.t.Logf("Slack: %d kills, %d alerts, %d messages and replies about one, %d digests of which %d have no list, %d writes and %d that came too soon: %d lost, %d in the wrong order, %d messages repeated",
+		kills, total, h.messages, h.digests, h.listless, len(c.gate.slack.Writes(slacktest.Channel)), c.gate.slack.Limits(), len(h.lost), len(h.disorder), h.again)
+	for _, name := range h.lost {
+		c.t.Errorf("not all of %s was told:\n%s", name, c.sent.tell(name))
+	}
+	for _, name := range h.disorder {
+		c.t.Errorf("the end of %s was told first:\n%s", name, c.sent.tell(name))
+	}
+	if h.again > kills {
+		c.t.Errorf("%d messages tell what others told, expected at most one for each kill", h.again)
+	}
+	if wrong := c.gate.slack.Invalid(); len(wrong) > 0 {
+		c.t.Errorf("Slack refuses as malformed: %v", wrong)
 	}
 }
 
@@ -103,8 +144,10 @@ func alerterChaos(t *testing.T, brokers []string) {
 type alerters struct {
 	t         *testing.T
 	namespace string
-	client    *kafka.Client
+	detector  *harness.Detector
 	hook      *hook
+	gate      *gate
+	sent      *ledger // to Slack
 
 	mu     sync.Mutex
 	config [2]string
@@ -113,16 +156,21 @@ type alerters struct {
 
 func newAlerters(t *testing.T, brokers []string) *alerters {
 	t.Helper()
-	c := &alerters{t: t, namespace: "alerter" + strconv.FormatInt(time.Now().UnixNano(), 36), client: newClient(t, brokers), hook: newHook(t)}
+	client := newClient(t, brokers)
+	c := &alerters{t: t, namespace: "alerter" + strconv.FormatInt(time.Now().UnixNano(), 36), hook: newHook(t), gate: newGate(t)}
+	c.detector = harness.NewDetector(t, client, c.namespace)
+	c.sent = follow(t, client, c.namespace, "ops/slack[0]")
 	for i := range c.config {
 		c.config[i] = fmt.Sprintf(`
 kafka: {brokers: [%s], namespace: %s, instance: %s-%d}
 http: {listen: "127.0.0.1:0"}
 alert:
-  route: {receiver: hook, group_by: ["..."], group_wait: 0s, group_interval: 1s}
+  route: {receiver: ops, group_by: ["..."], group_wait: 0s, group_interval: 1s}
   receivers:
-    - {name: hook, webhook_configs: [{url: "%s/%d"}]}
-`, strings.Join(brokers, ", "), c.namespace, c.namespace, i, c.hook.URL, i)
+    - name: ops
+      webhook_configs: [{url: "%s/%d"}]
+      slack_configs: [{token: %s, channel: %s, app_url: "%s/%d/api/"}]
+`, strings.Join(brokers, ", "), c.namespace, c.namespace, i, c.hook.URL, i, slacktest.Token, slacktest.Channel, c.gate.URL, i)
 		c.start(i)
 		c.now[i].Running()
 	}
@@ -133,11 +181,11 @@ func (c *alerters) start(i int) {
 	c.now[i] = harness.Start(c.t, c.config[i], "run", "--target", "alert")
 }
 
-// kill kills the process that sends, at a step of a send, and starts it again.
-func (c *alerters) kill(at step) {
+// kill kills the process whose send springs a trap, at a step, and starts it again.
+func (c *alerters) kill(trap *trap, at step) {
 	c.t.Helper()
 	killed := make(chan struct{})
-	c.hook.arm(at, func(process int) {
+	trap.arm(at, func(process int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.now[process].Kill()
@@ -151,6 +199,9 @@ func (c *alerters) kill(at step) {
 	}
 }
 
+// nameOf is the label of an alert of the load.
+func nameOf(n int) string { return "load-" + strconv.Itoa(n) }
+
 // load has an alert after the other fire and resolve until stop is closed, and returns how many there were.
 func (c *alerters) load(stop <-chan struct{}) int {
 	tick := time.NewTicker(every)
@@ -161,39 +212,21 @@ func (c *alerters) load(stop <-chan struct{}) int {
 		case <-stop:
 			ends.Wait()
 			return n
+		case <-c.t.Context().Done():
+			ends.Wait()
+			return n
 		case <-tick.C:
 		}
-		f := c.finding(strconv.Itoa(n), finding.Firing)
-		c.produce(f)
+		c.fire(nameOf(n))
 		ends.Go(func() {
 			wait(c.t.Context(), firesFor)
-			c.produce(c.finding(f.Labels.Get("name"), finding.Resolved))
+			c.end(nameOf(n))
 		})
 	}
 }
 
-func (c *alerters) finding(name string, state finding.State) *finding.Finding {
-	labels := label.New(label.AlertName, "Load", "name", name)
-	f := &finding.Finding{ID: name + "/" + string(state), Fingerprint: labels.Fingerprint(), Rule: "Load", Group: "load", State: state,
-		Settled: true, Birth: 1, Episode: 1, Transition: 1, Labels: labels, StartsAt: time.Now(), WindowEnd: time.Now()}
-	if state == finding.Resolved {
-		f.Transition, f.EndsAt = 2, time.Now()
-	}
-	return f
-}
-
-func (c *alerters) produce(f *finding.Finding) {
-	value, err := finding.Encode(f)
-	if err != nil {
-		c.t.Error(err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
-	defer cancel()
-	if err := c.client.Produce(ctx, kafka.Message{Topic: c.namespace + ".findings", Partition: 0, Key: f.Key(), Value: value}); err != nil {
-		c.t.Errorf("the load cannot be written: %v", err)
-	}
-}
+func (c *alerters) fire(name string) { c.detector.Fire(label.AlertName, "Load", "name", name) }
+func (c *alerters) end(name string)  { c.detector.End(label.AlertName, "Load", "name", name) }
 
 // failover kills the process that sends for good, and returns how long it takes until the other one tells of an alert.
 func (c *alerters) failover() time.Duration {
@@ -205,7 +238,7 @@ func (c *alerters) failover() time.Duration {
 		c.now[process].Kill()
 		killed <- process
 	})
-	c.produce(c.finding("bait", finding.Firing))
+	c.fire("bait")
 	var gone int
 	select {
 	case gone = <-killed:
@@ -213,10 +246,11 @@ func (c *alerters) failover() time.Duration {
 		c.t.Fatal("nobody has sent anything for 30 s")
 	}
 	at := time.Now()
-	c.produce(c.finding("last", finding.Firing))
+	c.fire("last")
 	harness.Eventually(c.t, time.Minute, "the standby tells of an alert", func() bool { return c.hook.told("last") })
 	took := time.Since(at)
-	c.produce(c.finding("last", finding.Resolved))
+	c.end("last")
+	c.end("bait")
 	c.start(gone)
 	return took
 }

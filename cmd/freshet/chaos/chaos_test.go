@@ -1,6 +1,7 @@
 // Package chaos tests that the built program finds the same whatever happens to it: detectors that are killed, stopped
-// and moved, brokers that crash, connections that break. It runs on real Kafka with three nodes behind proxies, which
-// make chaos starts, in a short form as part of make test. make soak runs the detector for long and watches its memory.
+// and moved, brokers that crash, connections that break. That runs on real Kafka with three nodes behind proxies, which
+// make chaos starts, in a short form as part of make test. So do kills of the alerter at each step of a send, and a storm
+// of alerts, after which everybody must have been told. make soak runs the detector for long and watches its memory.
 package chaos
 
 import (

@@ -11,29 +11,13 @@ import (
 	"testing"
 )
 
-// step is a moment of a send.
-type step int
-
-const (
-	beforeReceipt step = iota // the request has come and is not taken
-	beforeAnswer              // it is taken, and the answer is not sent
-	afterAnswer               // the answer is on its way
-	anyTime                   // between two sends
-)
-
-// String names the step.
-func (s step) String() string {
-	return [...]string{"the receipt of a request", "the answer to a request", "the end of a send", "any time"}[s]
-}
-
 // hook is a webhook receiver that honours the idempotency key, and that can have the process killed whose request it is.
 type hook struct {
 	*httptest.Server
-	t *testing.T
+	trap
 
+	t        *testing.T
 	mu       sync.Mutex
-	kill     func(process int)
-	at       step
 	keys     map[string]string   // bodies by key
 	heard    map[string][]string // statuses by alert, without repeats
 	belated  map[string]bool
@@ -49,25 +33,6 @@ func newHook(t *testing.T) *hook {
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)
 	return h
-}
-
-// arm has the process of one of the next requests killed at a step.
-func (h *hook) arm(at step, kill func(process int)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.at, h.kill = at, kill
-}
-
-// due hands out the kill if it is due at a step.
-func (h *hook) due(at step) func(process int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.kill == nil || h.at != at {
-		return nil
-	}
-	kill := h.kill
-	h.kill = nil
-	return kill
 }
 
 // ServeHTTP takes a notification.

@@ -91,10 +91,19 @@ func (p *Pipeline) elsewhere() string {
 // in circles.
 const forwarded = "X-Freshet-Forwarded"
 
-// fromActive answers reads from this process when it is the active alerter, else from the one that is.
+// keeps says whether a request can be answered without knowing how alerts and silences stand: what is new is kept in Kafka
+// by any process. A silence may be new or a change, so it is for the active alerter where one is known.
+func (p *Pipeline) keeps(r *http.Request) bool {
+	if r.Method != http.MethodPost {
+		return false
+	}
+	return r.URL.Path != "/api/v2/silences" || p.elsewhere() == "" || r.Header.Get(forwarded) != ""
+}
+
+// fromActive answers from this process when it is the active alerter or need not be, else from the one that is.
 func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead || p.alerts.Load() != nil {
+		if p.alerts.Load() != nil || p.keeps(r) {
 			own.ServeHTTP(w, r)
 			return
 		}
@@ -113,6 +122,9 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(u)
 				r.Out.Header.Set(forwarded, "1")
+				// That it comes from no page of another site was seen here, where the page is.
+				r.Out.Header.Del("Origin")
+				r.Out.Header.Del("Sec-Fetch-Site")
 			},
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 				p.log.Warn("asking the active alerter", slog.String("url", at), slog.Any("error", err))

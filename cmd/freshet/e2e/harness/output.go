@@ -11,6 +11,16 @@ import (
 // Output runs a command of freshet to its end and returns what it prints; a status other than 0 fails the test.
 func Output(t testing.TB, config string, args ...string) string {
 	t.Helper()
+	out, err := Try(t, config, args...)
+	if err != nil {
+		t.Fatalf("freshet %v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// Try is Output for a command that may fail: then the error is its status, and what it complains of is returned too.
+func Try(t testing.TB, config string, args ...string) (string, error) {
+	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "freshet.yaml")
 	Write(t, path, config)
@@ -19,7 +29,7 @@ func Output(t testing.TB, config string, args ...string) string {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("freshet %v: %v\n%s%s", args, err, &stdout, &stderr)
+		return stdout.String() + stderr.String(), err //nolint:wrapcheck // for the test to judge
 	}
-	return stdout.String()
+	return stdout.String(), nil
 }
