@@ -143,6 +143,7 @@ type Receiver struct {
 	ReceiversOfOthers `yaml:",inline"`
 }
 
+// WebhookConfig is one address that notifications are sent to.
 type WebhookConfig struct {
 	SendResolved *bool `yaml:"send_resolved"`
 	// URL may be a template.

@@ -40,7 +40,7 @@ func FuzzCommand(f *testing.F) {
 				}
 				at = next
 			}
-			_ = s.Silence.Active(w.now.Add(time.Hour))
+			_ = s.Active(w.now.Add(time.Hour))
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-var fingerprintText = regexp.MustCompile(`^[0-9a-f]{16}$`) //nolint:gochecknoglobals // compiled once
+var fingerprintText = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 func whyCommand() *cobra.Command {
 	var api apiFlags
