@@ -51,7 +51,7 @@ func dashboardLink(address string, m *Alert, now time.Time) string {
 }
 
 // placeholder is what stands in an address for a value: {from}, {label:service_name}.
-var placeholder = regexp.MustCompile(`\{([a-z_]+)(:[^{}"]*)?\}`) //nolint:gochecknoglobals // compiled once
+var placeholder = regexp.MustCompile(`\{([a-z_]+)(:[^{}"]*)?\}`)
 
 const labelPlaceholder = "label"
 

@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -80,12 +81,9 @@ func (a *Alerter) movedText(s *state) string {
 
 // spelled joins names as a sentence does.
 func spelled(names []string) string {
-	if len(names) == 1 {
+	last := len(names) - 1
+	if last == 0 {
 		return names[0]
 	}
-	text := names[0]
-	for _, name := range names[1 : len(names)-1] {
-		text += ", " + name
-	}
-	return text + " and " + names[len(names)-1]
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

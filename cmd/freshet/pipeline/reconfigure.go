@@ -1,39 +1,25 @@
 package pipeline
 
 import (
+	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/rules"
 )
 
-// maxRereads is how often a configuration may name other files than a moment before.
-const maxRereads = 3
+// maxRereads is how often a configuration that changes while it is read is read anew.
+const maxRereads = 5
 
 // reloadConfig does all that can fail first, and then has the alerter go over to its part of the configuration.
 func (p *Pipeline) reloadConfig(ifChanged bool) error {
 	r, now := p.reloads.alerting, time.Now()
-	found := sumOf(readAll(*p.reloads.paths.Load()))
-	if !r.due(found, ifChanged) {
+	if !r.due(sumOf(readAll(*p.reloads.paths.Load())), ifChanged) {
 		return nil
 	}
-	cfg, faults, err := p.reloads.config()
-	for range maxRereads {
-		if cfg == nil {
-			break
-		}
-		// What it names may be other files than before, also where it has faults: in one of these they may be mended.
-		paths := cfg.Sources(p.configPath)
-		if slices.Equal(paths, *p.reloads.paths.Load()) {
-			break
-		}
-		p.reloads.paths.Store(&paths)
-		found = sumOf(readAll(paths))
-		r.tried = found
-		cfg, faults, err = p.reloads.config() // of no later than that sum
-	}
+	cfg, faults, err := p.readConfig()
 	if err != nil {
 		return p.reloadFailed(r, &ReloadError{Err: err})
 	}
@@ -45,8 +31,8 @@ func (p *Pipeline) reloadConfig(ifChanged bool) error {
 		return p.reloadFailed(r, &ReloadError{Err: err})
 	}
 	p.goOver(next, now)
-	changed := found != r.running
-	r.succeeded(found)
+	changed := r.tried != r.running
+	r.succeeded(r.tried)
 	p.metrics.configReloads.succeeded(now)
 	if changed {
 		p.log.Info("the alerter's configuration is reloaded", slog.Int("receivers", len(next.api.Receivers)), slog.Duration("took", time.Since(now).Round(time.Millisecond)))
@@ -60,6 +46,32 @@ func (p *Pipeline) reloadConfig(ifChanged bool) error {
 		}
 	}
 	return nil
+}
+
+// readConfig loads the configuration from files that did not change meanwhile, and notes which they were.
+func (p *Pipeline) readConfig() (cfg *config.Config, faults []config.Fault, err error) {
+	r := p.reloads
+	for range maxRereads {
+		cfg, faults, err = r.config()
+		if cfg != nil {
+			// What it names may be other files than before, also where it has faults: in one of these they may be mended.
+			paths := cfg.Sources(p.configPath)
+			r.paths.Store(&paths)
+		}
+		files, unread := readAll(*r.paths.Load())
+		found := sumOf(files, unread)
+		for _, f := range files {
+			if len(f.Content) == 0 && err == nil && (f.Name == p.configPath || f.Name == cfg.Alert.ConfigFile) {
+				// As it is for a moment when a program writes it. At the start it would mean that nobody is notified.
+				err = fmt.Errorf("%s is empty", f.Name)
+			}
+		}
+		if found == r.alerting.tried {
+			break
+		}
+		r.alerting.tried = found
+	}
+	return cfg, faults, err
 }
 
 // goOver has notifications, the API and the clicks of buttons go over to another configuration.

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
 	"github.com/freshet-dev/freshet/ingest/kafka/broker"
@@ -117,7 +119,13 @@ func (r *rig) post(status string, hosts ...string) {
 
 func (r *rig) hears(h *heard, want ...string) {
 	r.t.Helper()
-	r.within(20*time.Second, fmt.Sprintf("the receivers hear %q", want), func() bool { return slices.Equal(h.all(), want) })
+	var got []string
+	defer func() {
+		if r.t.Failed() {
+			r.t.Logf("the receivers heard %s", cmp.Diff(want, got))
+		}
+	}()
+	r.within(time.Minute, "the receivers hear all, once", func() bool { got = h.all(); return slices.Equal(got, want) })
 }
 
 // receivers returns the alert part of a configuration.
@@ -181,6 +189,13 @@ func TestReconfigure(t *testing.T) {
 			if !strings.Contains(metrics, "\n"+line+"\n") {
 				t.Errorf("metrics do not have %s", line)
 			}
+		}
+		// A file that is empty for a moment, as programs leave it that write it, is no configuration that tells nobody.
+		if err := os.WriteFile(r.configure(0, good), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.started[0].Reload(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "freshet-0.yaml is empty") {
+			t.Errorf("an empty file gives %v", err)
 		}
 		r.post("firing", "d")
 		r.hears(h, "/db firing b", "/ops firing a", "/ops firing b", "/ops firing c", "/ops firing d")
@@ -246,7 +261,7 @@ func TestReconfigureUnderLoad(t *testing.T) {
 	var mu sync.Mutex
 	h.treating(func(string, []string) bool {
 		mu.Lock()
-		wait, takes := time.Duration(seed.IntN(60))*time.Millisecond, seed.IntN(4) > 0
+		wait, takes := time.Duration(seed.IntN(60))*time.Millisecond, seed.IntN(8) > 0
 		mu.Unlock()
 		time.Sleep(wait) //nolint:forbidigo // a receiver that takes its time
 		return takes

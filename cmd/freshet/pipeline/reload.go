@@ -222,15 +222,15 @@ func (p *Pipeline) warn(problems []rules.Problem, in *source) {
 		p.reloads.problems(problems)
 		return
 	}
-	message := "in a rule file"
-	if in == p.reloads.alerting {
-		message = "in the configuration"
-	}
 	for _, problem := range problems {
 		level := slog.LevelError
 		if problem.Severity == rules.Warning {
 			level = slog.LevelWarn
 		}
-		p.log.Log(context.Background(), level, message, slog.String("problem", problem.String()))
+		if in == p.reloads.alerting {
+			p.log.Log(context.Background(), level, "in the configuration", slog.String("problem", problem.String()))
+		} else {
+			p.log.Log(context.Background(), level, "in a rule file", slog.String("problem", problem.String()))
+		}
 	}
 }

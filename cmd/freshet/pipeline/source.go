@@ -120,7 +120,11 @@ func (p *Pipeline) reloadFailed(s *source, e *ReloadError) error {
 	s.failed(e, time.Now())
 	if text := e.Details(len(e.Problems)); text != s.said { // a repeated try that fails alike says nothing new
 		s.said = text
-		p.log.Error(e.outcome(), slog.Any("error", e))
+		if s == p.reloads.alerting {
+			p.log.Error(configKept, slog.Any("error", e))
+		} else {
+			p.log.Error(rulesKept, slog.Any("error", e))
+		}
 		p.warn(e.Problems, s)
 	}
 	return e
@@ -155,12 +159,18 @@ func (e *ReloadError) Error() string {
 // Unwrap returns what is wrong beside the files.
 func (e *ReloadError) Unwrap() error { return e.Err }
 
+// What a reload that failed means.
+const (
+	rulesKept  = "the rules are not reloaded, those from before go on"
+	configKept = "the configuration is not reloaded, that from before goes on"
+)
+
 // outcome says what that means.
 func (e *ReloadError) outcome() string {
 	if e.What == configuration {
-		return "the configuration is not reloaded, that from before goes on"
+		return configKept
 	}
-	return "the rules are not reloaded, those from before go on"
+	return rulesKept
 }
 
 // check is the command that prints all problems.
@@ -185,7 +195,7 @@ func (e *ReloadError) Details(most int) string {
 
 // reloadErrors are those among the errors of Reload that are about files.
 func reloadErrors(err error) (out []*ReloadError) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is what errors.Join returned
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range joined.Unwrap() {
 			out = append(out, reloadErrors(one)...)
 		}
