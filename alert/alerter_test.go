@@ -373,3 +373,29 @@ func keys(m map[string][]byte) []string {
 	slices.Sort(out)
 	return out
 }
+
+// TestOverBeforeItWasHeardOf: what began and ended while no alerter ran is told in one message, that says so, to those who
+// would have been told.
+func TestOverBeforeItWasHeardOf(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupWait: minutes(0.5)}))
+	long, short, silenced := &subject{name: "long"}, &subject{name: "short"}, &subject{name: "silenced"}
+	w.silence("s", time.Hour, `name="silenced"`)
+	w.run()
+	began := w.now
+	w.produce(long.fire(began), short.fire(began), silenced.fire(began), short.resolve(began.Add(20*time.Second)),
+		long.resolve(began.Add(time.Minute)), silenced.resolve(began.Add(time.Minute)))
+	w.now = w.now.Add(2 * time.Minute) // nobody ran meanwhile
+	w.receive()
+	w.commit()
+	w.restart()
+	w.run()
+	if len(w.got) != 1 || len(w.got[0].Data.Alerts) != 1 || !w.got[0].Data.Alerts[0].Belated {
+		t.Errorf("got %+v, expected one message about an end", w.got)
+	}
+	w.expect("all alerts resolved: -long")
+	w.produce(long.fire(w.now))
+	w.advance(time.Minute)
+	w.produce(long.resolve(w.now))
+	w.advance(time.Hour)
+	w.expect("first notification: long", "all alerts resolved: -long")
+}

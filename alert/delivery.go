@@ -93,7 +93,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 		same = same && i.Firing.has(m.Incident)
 	}
 	for _, m := range g.members {
-		if !m.fires() && (m.among(e.Firing) || m.among(i.Firing) || m.among(i.Resolved)) {
+		if !m.fires() && (m.among(e.Firing) || m.among(e.Missed) || m.among(i.Firing) || m.among(i.Resolved)) {
 			st.ended = append(st.ended, m)
 			same = same && i.Resolved.has(m.Incident)
 		}
@@ -249,6 +249,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		if !news {
 			continue
 		}
+		e.heard(m)
 		a.decided(now, m, e.about(Sent, string(i.Reason)))
 		if i.Firing.has(m.Incident) {
 			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())

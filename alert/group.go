@@ -62,7 +62,7 @@ func (g *group) standing(e *entry, routeMuted bool) standing {
 		gone, told := g.gone[fp], a.among(e.Firing)
 		switch {
 		case !a.fires():
-			if told {
+			if told || a.among(e.Missed) {
 				s.ended = append(s.ended, a)
 			}
 		case routeMuted || a.muted() || gone && e.Firing.has(a.Incident):
@@ -182,7 +182,7 @@ func (g *group) awaits(a *state) bool {
 // knows says whether anybody was told of an incident, or is being told.
 func (g *group) knows(i incident) bool {
 	return slices.ContainsFunc(g.entries, func(e *entry) bool {
-		return e.Firing.has(i) || e.Intent != nil && e.Intent.knows(i)
+		return e.Firing.has(i) || e.Missed.has(i) || e.Intent != nil && e.Intent.knows(i)
 	})
 }
 

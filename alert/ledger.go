@@ -80,6 +80,8 @@ type entry struct {
 	Content uint64  `json:"content,omitempty"`
 	Ref     string  `json:"ref,omitempty"`
 	Intent  *intent `json:"intent,omitempty"`
+	// Missed are incidents that were over before they were heard of, and that it is still to be told of.
+	Missed incidents `json:"missed,omitempty"`
 	// Stands is a hash of the measures that the message shows.
 	Stands uint64 `json:"stands,omitempty"`
 	// Repeats counts the reminders since anything new was told, Notes wait to be told in the message's thread.

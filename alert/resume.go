@@ -227,7 +227,7 @@ func (a *Alerter) settle(e *entry, r *Route) bool {
 // resumeEntry joins the alerts that an entry knows to its group. A group that the configuration has no more, or that no alert
 // is routed to, is kept until everybody who was told of a firing in it knows of its end.
 func (a *Alerter) resumeEntry(e *entry, known byIncident) {
-	for _, s := range known.of(e.Firing) {
+	for _, s := range known.of(e.Firing, e.Missed) {
 		a.join(e.group, s)
 	}
 	i := e.Intent
