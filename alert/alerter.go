@@ -188,7 +188,7 @@ func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
 	}
 	if fired && !s.fires() {
 		a.ended(s, now)
-		a.miss(s)
+		a.miss(s, now)
 	}
 	a.follow(s, fired, labels, now)
 	if s.Held != nil {

@@ -399,3 +399,17 @@ func TestOverBeforeItWasHeardOf(t *testing.T) {
 	w.advance(time.Hour)
 	w.expect("first notification: long", "all alerts resolved: -long")
 }
+
+// TestOverWhenItIsDecided: beginning and end are read between two decisions, as after a pause.
+func TestOverWhenItIsDecided(t *testing.T) {
+	for wait, want := range map[time.Duration][]string{0: {"all alerts resolved: -a"}, time.Minute: nil} {
+		w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupWait: &wait}))
+		a := &subject{name: "a"}
+		w.produce(a.fire(w.now.Add(-3 * time.Second)))
+		w.receive()
+		w.now = w.now.Add(time.Millisecond)
+		w.produce(a.resolve(w.now.Add(20 * time.Millisecond)))
+		w.advance(time.Hour)
+		w.expect(want...)
+	}
+}

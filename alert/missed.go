@@ -1,18 +1,21 @@
 package alert
 
-// miss notes an incident that was over before it was heard of, because no alerter ran or it was behind: it would have been
-// told, so one message says that it was there and is over. What ended within group_wait is told to nobody, as ever.
-func (a *Alerter) miss(s *state) {
-	over := s.over()
-	if s.Firing.Quiet || s.muted() || s.Received.Before(over.EndsAt) {
+import "time"
+
+// miss notes an incident that ended before anybody was told of it though it was due: because no alerter ran, or it was
+// behind. One message says then that it was there and is over. What ended within
+// group_wait, or within group_interval in a group that was told of, is told to nobody, as in Alertmanager.
+func (a *Alerter) miss(s *state, now time.Time) {
+	lasted := s.over().EndsAt.Sub(s.Firing.WindowEnd)
+	if s.Firing.Quiet || s.muted() || lasted <= 0 {
 		return
 	}
 	for _, g := range s.groups {
-		if g.left || a.mutedRoutes[g.route] != "" || over.EndsAt.Sub(s.Firing.WindowEnd) <= g.route.GroupWait {
+		if g.left || a.mutedRoutes[g.route] != "" || lasted <= g.route.GroupWait {
 			continue
 		}
 		for _, e := range g.entries {
-			if !e.to.SendResolved || e.to.Remediation != nil || s.among(e.Firing) || e.Intent != nil && e.Intent.knows(s.Incident) {
+			if !e.to.SendResolved || e.to.Remediation != nil || e.Firing.has(s.Incident) || e.Intent != nil && e.Intent.knows(s.Incident) || !g.overdue(e, s, now) {
 				continue
 			}
 			if e.Missed == nil {
@@ -22,6 +25,21 @@ func (a *Alerter) miss(s *state) {
 			a.writeEntry(e)
 		}
 	}
+}
+
+// overdue says whether an alert that is over was to be told before: at the latest now, or before its end was heard of.
+func (g *group) overdue(e *entry, s *state, now time.Time) bool {
+	if !s.Received.Before(s.over().EndsAt) {
+		return true
+	}
+	if e.Intent != nil {
+		return false
+	}
+	at := s.Received.Add(g.route.GroupWait)
+	if len(e.Firing) > 0 {
+		at = later(s.Received, e.At.Add(g.route.GroupInterval))
+	}
+	return at.Before(now)
 }
 
 // heard notes that the integration was told of an alert.

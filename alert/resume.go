@@ -217,11 +217,38 @@ func (a *Alerter) settle(e *entry, r *Route) bool {
 	}
 	g := a.group(r, e.GroupLabels)
 	i := slices.IndexFunc(g.entries, func(other *entry) bool { return other.Integration == e.Integration })
-	if i < 0 || g.entries[i].written {
+	if i < 0 {
 		return false
+	}
+	if other := g.entries[i]; other.written && other != e {
+		switch {
+		case other.waits():
+			a.merge(e, other)
+		case e.waits():
+			a.merge(other, e)
+			e.group = g
+			return true
+		default:
+			return false
+		}
 	}
 	g.entries[i], e.group, g.left = e, g, true
 	return true
+}
+
+// waits says that all an entry holds is what it missed.
+func (e *entry) waits() bool {
+	return len(e.Missed) > 0 && len(e.Firing) == 0 && e.Intent == nil && e.to.Remediation == nil
+}
+
+// merge has an entry tell what another one of the same group and integration waits to tell.
+func (a *Alerter) merge(into, from *entry) {
+	if into.Missed == nil {
+		into.Missed = incidents{}
+	}
+	maps.Copy(into.Missed, from.Missed)
+	a.writeEntry(into)
+	a.write(from.key, func() ([]byte, error) { return nil, nil })
 }
 
 // resumeEntry joins the alerts that an entry knows to its group. A group that the configuration has no more, or that no alert
