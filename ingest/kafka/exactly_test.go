@@ -249,7 +249,7 @@ func TestExactlyOnceOverRebalances(t *testing.T) {
 		c.whenFed(14_500)
 		c.stop("3") // its partitions wait for its session to end
 		<-fed
-		c.check(client, n, 30*time.Second)
+		c.check(client, n, 90*time.Second)
 	})
 }
 
@@ -317,7 +317,7 @@ func TestExactlyOnceOverFaults(t *testing.T) {
 		}
 	}
 	<-fed
-	c.check(client, n, 30*time.Second)
+	c.check(client, n, 90*time.Second)
 }
 
 // A broker that answers the end of a transaction with an error though it has committed, and one that has not.
@@ -339,7 +339,7 @@ func TestUnknownOutcome(t *testing.T) {
 			const n = 2_000
 			c.start("0", true)
 			c.feed(t.Context(), client, n)
-			c.check(client, n, 30*time.Second)
+			c.check(client, n, 90*time.Second)
 			if got := transactions(t, c.registry, "recovered"); got > 0 != executed {
 				t.Errorf("%g transactions were found to be committed", got)
 			}
@@ -401,7 +401,7 @@ func TestExactlyOnceOverBrokerRestarts(t *testing.T) {
 		}
 	}
 	<-fed
-	c.check(client, n, 30*time.Second)
+	c.check(client, n, 90*time.Second)
 	_ = client.Close()
 	_ = b.Close()
 }
