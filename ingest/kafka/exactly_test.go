@@ -227,6 +227,12 @@ func TestExactlyOnceOverRebalances(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
 		client := cluster.Client(t)
 		c := newCrowd(t, client, cluster)
+		var third atomic.Bool
+		c.onOpen = func(instance string) {
+			if instance == "3" {
+				third.Store(true)
+			}
+		}
 		const n = 15_000
 		fed := make(chan struct{})
 		go func() {
@@ -247,6 +253,8 @@ func TestExactlyOnceOverRebalances(t *testing.T) {
 		c.start("3", false)
 		c.stop("0")
 		c.whenFed(14_500)
+		// The embedded broker never puts out a member that is lost while it waits for the answer to its join.
+		within(t, 60*time.Second, "member 3 has partitions", third.Load)
 		c.stop("3") // its partitions wait for its session to end
 		<-fed
 		c.check(client, n, 90*time.Second)
