@@ -16,8 +16,9 @@ import (
 type SenderOptions struct {
 	Targets []Target
 	// Done is called with what came of each notification, from several goroutines and from within Send. It must not
-	// block.
-	Done func(id string, o Outcome, err error)
+	// block. The channel that it returns is closed once a restart would not send a delivered notification again; nil says
+	// that nobody knows.
+	Done func(id string, o Outcome, err error) (kept <-chan struct{})
 	// Timeout bounds one attempt, by default 15 s; notifiers may have a shorter one of their own.
 	Timeout time.Duration
 	// StartWithin is how long after Send an attempt may start. A notification that waited longer is given back as
@@ -25,12 +26,17 @@ type SenderOptions struct {
 	StartWithin time.Duration
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
-	// Parallel is how many notifications one webhook, or a Digester, is sent at a time, by default 8. Every other notifier
-	// gets one.
+	// Parallel is how many notifications one webhook, or a Digester, is sent at a time at most, by default 8; every other
+	// notifier gets one. As a crash repeats what is under way, a webhook too gets one, and the next after the outcome of the
+	// one before is kept, until one waits for parallelAfter.
 	Parallel   int
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
+
+// parallelAfter is how long a notification waits for a webhook until haste is worth more than few repeats, and again for each
+// more that is sent at a time.
+const parallelAfter = 500 * time.Millisecond
 
 // Target is an integration and what delivers to it.
 type Target struct {
@@ -116,7 +122,7 @@ func (s *Sender) Send(ns []*Notification) {
 	for _, n := range ns {
 		key := n.Integration.Key()
 		if s.lanes[key] == nil {
-			s.options.Done(n.ID, Outcome{Permanent: true}, fmt.Errorf("notifying %s: %w", key, ErrNoNotifier))
+			_ = s.options.Done(n.ID, Outcome{Permanent: true}, fmt.Errorf("notifying %s: %w", key, ErrNoNotifier))
 			continue
 		}
 		byLane[key] = append(byLane[key], queued{n, now})
@@ -126,7 +132,7 @@ func (s *Sender) Send(ns []*Notification) {
 		taken := s.lanes[key].queue.add(qs)
 		s.metrics.queued.WithLabelValues(key).Add(float64(taken))
 		for _, q := range qs[taken:] {
-			s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, s.lanes[key].queue.full()))
+			_ = s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", key, s.lanes[key].queue.full()))
 		}
 	}
 }
@@ -152,9 +158,15 @@ func (s *Sender) Run(ctx context.Context) error {
 		if digests || l.Integration.Kind == "webhook" {
 			workers = s.options.Parallel
 		}
-		for range workers {
+		for i := range workers {
+			w := worker{s: s, lane: l}
+			if digests {
+				w.atMost = digestAbove
+			} else {
+				w.after = time.Duration(i) * parallelAfter
+			}
 			g.Go(func() error {
-				s.work(ctx, taking, l, digests)
+				w.work(ctx, taking)
 				return nil
 			})
 		}
@@ -180,24 +192,35 @@ func (s *Sender) giveBack(ctx context.Context, l *lane, qs []queued) {
 		return
 	}
 	for _, q := range qs {
-		s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrNotBegun))
+		_ = s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrNotBegun))
 	}
 }
 
+// worker makes attempts at one integration: what waits for as long as after, while no more than atMost wait unless that is 0.
+type worker struct {
+	s *Sender
+	*lane
+	after  time.Duration
+	atMost int
+}
+
 // work makes attempts within ctx, and begins them while taking lasts.
-func (s *Sender) work(ctx, taking context.Context, l *lane, digests bool) {
+func (w worker) work(ctx, taking context.Context) {
 	for {
-		q, ok := l.queue.take(taking, digests)
+		q, ok := w.queue.take(taking, w.after, w.atMost)
 		if !ok {
 			return
 		}
-		s.metrics.queued.WithLabelValues(l.Integration.Key()).Dec()
-		if l.rest(taking) {
-			s.attempt(ctx, l, q)
+		w.s.metrics.queued.WithLabelValues(w.Integration.Key()).Dec()
+		if w.rest(taking) {
+			kept := w.s.attempt(ctx, w.lane, q)
+			if w.Integration.Kind == "webhook" && kept != nil {
+				w.queue.pause(taking, kept, parallelAfter)
+			}
 		} else {
-			s.giveBack(ctx, l, []queued{q})
+			w.s.giveBack(ctx, w.lane, []queued{q})
 		}
-		l.queue.done(q.n)
+		w.queue.done(q.n)
 	}
 }
 
@@ -220,22 +243,27 @@ func (l *lane) rest(ctx context.Context) bool {
 	}
 }
 
-func (s *Sender) attempt(ctx context.Context, l *lane, q queued) {
+// attempt returns a channel that is closed when the success of the attempt is kept, nil if there is none to wait for.
+func (s *Sender) attempt(ctx context.Context, l *lane, q queued) (kept <-chan struct{}) {
 	start := time.Now()
 	if w := s.options.StartWithin; w > 0 && start.Sub(q.at) > w {
-		s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
-		return
+		_ = s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
+		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.bound(l))
 	outcome, err := l.Notifier.Notify(bounded, q.n)
 	cancel()
 	if err != nil && ctx.Err() != nil {
-		return // the program ends; the intent is kept, so the notification is sent after the next start
+		return nil // the program ends; the intent is kept, so the notification is sent after the next start
 	}
 	end := time.Now()
 	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
 	s.settle(l, outcome, err, end)
-	s.options.Done(q.n.ID, outcome, err)
+	kept = s.options.Done(q.n.ID, outcome, err)
+	if err != nil {
+		return nil
+	}
+	return kept
 }
 
 // bound is how long an attempt may last. A Digester waits for its turn within it.

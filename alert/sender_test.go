@@ -26,7 +26,7 @@ type answers struct {
 	list []string
 }
 
-func (a *answers) done(id string, _ Outcome, err error) {
+func (a *answers) done(id string, _ Outcome, err error) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	text := "ok"
@@ -34,6 +34,7 @@ func (a *answers) done(id string, _ Outcome, err error) {
 		text = err.Error()
 	}
 	a.list = append(a.list, id+": "+text)
+	return nil
 }
 
 func (a *answers) take() []string {
@@ -181,4 +182,54 @@ func TestNotificationThatWaitedTooLong(t *testing.T) {
 	if got := w.verdicts("a"); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "failed") }) {
 		t.Errorf("decisions %q", got)
 	}
+}
+
+// A crash repeats what is under way, so a webhook is sent one notification after the other, each once the outcome of the one
+// before is kept. Those that wait get company, so that a slow webhook delays no storm.
+func TestWebhookIsSentOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "webhook"}
+		var mu sync.Mutex
+		var order []string
+		kept := map[string]chan struct{}{}
+		say := func(what string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, what)
+		}
+		s := NewSender(SenderOptions{
+			Targets: []Target{{i, notifierFunc(func(_ context.Context, n *Notification) (Outcome, error) {
+				say("begin " + n.ID)
+				return Outcome{}, nil
+			})}},
+			Done: func(id string, _ Outcome, _ error) <-chan struct{} {
+				mu.Lock()
+				defer mu.Unlock()
+				kept[id] = make(chan struct{})
+				return kept[id]
+			},
+			Parallel: 3,
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		settle := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+		s.Send([]*Notification{note("1", i), note("2", i), note("3", i), note("4", i)})
+		settle(parallelAfter / 2)
+		say("keep 1")
+		close(kept["1"])
+		settle(parallelAfter / 4)
+		say("in haste")
+		settle(time.Minute)
+		want := []string{"begin 1", "keep 1", "begin 2", "in haste", "begin 3", "begin 4"}
+		if !slices.Equal(order, want) {
+			t.Errorf("what happened is %q, expected %q", order, want)
+		}
+		order = nil
+		s.Send([]*Notification{note("5", i), note("6", i)})
+		settle(parallelAfter / 2)
+		if !slices.Equal(order, []string{"begin 5"}) {
+			t.Errorf("after haste, one at a time again: what happened is %q", order)
+		}
+	})
 }

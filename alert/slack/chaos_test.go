@@ -23,12 +23,12 @@ type alerter struct {
 	done   chan struct{}
 }
 
-func (a *alerter) delivered(id string, o alert.Outcome, err error) {
+func (a *alerter) delivered(id string, o alert.Outcome, err error) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := a.open[id]
 	if n == nil {
-		return
+		return nil
 	}
 	delete(a.open, id)
 	next := *n
@@ -46,13 +46,14 @@ func (a *alerter) delivered(id string, o alert.Outcome, err error) {
 		if a.left--; a.left == 0 {
 			close(a.done)
 		}
-		return
+		return nil
 	}
 	a.open[next.ID] = &next
 	go func() {
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		a.sender.Send([]*alert.Notification{&next})
 	}()
+	return nil
 }
 
 // Whatever Slack and the network do, every beginning and every end is told once, in order, and no faster than Slack allows.

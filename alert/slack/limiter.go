@@ -22,6 +22,7 @@ type Limiter struct {
 	channels map[string]*turns
 	same     map[string]string // channel names and the IDs that they turned out to be
 	methods  map[string]time.Time
+	rested   time.Time // before which nothing is written
 }
 
 // turns is the queue before one channel.
@@ -44,6 +45,13 @@ func NewLimiter(interval time.Duration) *Limiter {
 		interval = DefaultInterval
 	}
 	return &Limiter{Interval: interval, channels: map[string]*turns{}, same: map[string]string{}, methods: map[string]time.Time{}}
+}
+
+// Rest has every channel rest for the interval: the process that wrote before may have done so just now.
+func (l *Limiter) Rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rested = time.Now().Add(l.Interval)
 }
 
 // place names a channel, or a method, of one token. The token is not kept.
@@ -174,7 +182,7 @@ func (l *Limiter) dispatch(t *turns) {
 	if t.busy || len(t.urgent)+len(t.later) == 0 {
 		return
 	}
-	if wait := time.Until(t.next); wait > 0 {
+	if wait := max(time.Until(t.next), time.Until(l.rested)); wait > 0 {
 		if t.timer != nil {
 			t.timer.Stop()
 		}

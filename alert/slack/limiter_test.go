@@ -77,6 +77,17 @@ func TestTurns(t *testing.T) {
 		if got := slices.Sorted(slices.Values(d.lines)); !slices.Equal(got, want) {
 			t.Errorf("turns are %q, expected %q", got, want)
 		}
+		// After a takeover nobody knows when the process before wrote.
+		d = diary{begin: time.Now()}
+		l.Rest()
+		go write("known channel", "a", "C1", "post", true, 0, 0)
+		go write("new channel", "a", "C2", "post", true, 0, 0)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		want = []string{"known channel at 1s", "new channel at 1s"}
+		if got := slices.Sorted(slices.Values(d.lines)); !slices.Equal(got, want) {
+			t.Errorf("turns after a takeover are %q, expected %q", got, want)
+		}
 	})
 }
 
@@ -118,13 +129,14 @@ func run(t *testing.T, i alert.Integration, n alert.Notifier) *sender {
 	t.Helper()
 	s := &sender{outcomes: map[string]alert.Outcome{}, failed: map[string]error{}}
 	s.Sender = alert.NewSender(alert.SenderOptions{Targets: []alert.Target{{Integration: i, Notifier: n}}, Log: slog.New(slog.DiscardHandler),
-		Done: func(id string, o alert.Outcome, err error) {
+		Done: func(id string, o alert.Outcome, err error) <-chan struct{} {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.outcomes[id] = o
 			if err != nil {
 				s.failed[id] = err
 			}
+			return nil
 		}})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

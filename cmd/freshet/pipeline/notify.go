@@ -31,6 +31,8 @@ type notify struct {
 	mu        sync.Mutex    // guards what follows, and alerter against readers of views
 	sender    *alert.Sender // the newest; those before end what they have begun
 	outcomes  []outcome
+	taken     []chan struct{} // of outcomes that the alerter knows
+	kept      []chan struct{} // of those that the commit under way keeps
 	announced bool // that this process is the active alerter
 	finishing bool // nothing more is sent
 }
@@ -41,6 +43,7 @@ type outcome struct {
 	result alert.Outcome
 	err    error
 	at     time.Time
+	kept   chan struct{}
 }
 
 // notifyStage describes the alerter to the Kafka loop. The topic of findings has one partition, so one process is
@@ -83,6 +86,7 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 		t.alerter.Reconfigure(newer.options(p.externalURL(), nil), time.Now())
 		configured = newer
 	}
+	p.limiter.Rest()
 	t.run(alert.NewSender(alert.SenderOptions{
 		Targets: configured.targets, Done: t.delivered, Registerer: registry, Log: p.log,
 		// Later than this another process may have taken over and be sending the same.
@@ -175,13 +179,19 @@ func (t *notify) Take(now time.Time) (kafka.Output, error) {
 		}
 		out.Messages = append(out.Messages, m)
 	}
+	idle := len(t.kept) == 0 // else a commit is still due
+	t.kept, t.taken = append(t.kept, t.taken...), nil
 	out.Messages, err = t.records(out.Messages)
+	if idle && len(out.Messages) == 0 {
+		t.keep() // there is nothing to commit
+	}
 	return out, err
 }
 
 func (t *notify) takeOutcomes() {
 	for _, o := range t.outcomes {
 		t.alerter.Delivered(o.id, o.result, o.err, o.at)
+		t.taken = append(t.taken, o.kept)
 	}
 	t.outcomes = nil
 }
@@ -209,7 +219,16 @@ func (t *notify) Committed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.alerter.Committed()
+	t.keep()
 	t.deliver()
+}
+
+// keep tells senders that the outcomes which the commit had are kept.
+func (t *notify) keep() {
+	for _, c := range t.kept {
+		close(c)
+	}
+	t.kept = nil
 }
 
 // deliver sends what may be sent now. The caller holds the lock, which Done, called from within Send, needs too; so the
@@ -225,11 +244,13 @@ func (t *notify) deliver() {
 }
 
 // delivered is called by the sender's goroutines; the outcome is taken in at the next Take.
-func (t *notify) delivered(id string, result alert.Outcome, err error) {
+func (t *notify) delivered(id string, result alert.Outcome, err error) <-chan struct{} {
+	kept := make(chan struct{})
 	t.mu.Lock()
-	t.outcomes = append(t.outcomes, outcome{id: id, result: result, err: err, at: time.Now()})
+	t.outcomes = append(t.outcomes, outcome{id: id, result: result, err: err, at: time.Now(), kept: kept})
 	t.mu.Unlock()
 	t.flush()
+	return kept
 }
 
 // Finish implements kafka.Finisher: a message that is on its way is answered before the process ends, and the answer is

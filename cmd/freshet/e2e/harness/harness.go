@@ -3,6 +3,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -26,12 +27,17 @@ func Main(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "freshet")
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, "github.com/freshet-dev/freshet/cmd/freshet")
+	args := []string{"build", "-o", path}
+	if Race {
+		args = append(args, "-race")
+	}
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "github.com/freshet-dev/freshet/cmd/freshet")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building freshet: %v\n%s", err, out)
 		return 1
 	}
-	if err := os.Setenv(binary, path); err != nil {
+	// A program that finds a race ends at once, so that its test fails.
+	if err := errors.Join(os.Setenv(binary, path), os.Setenv("GORACE", "halt_on_error=1")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -1,0 +1,196 @@
+package alert
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// backlog is the queue of a lane. Two notifications about one group are never under way at the same time, so that the end
+// of an alert does not overtake its beginning.
+type backlog struct {
+	limit int
+
+	mu      sync.Mutex
+	list    []queued
+	closed  bool            // nothing more is taken
+	busy    map[string]bool // groups that are under way
+	changed chan struct{}   // closed and replaced when something changes
+}
+
+func newBacklog(limit int) *backlog {
+	return &backlog{limit: limit, busy: map[string]bool{}, changed: make(chan struct{})}
+}
+
+// about names the group that a notification is about, "" when it does not say.
+func about(n *Notification) string {
+	if n.Group == "" && n.GroupKey == "" {
+		return ""
+	}
+	return n.Group + "\xff" + n.GroupKey
+}
+
+// add appends as many as there is room for and returns how many that were.
+func (b *backlog) add(qs []queued) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := max(0, min(len(qs), b.limit-len(b.list)))
+	if b.closed {
+		n = 0
+	}
+	b.list = append(b.list, qs[:n]...)
+	b.signal()
+	return n
+}
+
+// full says why there is no room.
+func (b *backlog) full() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrNotBegun
+	}
+	return ErrQueueFull
+}
+
+// close has nothing more be taken and returns what waits.
+func (b *backlog) close() []queued {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rest := b.list
+	b.list, b.closed = nil, true
+	return rest
+}
+
+func (b *backlog) signal() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// done says that a notification is no longer under way.
+func (b *backlog) done(n *Notification) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.busy, about(n))
+	b.signal()
+}
+
+// take waits for a notification whose group is not under way and that waits for as long as after, while no more than atMost
+// wait unless that is 0.
+func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (queued, bool) {
+	for ctx.Err() == nil {
+		b.mu.Lock()
+		var timer <-chan time.Time
+		if i := b.first(); i >= 0 && (atMost == 0 || len(b.list) <= atMost) {
+			q := b.list[i]
+			wait := after - time.Since(q.at)
+			if wait <= 0 {
+				b.list = remove(b.list, i)
+				b.begin(q)
+				b.mu.Unlock()
+				return q, true
+			}
+			timer = time.After(wait)
+		}
+		changed := b.changed
+		b.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer:
+		}
+	}
+	return queued{}, false
+}
+
+// pause waits until kept is closed, or one whose group is not under way waits for as long as limit.
+func (b *backlog) pause(ctx context.Context, kept <-chan struct{}, limit time.Duration) {
+	for {
+		b.mu.Lock()
+		var timer <-chan time.Time
+		if i := b.first(); i >= 0 {
+			timer = time.After(limit - time.Since(b.list[i].at))
+		}
+		changed := b.changed
+		b.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-kept:
+			return
+		case <-timer:
+			return
+		case <-changed:
+		}
+	}
+}
+
+// first returns the index of the oldest whose group is not under way, -1 when there is none.
+func (b *backlog) first() int {
+	return slices.IndexFunc(b.list, func(q queued) bool {
+		group := about(q.n)
+		return group == "" || !b.busy[group]
+	})
+}
+
+// remove takes one out; the first, which it mostly is, without moving the rest.
+func remove(list []queued, i int) []queued {
+	if i == 0 {
+		list[0] = queued{}
+		return list[1:]
+	}
+	return slices.Delete(list, i, i+1)
+}
+
+func (b *backlog) begin(q queued) {
+	if group := about(q.n); group != "" {
+		b.busy[group] = true
+	}
+}
+
+// takeAll waits until many wait, or one for long, and takes all whose groups are not under way.
+func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
+	for ctx.Err() == nil {
+		b.mu.Lock()
+		free, oldest := b.free()
+		if n := len(free); n > 0 && (len(b.list) > digestAbove || time.Since(oldest) >= digestAfter) {
+			b.list = slices.DeleteFunc(b.list, func(q queued) bool {
+				group := about(q.n)
+				return group == "" || !b.busy[group]
+			})
+			for _, q := range free {
+				b.begin(q)
+			}
+			b.mu.Unlock()
+			return free, true
+		}
+		changed := b.changed
+		b.mu.Unlock()
+		timer := time.NewTimer(digestAfter - time.Since(oldest))
+		if len(free) == 0 {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil, false
+}
+
+// free returns those whose groups are not under way, and since when the oldest of them waits.
+func (b *backlog) free() (free []queued, oldest time.Time) {
+	for _, q := range b.list {
+		if group := about(q.n); group != "" && b.busy[group] {
+			continue
+		}
+		if len(free) == 0 || q.at.Before(oldest) {
+			oldest = q.at
+		}
+		free = append(free, q)
+	}
+	return free, oldest
+}
