@@ -33,8 +33,8 @@ type notify struct {
 	outcomes  []outcome
 	taken     []chan struct{} // of outcomes that the alerter knows
 	kept      []chan struct{} // of those that the commit under way keeps
-	announced bool // that this process is the active alerter
-	finishing bool // nothing more is sent
+	announced bool            // that this process is the active alerter
+	finishing bool            // nothing more is sent
 }
 
 // outcome is what became of an attempt to deliver a notification.
