@@ -149,10 +149,13 @@ func TestReconfigure(t *testing.T) {
 		r.hears(h, "/ops firing a", "/ops firing b")
 
 		arrived, release := make(chan struct{}), make(chan struct{})
-		once := sync.OnceFunc(func() { close(arrived) })
-		h.treating(func(string, []string) bool {
-			once()
-			<-release
+		once, let := sync.OnceFunc(func() { close(arrived) }), sync.OnceFunc(func() { close(release) })
+		defer let()
+		h.treating(func(path string, _ []string) bool {
+			if path == "/ops" {
+				once()
+				<-release
+			}
 			return true
 		})
 		r.post("firing", "c")
@@ -162,9 +165,9 @@ func TestReconfigure(t *testing.T) {
 		if err := r.started[0].Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.treating(nil)
 		r.hears(h, "/db firing b", "/ops firing a", "/ops firing b") // though c is still on its way
-		close(release)
+		h.treating(nil)
+		let()
 		r.hears(h, "/db firing b", "/ops firing a", "/ops firing b", "/ops firing c")
 		_, status := r.ask(0, http.MethodGet, "api/v2/status", "")
 		_, list := r.ask(0, http.MethodGet, "api/v2/receivers", "")
