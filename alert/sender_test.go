@@ -222,10 +222,15 @@ func TestWebhookIsSentOneAtATime(t *testing.T) {
 		say("in haste")
 		settle(time.Minute)
 		want := []string{"begin 1", "keep 1", "begin 2", "in haste", "begin 3", "begin 4"}
+		slices.Sort(order[min(4, len(order)):]) // two at the same time
 		if !slices.Equal(order, want) {
 			t.Errorf("what happened is %q, expected %q", order, want)
 		}
 		order = nil
+		for _, id := range []string{"2", "3", "4"} {
+			close(kept[id])
+		}
+		synctest.Wait()
 		s.Send([]*Notification{note("5", i), note("6", i)})
 		settle(parallelAfter / 2)
 		if !slices.Equal(order, []string{"begin 5"}) {
