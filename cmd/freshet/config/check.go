@@ -118,6 +118,14 @@ func (c *Config) faults(s *strict) []Fault {
 			bad("http.external_url", fmt.Sprintf("expected a URL such as https://freshet.example.org, found %q", c.HTTP.ExternalURL), "")
 		}
 	}
+	if c.HTTP.AdvertiseURL != "" {
+		if u, err := url.Parse(c.HTTP.AdvertiseURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			bad("http.advertise_url", fmt.Sprintf("expected a URL such as http://freshet-1.internal:8080, found %q", c.HTTP.AdvertiseURL), "")
+		}
+	}
+	if _, err := c.HTTP.Between(); err != nil {
+		bad("http.advertise_tls_config", strings.TrimPrefix(err.Error(), "http.advertise_tls_config: http_config: "), "")
+	}
 	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
 		bad("log.level", fmt.Sprintf("expected debug, info, warn or error, found %q", c.Log.Level), "")
 	}

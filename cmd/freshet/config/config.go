@@ -13,6 +13,8 @@ import (
 	"github.com/freshet-dev/freshet/ingest"
 	"github.com/freshet-dev/freshet/ingest/agent"
 	"github.com/freshet-dev/freshet/ingest/format"
+
+	"github.com/freshet-dev/freshet/alert"
 )
 
 // Config is the whole file. Default gives every key its value.
@@ -91,6 +93,8 @@ type HTTP struct {
 	// AdvertiseURL is how other freshet processes reach this one, by default its address: instances that stand by ask the
 	// active alerter when they are asked.
 	AdvertiseURL string `yaml:"advertise_url"`
+	// AdvertiseTLSConfig is how this process asks others whose listener has a certificate of its own.
+	AdvertiseTLSConfig *alert.TLSConfig `yaml:"advertise_tls_config"`
 	// EnableLifecycle says whether POST /-/reload is answered. By default it is where Listen is on the loopback interface.
 	EnableLifecycle *bool `yaml:"enable_lifecycle"`
 }

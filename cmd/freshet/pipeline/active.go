@@ -3,30 +3,35 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 )
 
 // activeKey is where the active alerter says where it is, in the topic of freshet's own health.
 const activeKey = "alerter"
 
+// betweenTimeout bounds what another instance is asked.
+const betweenTimeout = 20 * time.Second
+
 // active is where the alerter that sends notifications is.
 type active struct {
-	URL   string    `json:"url"`
-	Since time.Time `json:"since"`
+	URL      string    `json:"url"`
+	Instance string    `json:"instance,omitempty"`
+	Since    time.Time `json:"since"`
 }
 
 // activeMessage says that this process is the active alerter.
 func (p *Pipeline) activeMessage(now time.Time) (kafka.Message, error) {
-	value, err := json.Marshal(active{URL: p.advertisedURL(), Since: now})
+	value, err := json.Marshal(active{URL: p.advertisedURL(), Instance: p.instance("alert"), Since: now})
 	return kafka.Message{Topic: p.names.Health, Partition: 0, Key: []byte(activeKey), Value: value}, err //nolint:wrapcheck // cannot fail
 }
 
@@ -76,15 +81,35 @@ func (p *Pipeline) followActive(ctx context.Context) {
 	}
 }
 
-// errNoAlerter is what a process answers that is asked about alerts while none is active.
-var errNoAlerter = errors.New("no alerter is active now: one takes over within about ten seconds, ask again")
-
-// elsewhere is where the active alerter is when that is another process, "" when it is this one or none is known.
+// elsewhere is where the active alerter is when that is another process, "" when it is this one, or none is known that this
+// one could ask.
 func (p *Pipeline) elsewhere() string {
-	if a := p.active.Load(); p.alerts.Load() == nil && a != nil && a.URL != p.advertisedURL() {
+	if a := p.other(); a != nil && !p.unreachable(a) {
 		return a.URL
 	}
 	return ""
+}
+
+// other is the active alerter when that is another process.
+func (p *Pipeline) other() *active {
+	a := p.active.Load()
+	if p.alerts.Load() != nil || a == nil || a.Instance == p.instance("alert") || a.Instance == "" && a.URL == p.advertisedURL() {
+		return nil
+	}
+	return a
+}
+
+// unreachable says that another process gives the address of this one as its own, as two on different machines do that both
+// listen on the loopback interface.
+func (p *Pipeline) unreachable(a *active) bool { return a.URL == p.advertisedURL() }
+
+// noAlerter says why nobody can be asked about alerts.
+func (p *Pipeline) noAlerter() string {
+	if a := p.other(); a != nil && p.unreachable(a) {
+		return "The active alerter (" + strings.TrimSuffix(a.Instance, "-alert") + ") says that it is at " + a.URL + ", which is the address of this process: " +
+			"set http.advertise_url there, and http.listen if need be, so that other instances reach it."
+	}
+	return "No alerter is active now: one takes over within about ten seconds."
 }
 
 // forwarded says that a request comes from another instance, so that two that are wrong about each other do not send one
@@ -110,15 +135,16 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 		at := p.elsewhere()
 		if at == "" || r.Header.Get(forwarded) != "" {
 			w.Header().Set("Retry-After", "5")
-			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			http.Error(w, p.noAlerter(), http.StatusServiceUnavailable)
 			return
 		}
 		u, err := url.Parse(at)
 		if err != nil {
-			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			http.Error(w, p.noAlerter(), http.StatusServiceUnavailable)
 			return
 		}
 		proxy := &httputil.ReverseProxy{
+			Transport: p.between,
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(u)
 				r.Out.Header.Set(forwarded, "1")
@@ -129,11 +155,14 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 				p.log.Warn("asking the active alerter", slog.String("url", at), slog.Any("error", err))
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, "the active alerter does not answer at "+at+
-					": set http.advertise_url there to an address that other instances reach", http.StatusBadGateway)
+				http.Error(w, "the active alerter does not answer at "+at+": "+alert.Printable(err.Error())+
+					". Set http.advertise_url there to an address that other instances reach, and http.advertise_tls_config here if it has a certificate of its own",
+					http.StatusBadGateway)
 			},
 		}
-		proxy.ServeHTTP(w, r)
+		bounded, cancel := context.WithTimeout(r.Context(), betweenTimeout)
+		defer cancel()
+		proxy.ServeHTTP(w, r.WithContext(bounded))
 	})
 }
 

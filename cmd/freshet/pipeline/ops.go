@@ -41,8 +41,7 @@ func (p *Pipeline) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "freshet is healthy.")
 	})
-	// A page of another site that a browser on this machine shows must not be able to ask.
-	mux.Handle("/-/reload", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveReload)))
+	mux.HandleFunc("/-/reload", p.serveReload)
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.ready(); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -56,7 +55,7 @@ func (p *Pipeline) serve(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: p.guard(mux), ReadHeaderTimeout: 10 * time.Second}
 	server.RegisterOnShutdown(page.Close)
 	stopped := make(chan struct{})
 	go func() {

@@ -164,7 +164,7 @@ func (p *Pipeline) pageStatus() web.Status {
 		switch {
 		case s.AlertsFrom != "":
 		case p.targets.Detect || p.targets.Alert:
-			s.AlertsUnknown = "No alerter is active now. One takes over within about ten seconds."
+			s.AlertsUnknown = p.noAlerter()
 		default:
 			s.AlertsUnknown = "This process is an agent and knows no alerts: look at the page of the detector or the alerter."
 		}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -112,6 +113,7 @@ type Pipeline struct {
 	receiver *Receiver
 	notified func(*alert.Notification, error)
 	active   atomic.Pointer[active]
+	between  http.RoundTripper // to other instances
 	taken    waiting
 	clicks   *clicks
 	opened   time.Time
@@ -153,6 +155,9 @@ func New(o Options) (p *Pipeline, err error) {
 	}
 	p.alerting.Store(a)
 	p.clicks = newClicks(a.clicks, p.Do, p.log)
+	if p.between, err = o.Config.HTTP.Between(); err != nil {
+		return p, err //nolint:wrapcheck // it says what failed
+	}
 	if err = p.listen(); err != nil {
 		return p, err
 	}

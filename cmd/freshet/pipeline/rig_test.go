@@ -25,6 +25,7 @@ type rig struct {
 	cluster kafkatest.Cluster
 	client  *kafka.Client
 	prefix  string // of all topics
+	http    string // more keys of the configuration's http
 	config  string
 	dir     string // of the configuration files
 	started []*pipeline.Pipeline
@@ -95,8 +96,8 @@ func (r *rig) configure(process int, configuration string) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	text := fmt.Sprintf("kafka: {brokers: %s, namespace: %s, instance: process-%d}\nhttp: {listen: \"127.0.0.1:0\"}\n%s\n",
-		brokers, r.prefix, process+1, configuration)
+	text := fmt.Sprintf("kafka: {brokers: %s, namespace: %s, instance: process-%d}\nhttp: {listen: \"127.0.0.1:0\"%s}\n%s\n",
+		brokers, r.prefix, process+1, r.http, configuration)
 	path := filepath.Join(r.dir, fmt.Sprintf("freshet-%d.yaml", process))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
