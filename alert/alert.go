@@ -134,8 +134,10 @@ func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time
 
 // goOn takes a firing of an alert that fires, and returns it as the incident shows it.
 func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time) *finding.Finding {
-	if s.Held != nil {
+	if s.Held != nil || !f.Expires.IsZero() { // who posts an alert again may not know when it began
 		f = since(f, s.Firing.StartsAt)
+	}
+	if s.Held != nil {
 		s.began(f, flapping)
 		s.Held, s.Calm = nil, time.Time{}
 	}
@@ -213,10 +215,12 @@ func (s *state) content() uint64 {
 			_, _ = d.Write([]byte{0})
 			continue
 		}
-		_, _ = d.WriteString(f.ID)
 		_, _ = d.WriteString(f.Labels.String())
 		_, _ = d.Write([]byte{1, b2i(f.Settled), b2i(f.Expires.IsZero())})
-		if !f.Expires.IsZero() { // such a finding may come again with the same ID and another text
+		if f.Expires.IsZero() {
+			_, _ = d.WriteString(f.ID)
+		} else { // such a finding comes again and again, and only its text may be new
+			_, _ = d.Write(binary.BigEndian.AppendUint64(nil, uint64(s.Incident)))
 			_, _ = d.WriteString(label.FromMap(f.Annotations).String())
 		}
 	}

@@ -78,6 +78,7 @@ type Alerter struct {
 	calmAt   time.Time
 	posted   map[label.Fingerprint]*state // that others posted
 	expireAt time.Time
+	patient  time.Time         // before which none of them ends
 	calls    map[string]*calls // of remediations, by integration
 
 	intents map[string]*entry // outstanding, by id

@@ -214,12 +214,12 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		e.Ref = o.Ref
 		a.writeEntry(e)
 	}
-	if e.to.Remediation != nil {
-		a.remedied(e, o, err, now)
-		return
-	}
 	if i.notBegun(err, now) {
 		e.lastError = cmp.Or(e.lastError, err.Error())
+		return
+	}
+	if e.to.Remediation != nil {
+		a.remedied(e, o, err, now)
 		return
 	}
 	if err != nil {
@@ -261,6 +261,9 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	delete(a.intents, id)
 	e.At, e.Firing, e.Content, e.Stands, e.Intent, e.lastError = now, i.Firing, i.Content, i.Stands, nil, ""
 	maps.Copy(e.Firing, i.Kept)
+	if i.Reason != ContentChanged && i.Reason != NoteAdded {
+		e.Told = now
+	}
 	switch {
 	case len(e.Firing) == 0:
 		e.forget()

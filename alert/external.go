@@ -19,8 +19,8 @@ type Posted struct {
 	GeneratorURL     string
 }
 
-// Finding returns what a posted alert says, received at a time. The same alert is posted again and again while it fires, so
-// the finding's ID names the incident, and the time of receipt orders it among those of the same alert.
+// Finding returns what a posted alert says, received at a time. The same alert is posted again and again while it fires: the
+// time of receipt orders what comes.
 func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.Finding {
 	labels := label.FromMap(p.Labels)
 	f := &finding.Finding{
@@ -45,9 +45,20 @@ func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.F
 	return f
 }
 
+// patience is how long others have to post their alerts again after a time at which they could not be heard.
+const patience = 5 * time.Minute
+
+// Unheard says that what others post cannot be read now, so that no alert ends because it is not posted again. Tick says so
+// itself after Restore.
+func (a *Alerter) Unheard(now time.Time) { a.patient = now.Add(patience) }
+
 // expire ends the alerts that others posted and did not post again.
 func (a *Alerter) expire(now time.Time) {
 	if a.expireAt.IsZero() || a.expireAt.After(now) {
+		return
+	}
+	if a.patient.After(now) {
+		a.expireAt = a.patient
 		return
 	}
 	a.expireAt = time.Time{}

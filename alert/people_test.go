@@ -123,37 +123,6 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
-func TestPostedAlerts(t *testing.T) {
-	o := one(AlertmanagerDefaults(), RouteConfig{GroupWait: minutes(0.5), GroupInterval: minutes(1)})
-	w := newWorld(t, o)
-	post := func(p *Posted) {
-		p.Labels = map[string]string{"alertname": "Other", "name": "a"}
-		w.produce(p.Finding(w.now, 5*time.Minute))
-	}
-	began := w.now
-	for range 4 {
-		post(&Posted{StartsAt: began, EndsAt: w.now.Add(4 * time.Minute)})
-		w.advance(time.Minute)
-	}
-	w.expect("first notification: a")
-	w.restart()
-	w.advance(2 * time.Minute)
-	w.expect()
-	w.advance(2 * time.Minute)
-	w.expect("all alerts resolved: -a") // not posted again
-	post(&Posted{})
-	w.advance(6 * time.Minute)
-	w.expect("first notification: a", "all alerts resolved: -a") // five minutes when no end is given
-	post(&Posted{StartsAt: w.now})
-	w.advance(time.Minute)
-	post(&Posted{StartsAt: w.now.Add(-time.Minute), EndsAt: w.now})
-	w.advance(time.Minute)
-	w.expect("first notification: a", "all alerts resolved: -a")
-	if f := (&Posted{EndsAt: w.now.Add(-time.Hour)}).Finding(w.now, time.Minute); f.State != "resolved" || f.StartsAt.After(f.EndsAt) {
-		t.Errorf("an alert that ended an hour ago becomes %+v", f)
-	}
-}
-
 func TestWatchdog(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
@@ -193,145 +162,35 @@ func TestExponentialRepeat(t *testing.T) {
 	}
 }
 
-// remediation returns options with a receiver that tells and edits, and one that mends.
-func remediation(c RemediationConfig) Options {
-	o := one(InlineDefaults(), RouteConfig{})
+// Edits of a message that shows how the alert stands put off neither the reminder nor the news of others.
+func TestEditsPutOffNoReminder(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupInterval: minutes(5), RepeatInterval: minutes(60)})
 	o.Integrations[0].Edits = true
-	o.Integrations = append(o.Integrations, Integration{Receiver: "ops", Kind: "webhook", Index: 1, Webhook: &WebhookConfig{}, Remediation: &c})
-	return o
-}
-
-func TestRemediation(t *testing.T) {
-	w := newWorld(t, remediation(RemediationConfig{Cooldown: 10 * time.Minute, MaxPerHour: 3}))
-	var calls []string
-	w.answer = func(n *Notification) (Outcome, bool, error) {
-		if n.Integration.Remediation == nil {
-			return Outcome{Ref: "C/1"}, true, nil
-		}
-		calls = append(calls, fmt.Sprintf("%s %s", w.now.Sub(epoch), tell(n)))
-		return Outcome{Note: "200 OK"}, false, nil
-	}
-	a := &subject{name: "a"}
-	for range 6 { // six incidents, three minutes apart
-		w.produce(a.fire(w.now))
-		w.advance(time.Minute)
-		w.restart()
-		w.advance(time.Minute)
-		w.produce(a.resolve(w.now))
-		w.advance(time.Minute)
-	}
-	w.produce(a.fire(w.now))
-	w.advance(3 * time.Hour)
-	if got := strings.Join(calls, "; "); got != "0s first notification: a; 10m0s first notification: a; 20m0s first notification: a" {
-		t.Errorf("it was called at %s", got)
-	}
-	notes := 0
-	for _, n := range w.got {
-		for _, note := range n.Data.Notes {
-			notes++
-			if note.Text != "remediation ops was called: 200 OK" {
-				t.Errorf("the thread says %q", note.Text)
-			}
-		}
-	}
-	if notes != 3 {
-		t.Errorf("%d notes in the thread, expected 3", notes)
-	}
-}
-
-// TestRemediationIsNotRepeated: where it is not known whether a call was made, a person is asked.
-func TestRemediationIsNotRepeated(t *testing.T) {
-	for name, step := range map[string]func(*world){
-		"killed between the intent and the answer": func(w *world) {
-			w.receive()
-			w.alerter.Tick(w.now)
-			w.commit()
-			w.restart()
-		},
-		"timeout": func(w *world) { w.run() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, remediation(RemediationConfig{}))
-			calls := 0
-			w.answer = func(n *Notification) (Outcome, bool, error) {
-				if n.Integration.Remediation == nil {
-					return Outcome{Ref: "C/1"}, true, nil
-				}
-				calls++
-				return Outcome{}, false, fmt.Errorf("timeout: %w", ErrUnknownOutcome)
-			}
-			w.produce((&subject{name: "a"}).fire(w.now))
-			step(w)
-			w.advance(2 * time.Hour)
-			if calls > 1 {
-				t.Errorf("it was called %d times", calls)
-			}
-			said := false
-			for _, n := range w.got {
-				for _, note := range n.Data.Notes {
-					said = said || strings.Contains(note.Text, "not repeated: somebody must look")
-				}
-			}
-			if !said {
-				t.Errorf("nobody was asked to look: %q", w.story())
-			}
-			if got := strings.Join(w.verdicts("a"), "\n"); !strings.Contains(got, "unknown: ") {
-				t.Errorf("the ledger does not say that it is unknown:\n%s", got)
-			}
-		})
-	}
-}
-
-// TestRemediationThatWasSurelyNotCalled is tried again, while the incident lasts.
-func TestRemediationThatWasSurelyNotCalled(t *testing.T) {
-	w := newWorld(t, remediation(RemediationConfig{}))
-	calls := 0
-	w.answer = func(n *Notification) (Outcome, bool, error) {
-		if n.Integration.Remediation == nil {
-			return Outcome{Ref: "C/1"}, true, nil
-		}
-		if calls++; calls < 3 {
-			return Outcome{}, false, errDown
-		}
-		return Outcome{}, false, nil
-	}
-	w.produce((&subject{name: "a"}).fire(w.now))
-	w.advance(time.Hour)
-	if calls != 3 {
-		t.Errorf("it was called %d times, expected 3", calls)
-	}
-}
-
-func TestConcurrentRemediations(t *testing.T) {
-	o := remediation(RemediationConfig{MaxConcurrent: 2})
-	o.Route.GroupBy = []string{"name"}
 	w := newWorld(t, o)
-	for i := range 5 {
-		w.produce((&subject{name: itoa(i)}).fire(w.now))
+	var reminded []string
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Reason != ContentChanged {
+			reminded = append(reminded, fmt.Sprintf("%s %s", w.now.Sub(epoch), n.Reason))
+		}
+		return Outcome{Ref: "C/1"}, true, nil
 	}
-	w.receive()
-	w.alerter.Tick(w.now)
-	w.commit()
-	w.send()
-	n := 0
-	for _, d := range w.flight {
-		if d.Integration.Remediation != nil {
-			n++
+	f := (&subject{name: "a"}).fire(w.now)
+	w.produce(f)
+	for i := range 260 { // more than two hours
+		if i == 201 {
+			w.produce((&subject{name: "b"}).fire(w.now))
+		}
+		u, value := *f, float64(100+i)
+		u.ID, u.Update, u.Value = "update", true, &value
+		w.produce(&u)
+		w.advance(30 * time.Second)
+		if i == 100 {
+			w.restart()
 		}
 	}
-	if n != 2 {
-		t.Errorf("%d calls at a time, expected 2", n)
-	}
-	w.deliver()
-	w.advance(10 * time.Second)
-	n = 0
-	for _, d := range w.got {
-		if d.Integration.Remediation != nil {
-			n++
-		}
-	}
-	if n != 5 {
-		t.Errorf("%d calls, expected 5", n)
+	want := "30s first notification; 1h0m30s repeat interval elapsed; 1h40m30s new alerts added"
+	if got := strings.Join(reminded, "; "); got != want {
+		t.Errorf("the receiver was told\n%s, expected\n%s", got, want)
 	}
 }
 

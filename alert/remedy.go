@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	e.heldBack = ""
 	a.called(e.to, now)
-	a.intend(e, FirstNotification, s, now)
+	a.intend(e, FirstNotification, standing{firing: s.fresh, fresh: s.fresh}, now)
 	return time.Time{}, false
 }
 
@@ -139,7 +140,11 @@ func (a *Alerter) conclude(e *entry, status string, v Verdict, text string, now 
 		}
 	}
 	delete(a.intents, i.ID)
-	e.At, e.Firing, e.Intent, e.lastError = now, i.Firing, nil, ""
+	e.At, e.Intent, e.lastError = now, nil, ""
+	if e.Firing == nil {
+		e.Firing = incidents{}
+	}
+	maps.Copy(e.Firing, i.Firing)
 	if v == Failed || v == Unknown {
 		e.lastError = text
 	}

@@ -16,6 +16,7 @@ func (a *Alerter) resume(now time.Time) {
 	}
 	records := a.restored
 	a.restored, a.now = nil, now
+	a.Unheard(now)
 	var entries []*entry
 	for _, key := range slices.Sorted(maps.Keys(records)) {
 		value := records[key]
