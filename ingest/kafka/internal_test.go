@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,5 +245,25 @@ func TestUnbroken(t *testing.T) {
 		if got := unbroken(test.before, test.now); got != test.want {
 			t.Errorf("from generation %d to %d: %t", test.before, test.now, got)
 		}
+	}
+}
+
+// Of several errors the one that tells what to mend is shown, whatever the order of the answer.
+func TestWorstError(t *testing.T) {
+	answer := map[string][]*sarama.PartitionError{
+		"a": {{Err: sarama.ErrOperationNotAttempted}}, "b": {{Partition: 1, Err: sarama.ErrTopicAuthorizationFailed}},
+		"c": {{Err: sarama.ErrOperationNotAttempted}}, "d": {{Err: sarama.ErrNotCoordinatorForConsumer}}, "e": {{Err: sarama.ErrNoError}},
+	}
+	for range 20 {
+		if err := worst(answer); !errors.Is(err, sarama.ErrTopicAuthorizationFailed) || !strings.Contains(err.Error(), "topic b partition 1") {
+			t.Fatalf("the worst is %v", err)
+		}
+	}
+	delete(answer, "b")
+	if err := worst(answer); !errors.Is(err, sarama.ErrNotCoordinatorForConsumer) {
+		t.Errorf("the worst is %v", err)
+	}
+	if err := worst(map[string][]*sarama.PartitionError{"e": {{Err: sarama.ErrNoError}}}); err != nil {
+		t.Errorf("no error is %v", err)
 	}
 }

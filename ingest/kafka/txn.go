@@ -258,16 +258,25 @@ func (t *txn) addOffsets(ctx context.Context, own ownership, offsets map[string]
 	}, func() { _ = t.cl.RefreshCoordinator(t.group) })
 }
 
-// worst returns the error that decides about an answer: one that does not pass before one that does.
+// worst returns the error that decides about an answer: one that does not pass before one that does, and that before one which
+// only says that others failed.
 func worst(errs map[string][]*sarama.PartitionError) error {
+	rank := func(err error) int {
+		switch {
+		case errors.Is(err, sarama.ErrOperationNotAttempted):
+			return 1
+		case classify(err) == connection:
+			return 2
+		}
+		return 3
+	}
 	var found error
-	for topic, es := range errs {
-		for _, e := range es {
-			err := check(e.Err)
-			if err == nil || found != nil && classify(found) != connection {
-				continue
+	weight := 0
+	for _, topic := range slices.Sorted(maps.Keys(errs)) {
+		for _, e := range errs[topic] {
+			if err := check(e.Err); err != nil && rank(err) > weight {
+				found, weight = fmt.Errorf("topic %s partition %d: %w", topic, e.Partition, err), rank(err)
 			}
-			found = fmt.Errorf("topic %s partition %d: %w", topic, e.Partition, err)
 		}
 	}
 	return found

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -230,6 +231,44 @@ func (p *Pipeline) prepare(ctx context.Context) error {
 		return fmt.Errorf("%s: %w (make it with `freshet topics create`)", p.names.Panes, err)
 	}
 	p.panePartitions = n
+	if !p.targets.Detect && !p.targets.Alert {
+		return nil
+	}
+	return p.checkTopics(ctx)
+}
+
+// checkTopics says which of freshet's own topics are missing or have another number of partitions than what is read from them
+// in one order, or by panes, allows. Settings that lose state are told, and left to whoever made the topic.
+func (p *Pipeline) checkTopics(ctx context.Context) error {
+	var wrong []string
+	specs, single := ownTopics(p.cfg), []string{p.names.Findings, p.names.Notifications, p.names.Health}
+	for _, s := range specs {
+		n, err := p.client.Partitions(ctx, s.Name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", s.Name, err)
+		case n == 0:
+			wrong = append(wrong, s.Name+" is missing")
+		case s.Name == p.names.State && n < p.panePartitions:
+			wrong = append(wrong, fmt.Sprintf("%s has %d partitions, expected %d as %s has", s.Name, n, p.panePartitions, p.names.Panes))
+		case n != 1 && slices.Contains(single, s.Name):
+			wrong = append(wrong, fmt.Sprintf("%s has %d partitions, expected 1", s.Name, n))
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("topics of freshet: %s. `freshet topics create` makes those that are missing; one of another size must be deleted first, "+
+			"as partitions cannot be taken away: what it holds is lost", strings.Join(wrong, "; "))
+	}
+	differences, err := p.client.VerifyTopics(ctx, specs)
+	if err != nil { // freshet may have no right to ask
+		p.log.Debug("the settings of topics are not verified", slog.Any("error", err))
+	}
+	for _, d := range differences {
+		if d.Key == "cleanup.policy" {
+			p.log.Error("a topic loses what freshet keeps in it: set it with Kafka's own tools", slog.String("topic", d.Topic),
+				slog.String("setting", d.Key), slog.String("want", d.Want), slog.String("have", d.Have))
+		}
+	}
 	return nil
 }
 

@@ -183,26 +183,7 @@ func topicsBySignal(inputs map[string]Input) detect.Topics {
 // TopicSpecs returns the settings of every topic that freshet uses, inputs first.
 func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 	settings := cfg.Kafka.Topics
-	replication := settings.Replication // 0 is the brokers' default
-	spec := func(name string, partitions int32, keys map[string]string) kafka.TopicSpec {
-		return kafka.TopicSpec{Name: name, Partitions: partitions, Replication: replication, Config: keys}
-	}
-	deleteAfter := func(d time.Duration) map[string]string {
-		return map[string]string{
-			"cleanup.policy":    "delete",
-			"retention.ms":      strconv.FormatInt(d.Milliseconds(), 10),
-			"max.message.bytes": strconv.Itoa(largestMessage),
-		}
-	}
-	compacted := func() map[string]string {
-		return map[string]string{
-			"cleanup.policy":            "compact",
-			"segment.bytes":             strconv.Itoa(64 << 20),
-			"min.cleanable.dirty.ratio": "0.1",
-			"max.compaction.lag.ms":     strconv.FormatInt((5 * time.Minute).Milliseconds(), 10),
-			"max.message.bytes":         strconv.Itoa(largestMessage),
-		}
-	}
+	spec := specOf(cfg)
 	var specs []kafka.TopicSpec
 	inputs := Inputs(cfg, set)
 	for _, name := range slices.Sorted(maps.Keys(inputs)) {
@@ -218,7 +199,13 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 	if _, input := inputs[names.Measures]; records(set) && !input {
 		specs = append(specs, spec(names.Measures, settings.Partitions, deleteAfter(settings.Retention)))
 	}
-	return append(specs,
+	return append(specs, ownTopics(cfg)...)
+}
+
+// ownTopics returns the settings of the topics that nobody but freshet writes.
+func ownTopics(cfg *config.Config) []kafka.TopicSpec {
+	settings, names, spec := cfg.Kafka.Topics, NamesIn(cfg.Kafka.Namespace), specOf(cfg)
+	return []kafka.TopicSpec{
 		spec(names.Panes, settings.PanePartitions, deleteAfter(24*time.Hour)),
 		spec(names.State, settings.PanePartitions, compacted()),
 		spec(names.Findings, 1, deleteAfter(30*24*time.Hour)),
@@ -227,5 +214,30 @@ func TopicSpecs(cfg *config.Config, set *rules.Set) []kafka.TopicSpec {
 		spec(names.Health, 1, compacted()),
 		spec(names.Decisions, 1, deleteAfter(30*24*time.Hour)),
 		spec(names.Undelivered, 1, deleteAfter(30*24*time.Hour)),
-	)
+	}
+}
+
+// specOf makes settings of topics with the replication of the configuration; 0 is the brokers' default.
+func specOf(cfg *config.Config) func(name string, partitions int32, keys map[string]string) kafka.TopicSpec {
+	return func(name string, partitions int32, keys map[string]string) kafka.TopicSpec {
+		return kafka.TopicSpec{Name: name, Partitions: partitions, Replication: cfg.Kafka.Topics.Replication, Config: keys}
+	}
+}
+
+func deleteAfter(d time.Duration) map[string]string {
+	return map[string]string{
+		"cleanup.policy":    "delete",
+		"retention.ms":      strconv.FormatInt(d.Milliseconds(), 10),
+		"max.message.bytes": strconv.Itoa(largestMessage),
+	}
+}
+
+func compacted() map[string]string {
+	return map[string]string{
+		"cleanup.policy":            "compact",
+		"segment.bytes":             strconv.Itoa(64 << 20),
+		"min.cleanable.dirty.ratio": "0.1",
+		"max.compaction.lag.ms":     strconv.FormatInt((5 * time.Minute).Milliseconds(), 10),
+		"max.message.bytes":         strconv.Itoa(largestMessage),
+	}
 }
