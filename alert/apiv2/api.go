@@ -20,7 +20,6 @@ import (
 
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -119,7 +118,7 @@ func newFilter(r *http.Request, states ...string) (*filter, error) {
 	q := r.URL.Query()
 	f := &filter{without: map[string]bool{}}
 	for _, text := range q["filter"] {
-		ms, err := compat.Matchers(text, "api")
+		ms, err := alert.ParseMatchers(text)
 		if err != nil {
 			return nil, fmt.Errorf("filter %q is no matcher: expected name=\"value\", or !=, =~, !~: %w", text, err)
 		}

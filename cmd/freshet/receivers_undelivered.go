@@ -6,8 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +23,7 @@ func undeliveredCommand() *cobra.Command {
 	var api apiFlags
 	var since string
 	var asJSON bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "undelivered",
 		Short: "List the notifications that were given up, and why",
@@ -41,7 +42,7 @@ the topic freshet.undelivered: this lists it.`,
 				return err
 			}
 			letters := []alert.DeadLetter{}
-			q := url.Values{"since": {d.String()}}
+			q := url.Values{"since": {d.String()}, "limit": {strconv.Itoa(limit)}}
 			if err := client.call(cmd.Context(), http.MethodGet, "/api/freshet/undelivered?"+q.Encode(), nil, &letters); err != nil {
 				return err
 			}
@@ -52,11 +53,16 @@ the topic freshet.undelivered: this lists it.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "nothing was given up in the last %s\n", since)
 				return nil
 			}
-			return printUndelivered(cmd.OutOrStdout(), letters)
+			if err := printUndelivered(cmd.OutOrStdout(), letters); err != nil {
+				return err
+			}
+			newest(cmd.OutOrStdout(), len(letters), limit, "--since narrows it, --limit shows more.")
+			return nil
 		},
 	}
 	api.add(cmd)
 	cmd.Flags().StringVar(&since, "since", "24h", "how far `back`, as in 24h or 7d")
+	cmd.Flags().IntVar(&limit, "limit", 200, "how many of the newest are shown, at most 10000")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -64,13 +70,13 @@ the topic freshet.undelivered: this lists it.`,
 func printUndelivered(out io.Writer, letters []alert.DeadLetter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, l := range letters {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", l.At.UTC().Format(time.DateTime), l.Integration, l.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", moment(l.At), printable(l.Integration), printable(l.Reason))
 		for i, a := range l.Data.Alerts {
 			if i == shownNames {
 				fmt.Fprintf(w, "  and %d more\n", len(l.Data.Alerts)-i)
 				break
 			}
-			fmt.Fprintf(w, "  %s %s%s\n", a.Status, alert.Printable(a.Name()), alert.Printable(label.FromMap(a.Labels).Without(label.AlertName).String()))
+			fmt.Fprintf(w, "  %s %s%s\n", a.Status, printable(a.Name()), printable(label.FromMap(a.Labels).Without(label.AlertName).String()))
 		}
 	}
 	return w.Flush() //nolint:wrapcheck // standard output

@@ -20,12 +20,12 @@ func TestPrintUndelivered(t *testing.T) {
 		{At: at, Integration: "ops/webhook[0]", Reason: "given up after 24h0m0s: 404 Not Found", Data: &alert.Data{Alerts: alerts}},
 		{At: at.Add(time.Minute), Integration: "team/slack[0]", Reason: "all of its alerts are muted by now", Data: &alert.Data{}},
 	})
-	want := `2026-03-01 10:00:00  ops/webhook[0]  given up after 24h0m0s: 404 Not Found
+	want := `2026-03-01T10:00:00Z  ops/webhook[0]  given up after 24h0m0s: 404 Not Found
   firing ErrorSpike{service_name="cart\x1b[2J"}
   resolved Slow{}
   firing {}
   and 2 more
-2026-03-01 10:01:00  team/slack[0]  all of its alerts are muted by now
+2026-03-01T10:01:00Z  team/slack[0]  all of its alerts are muted by now
 `
 	if err != nil || out.String() != want {
 		t.Errorf("%v, got\n%s\nexpected\n%s", err, out.String(), want)

@@ -17,10 +17,10 @@ import (
 
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
-	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/spf13/cobra"
 
+	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/apiv2"
 	"github.com/freshet-dev/freshet/rules/expr"
 )
@@ -78,7 +78,7 @@ func (f *silenceFlags) add(cmd *cobra.Command, args []string) error {
 	}
 	p := &models.PostableSilence{}
 	for _, text := range args {
-		ms, err := compat.Matchers(text, "cli")
+		ms, err := alert.ParseMatchers(text)
 		if err != nil {
 			return fmt.Errorf("%q is no matcher: expected name=value, or !=, =~, !~: %w", text, err)
 		}
@@ -179,11 +179,11 @@ func printSilences(out io.Writer, silences models.GettableSilences) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tSTATE\tENDS\tBY\tMATCHERS\tCOMMENT")
 	for _, s := range silences {
-		ends := time.Time(*s.EndsAt).UTC().Format("2006-01-02 15:04")
+		ends := time.Time(*s.EndsAt).UTC().Format("2006-01-02 15:04") + " UTC"
 		if text := apiv2.RecurrenceText(s.Annotations); text != "" {
 			ends += " (" + text + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", *s.ID, *s.Status.State, ends, *s.CreatedBy, silenceMatchers(s.Matchers), *s.Comment)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", *s.ID, *s.Status.State, ends, printable(*s.CreatedBy), printable(silenceMatchers(s.Matchers)), printable(*s.Comment))
 	}
 	return w.Flush() //nolint:wrapcheck // standard output
 }

@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +24,7 @@ func whyCommand() *cobra.Command {
 	var api apiFlags
 	var since string
 	var asJSON bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "why FINGERPRINT|ALERTNAME",
 		Short: "Show what was decided about an alert: who was told, who was not, and why",
@@ -47,7 +48,7 @@ Decisions are kept for 30 days.`,
 				key = "fingerprint"
 			}
 			var decisions []alert.Decision
-			q := url.Values{key: {args[0]}, "since": {d.String()}}
+			q := url.Values{key: {args[0]}, "since": {d.String()}, "limit": {strconv.Itoa(limit)}}
 			if err := client.call(cmd.Context(), http.MethodGet, "/api/freshet/decisions?"+q.Encode(), nil, &decisions); err != nil {
 				return err
 			}
@@ -57,13 +58,25 @@ Decisions are kept for 30 days.`,
 			if len(decisions) == 0 {
 				return fmt.Errorf("nothing was decided about %s in the last %s: no alert of that %s fired (--since looks further back)", args[0], since, key)
 			}
-			return printDecisions(cmd.OutOrStdout(), decisions)
+			if err := printDecisions(cmd.OutOrStdout(), decisions); err != nil {
+				return err
+			}
+			newest(cmd.OutOrStdout(), len(decisions), limit, "A fingerprint or --since narrows it, --limit shows more.")
+			return nil
 		},
 	}
 	api.add(cmd)
 	cmd.Flags().StringVar(&since, "since", "24h", "how far `back`, as in 24h or 7d")
+	cmd.Flags().IntVar(&limit, "limit", 200, "how many of the newest are shown, at most 10000")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// newest says that there may be more than what is shown.
+func newest(out io.Writer, shown, limit int, narrower string) {
+	if shown >= limit {
+		fmt.Fprintf(out, "These are the newest %d. %s\n", shown, narrower)
+	}
 }
 
 func printDecisions(out io.Writer, decisions []alert.Decision) error {
@@ -72,7 +85,7 @@ func printDecisions(out io.Writer, decisions []alert.Decision) error {
 	for _, d := range decisions {
 		if d.Fingerprint != alertShown {
 			alertShown = d.Fingerprint
-			fmt.Fprintf(w, "%s %s %s\n", d.AlertName, d.Fingerprint, d.Labels.Without(label.AlertName))
+			fmt.Fprintf(w, "%s %s %s\n", printable(d.AlertName), d.Fingerprint, printable(d.Labels.Without(label.AlertName).String()))
 		}
 		what := strings.ReplaceAll(string(d.Verdict), "_", " ")
 		to := d.Integration
@@ -83,7 +96,7 @@ func printDecisions(out io.Writer, decisions []alert.Decision) error {
 		if d.By != "" {
 			reason = strings.TrimSuffix("by "+d.By+": "+reason, ": ")
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", d.At.UTC().Format(time.DateTime), what, to, reason)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", moment(d.At), what, printable(to), printable(reason))
 	}
 	return w.Flush() //nolint:wrapcheck // standard output
 }

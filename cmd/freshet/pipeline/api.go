@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -122,8 +123,12 @@ func complete(c *alert.Command, now time.Time) error {
 	return c.Validate() //nolint:wrapcheck // it says what is wrong
 }
 
-// shown bounds an answer of decisions, or of notifications that were given up.
-const shown = 200
+const (
+	// shown bounds an answer of decisions, or of notifications that were given up, by default, and mostShown in any case.
+	shown, mostShown = 200, 10_000
+	// readers is how many of such answers are read from Kafka at a time; others wait.
+	readers = 4
+)
 
 // serveDecisions gives what was decided about an alert (fingerprint=) or a rule's alerts (alertname=) since a time ago
 // (since=24h), the newest last.
@@ -151,8 +156,8 @@ func (p *Pipeline) serveUndelivered(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveNewest gives the newest of what was written to a topic since a time ago (since=24h), the newest last. One that cannot be
-// read hides no other.
+// serveNewest gives the newest of what was written to a topic since a time ago (since=24h), limit= of them, the newest last. One
+// that cannot be read hides no other.
 func serveNewest[T any](p *Pipeline, w http.ResponseWriter, r *http.Request, topic string, decode func(*kafka.Message) (*T, bool)) {
 	since := 24 * time.Hour
 	if text := r.URL.Query().Get("since"); text != "" {
@@ -163,14 +168,29 @@ func serveNewest[T any](p *Pipeline, w http.ResponseWriter, r *http.Request, top
 		}
 		since = d
 	}
+	limit := shown
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > mostShown {
+			http.Error(w, fmt.Sprintf("limit is %q, expected a number from 1 to %d", text, mostShown), http.StatusBadRequest)
+			return
+		}
+		limit = n
+	}
+	select {
+	case p.readers <- struct{}{}:
+		defer func() { <-p.readers }()
+	case <-r.Context().Done():
+		return
+	}
 	out := []*T{}
 	err := p.client.ReadTopic(r.Context(), topic, kafka.At(time.Now().Add(-since)), func(m *kafka.Message) error {
 		one, ok := decode(m)
 		if !ok {
 			return nil
 		}
-		if len(out) == 2*shown {
-			out = append(out[:0], out[shown:]...)
+		if len(out) == 2*limit {
+			out = append(out[:0], out[limit:]...)
 		}
 		out = append(out, one)
 		return nil
@@ -179,5 +199,5 @@ func serveNewest[T any](p *Pipeline, w http.ResponseWriter, r *http.Request, top
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	writeJSON(w, out[max(0, len(out)-shown):])
+	writeJSON(w, out[max(0, len(out)-limit):])
 }

@@ -118,6 +118,7 @@ type Pipeline struct {
 	taken    waiting
 	clicks   *clicks
 	opened   time.Time
+	readers  chan struct{} // a place for each answer that is read from Kafka now
 	started  chan struct{}
 }
 
@@ -130,7 +131,8 @@ func New(o Options) (p *Pipeline, err error) {
 		names: NamesIn(o.Config.Kafka.Namespace), panePartitions: o.Config.Kafka.Topics.PanePartitions,
 		accumulating: kafka.NewHandover(), evaluating: kafka.NewHandover(),
 		recorded: newRecordedMetrics(), registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
-		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
+		readers: make(chan struct{}, readers),
+		charts:  web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
 	defer func() {
 		if err != nil {
