@@ -37,6 +37,9 @@ type notify struct {
 	finishing bool            // nothing more is sent
 }
 
+// closeLimit bounds how long Close waits for attempts that were told to end.
+const closeLimit = 5 * time.Second
+
 // outcome is what became of an attempt to deliver a notification.
 type outcome struct {
 	id     string
@@ -262,6 +265,11 @@ func (t *notify) Finish(ctx context.Context) {
 	t.mu.Unlock()
 	t.sending.Wait()
 	sender.Drain()
+	t.ended(ctx)
+}
+
+// ended waits for the senders within ctx and says whether all have ended.
+func (t *notify) ended(ctx context.Context) bool {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -269,7 +277,9 @@ func (t *notify) Finish(ctx context.Context) {
 	}()
 	select {
 	case <-ended:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -304,7 +314,11 @@ func (t *notify) Close() {
 	t.p.alerts.CompareAndSwap(t, nil)
 	t.p.swap.Unlock()
 	t.stop()
-	t.senders.Wait()
+	bounded, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	if !t.ended(bounded) {
+		t.p.log.Error("an attempt to notify does not end though it was told to: it is left behind", slog.Duration("after", closeLimit))
+	}
 	t.sending.Wait()
 	t.registry.close()
 }
