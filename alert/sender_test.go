@@ -252,9 +252,13 @@ func TestWebhookIsSentOneAtATime(t *testing.T) {
 		settle(parallelAfter / 4)
 		say("in haste")
 		settle(time.Minute)
+		slices.Sort(order[min(4, len(order)):]) // the last two begin at the same time
 		want := []string{"begin 1", "keep 1", "begin 2", "in haste", "begin 3", "begin 4"}
 		if !slices.Equal(order, want) {
 			t.Errorf("what happened is %q, expected %q", order, want)
+		}
+		for _, id := range []string{"2", "3", "4"} { // else whoever delivered the last of them may still wait for that
+			close(kept[id])
 		}
 		order = nil
 		s.Send([]*Notification{note("5", i), note("6", i)})
