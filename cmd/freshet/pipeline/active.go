@@ -110,12 +110,12 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 		at := p.elsewhere()
 		if at == "" || r.Header.Get(forwarded) != "" {
 			w.Header().Set("Retry-After", "5")
-			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, errNoAlerter.Error())
 			return
 		}
 		u, err := url.Parse(at)
 		if err != nil {
-			http.Error(w, errNoAlerter.Error(), http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, errNoAlerter.Error())
 			return
 		}
 		proxy := &httputil.ReverseProxy{
@@ -129,8 +129,8 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 				p.log.Warn("asking the active alerter", slog.String("url", at), slog.Any("error", err))
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, "the active alerter does not answer at "+at+
-					": set http.advertise_url there to an address that other instances reach", http.StatusBadGateway)
+				refuse(w, r, http.StatusBadGateway, "the active alerter does not answer at "+at+
+					": set http.advertise_url there to an address that other instances reach")
 			},
 		}
 		proxy.ServeHTTP(w, r)
