@@ -12,7 +12,7 @@ import (
 	commoncfg "github.com/prometheus/common/config"
 )
 
-// tokenLimit bounds the fetching of a token of OAuth 2.0.
+// tokenLimit bounds one request for a token of OAuth 2.0. The library makes a second one where the first fails.
 const tokenLimit = DefaultTimeout
 
 // tokens gives requests a token of OAuth 2.0. The library fetches one with no bound of time and under a lock, whatever the request's
@@ -22,7 +22,7 @@ type tokens struct {
 	library http.RoundTripper
 }
 
-// withTokens returns a transport that gets tokens within limit each, and hands requests on to next with them.
+// withTokens returns a transport that asks for tokens, for so long each time, and hands requests on to next with them.
 func (o *OAuth2) withTokens(c *commoncfg.OAuth2, next http.RoundTripper, limit time.Duration) http.RoundTripper {
 	text, file := o.ClientSecret, o.ClientSecretFile
 	if o.GrantType == jwtBearer {
