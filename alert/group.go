@@ -224,6 +224,9 @@ func sorted(alerts Alerts, labels map[string]string) Alerts {
 		if a.Status != b.Status {
 			return strings.Compare(a.Status, b.Status) // firing, resolved
 		}
+		if (a.Moved == "") != (b.Moved == "") {
+			return strings.Compare(a.Moved, b.Moved) // those that stay before those that moved
+		}
 		return strings.Compare(labels[a.Fingerprint], labels[b.Fingerprint])
 	})
 	return alerts

@@ -95,14 +95,20 @@ func Do(ctx context.Context, client *http.Client, h *HTTPConfig, r Request) (Ans
 	answer := Answer{Code: resp.StatusCode, Status: Excerpt(RedactSecrets(resp.Status, secrets()...), 100),
 		Body: RedactSecrets(string(body), secrets()...)}
 	outcome, err := judge(resp, answer)
-	if r.Once && err != nil && ambiguous(answer.Code) && outcome.RetryAfter == 0 {
+	if r.Once && err != nil && ambiguous(answer.Code, outcome) {
 		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	}
 	return answer, outcome, err
 }
 
-// ambiguous says of a status that the server, or one behind it, may have begun.
-func ambiguous(code int) bool { return code/100 == 5 || code == http.StatusRequestTimeout }
+// ambiguous says of a status that the server, or one behind it, may have begun. 503 with Retry-After is how a server says that it
+// has not; on other statuses the header tells nothing of that.
+func ambiguous(code int, o Outcome) bool {
+	if code == http.StatusServiceUnavailable {
+		return o.RetryAfter == 0
+	}
+	return code/100 == 5 || code == http.StatusRequestTimeout
+}
 
 func judge(resp *http.Response, a Answer) (Outcome, error) {
 	if a.Code/100 == 2 {

@@ -121,6 +121,8 @@ func (h *HTTPConfig) withDefaults(d Defaults) *HTTPConfig {
 	return &out
 }
 
+const userAgent = "freshet"
+
 // Client returns the HTTP client that the configuration describes; a nil one gives the defaults. Files of secrets are
 // read when they are needed, so that exchanged ones are used.
 func (h *HTTPConfig) Client(name string, options ...commoncfg.HTTPClientOption) (*http.Client, error) {
@@ -128,9 +130,14 @@ func (h *HTTPConfig) Client(name string, options ...commoncfg.HTTPClientOption) 
 	if err != nil {
 		return nil, fmt.Errorf("http_config: %w", err)
 	}
-	client, err := commoncfg.NewClientFromConfig(*c, name, append(options, commoncfg.WithUserAgent("freshet"))...)
+	oauth2 := c.OAuth2
+	c.OAuth2 = nil
+	client, err := commoncfg.NewClientFromConfig(*c, name, append(options, commoncfg.WithUserAgent(userAgent))...)
 	if err != nil {
 		return nil, fmt.Errorf("http_config: %w", hideSecrets(err, h.secrets))
+	}
+	if oauth2 != nil {
+		client.Transport = commoncfg.NewUserAgentRoundTripper(userAgent, h.OAuth2.withTokens(oauth2, client.Transport, tokenLimit))
 	}
 	return client, nil
 }

@@ -37,9 +37,6 @@ func (h *HTTPConfig) faults(fs *faults, path string) {
 	}
 	if a := h.Authorization; a != nil {
 		exclusive(fs, path+".authorization", "credentials", a.Credentials != "", "credentials_file", a.CredentialsFile != "")
-		if a.Credentials == "" && a.CredentialsFile == "" {
-			fs.add(path+".authorization", "credentials or credentials_file is missing", "")
-		}
 		if strings.EqualFold(strings.TrimSpace(a.Type), "basic") {
 			fs.add(path+".authorization.type", "basic credentials have a key of their own", "use basic_auth")
 		}
@@ -47,9 +44,6 @@ func (h *HTTPConfig) faults(fs *faults, path string) {
 	if b := h.BasicAuth; b != nil {
 		exclusive(fs, path+".basic_auth", "username", b.Username != "", "username_file", b.UsernameFile != "")
 		exclusive(fs, path+".basic_auth", "password", b.Password != "", "password_file", b.PasswordFile != "")
-		if b.Username == "" && b.UsernameFile == "" {
-			fs.add(path+".basic_auth", "username is missing", "")
-		}
 	}
 	h.OAuth2.faults(fs, path+".oauth2")
 	h.TLSConfig.faults(fs, path+".tls_config")
@@ -64,6 +58,19 @@ func (h *HTTPConfig) faults(fs *faults, path string) {
 		case !headerName.MatchString(name):
 			fs.add(path+".http_headers."+name, fmt.Sprintf("%q is no header's name", name), "")
 		}
+	}
+}
+
+// lint says which credentials are empty: a server that needs none takes them, so they are no fault.
+func (h *HTTPConfig) lint(l *linter, path string) {
+	if h == nil {
+		return
+	}
+	if a := h.Authorization; a != nil && a.Credentials == "" && a.CredentialsFile == "" {
+		l.add(path+".authorization", "the header is sent without credentials", "set credentials or credentials_file")
+	}
+	if b := h.BasicAuth; b != nil && b.Username == "" && b.UsernameFile == "" {
+		l.add(path+".basic_auth", "an empty user name is sent", "set username or username_file")
 	}
 }
 

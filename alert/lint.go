@@ -30,7 +30,14 @@ func (c *Config) Lint(yields []Yield) []Fault {
 	if c.Deadman != nil {
 		l.used["receiver "+c.Deadman.Receiver] = true
 	}
+	c.Global.HTTPConfig.lint(&l, "global.http_config")
 	for i, r := range c.Receivers {
+		for j, s := range r.SlackConfigs {
+			s.HTTPConfig.lint(&l, fmt.Sprintf("receivers[%d].slack_configs[%d].http_config", i, j))
+		}
+		for j, w := range r.WebhookConfigs {
+			w.HTTPConfig.lint(&l, fmt.Sprintf("receivers[%d].webhook_configs[%d].http_config", i, j))
+		}
 		if !l.used["receiver "+r.Name] {
 			l.add(fmt.Sprintf("receivers[%d].name", i), fmt.Sprintf("no route leads to the receiver %q", r.Name), "")
 		}

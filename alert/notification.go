@@ -90,6 +90,18 @@ type Integration struct {
 // Key identifies the integration among all: receiver/kind[index].
 func (i Integration) Key() string { return i.Receiver + "/" + i.Kind + "[" + itoa(i.Index) + "]" }
 
+// timeout is what the configuration sets, 0 for the default.
+func (i Integration) timeout() time.Duration {
+	switch {
+	case i.Slack != nil:
+		return i.Slack.Timeout
+	case i.Webhook != nil:
+		return i.Webhook.Timeout
+	default:
+		return 0
+	}
+}
+
 // integrationNamed returns what the key of an integration says, for one that the configuration has no more.
 func integrationNamed(key string) Integration {
 	name, kind := key, ""

@@ -19,7 +19,8 @@ type SenderOptions struct {
 	// block. The channel that it returns is closed once a restart would not send a delivered notification again; nil says
 	// that nobody knows.
 	Done func(id string, o Outcome, err error) (kept <-chan struct{})
-	// Timeout bounds one attempt, by default 15 s; notifiers may have a shorter one of their own.
+	// Timeout bounds one attempt, by default 15 s; notifiers may have a shorter one of their own. An integration whose
+	// configuration has a longer one gets that.
 	Timeout time.Duration
 	// StartWithin is how long after Send an attempt may start. A notification that waited longer is given back as
 	// failed, because by then another process may be the active alerter. 0 means no bound.
@@ -37,6 +38,9 @@ type SenderOptions struct {
 // parallelAfter is how long a notification waits for a webhook until haste is worth more than few repeats, and again for each
 // more that is sent at a time.
 const parallelAfter = 500 * time.Millisecond
+
+// timeoutMargin is how much longer than its timeout an attempt may last, so that it ends by itself and says why.
+const timeoutMargin = 5 * time.Second
 
 // Target is an integration and what delivers to it.
 type Target struct {
@@ -266,12 +270,17 @@ func (s *Sender) attempt(ctx context.Context, l *lane, q queued) (kept <-chan st
 	return kept
 }
 
-// bound is how long an attempt may last. A Digester waits for its turn within it.
+// bound is how long an attempt may last: never less than the integration's own timeout lets it. A Digester waits for its turn
+// within it.
 func (s *Sender) bound(l *lane) time.Duration {
+	bound := s.options.Timeout
 	if _, ok := l.Notifier.(Digester); ok {
-		return max(s.options.Timeout, digestTimeout)
+		bound = max(bound, digestTimeout)
 	}
-	return s.options.Timeout
+	if own := l.Integration.timeout(); own > 0 {
+		bound = max(bound, own+timeoutMargin)
+	}
+	return bound
 }
 
 // settle notes a wish to be left alone, and logs when a receiver begins to fail, fails otherwise, or works again.

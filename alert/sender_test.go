@@ -98,6 +98,37 @@ func TestDeadReceiverDelaysNoOther(t *testing.T) {
 	})
 }
 
+// The timeout of an integration holds also when it is longer than what attempts get by default.
+func TestOwnTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		patient := Integration{Receiver: "patient", Kind: "webhook", Webhook: &WebhookConfig{Timeout: time.Minute}}
+		brief := Integration{Receiver: "brief", Kind: "webhook", Webhook: &WebhookConfig{Timeout: time.Second}}
+		slow := notifierFunc(func(ctx context.Context, _ *Notification) (Outcome, error) {
+			select {
+			case <-time.After(59 * time.Second):
+				return Outcome{}, nil
+			case <-ctx.Done():
+				return Outcome{}, ctx.Err()
+			}
+		})
+		var got answers
+		s := NewSender(SenderOptions{Targets: []Target{{patient, slow}, {brief, slow}}, Done: got.done})
+		go func() { _ = s.Run(t.Context()) }()
+		s.Send([]*Notification{note("1", patient), note("2", brief)})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if list := got.take(); !slices.Equal(list, []string{"2: context deadline exceeded"}) {
+			t.Errorf("after 20 s: %q", list)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if list := got.take(); !slices.Equal(list, []string{"1: ok"}) {
+			t.Errorf("after 80 s: %q", list)
+		}
+		s.Drain()
+	})
+}
+
 func TestReceiverThatAsksForRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := Integration{Receiver: "r", Kind: "slack"}

@@ -133,12 +133,45 @@ func TestOneOfSeveralMoves(t *testing.T) {
 	w.advance(time.Minute)
 	w.produce(graded(a.fire(w.now), "critical"))
 	w.advance(time.Second)
-	w.expectTold(map[string][]string{"chat": {"severity raised: a b (a moved to critical, told to pager)"}, "pager": {"first notification: a"}})
+	w.expectTold(map[string][]string{"chat": {"severity raised: b a (a moved to critical, told to pager)"}, "pager": {"first notification: a"}})
 	w.advance(4 * time.Hour)
 	w.expectTold(map[string][]string{"chat": {"repeat interval elapsed: b"}, "pager": {"repeat interval elapsed: a"}})
 	w.produce(graded(a.resolve(w.now), "critical"), graded(b.resolve(w.now), "warning"))
 	w.advance(time.Hour)
 	w.expectTold(map[string][]string{"chat": {"all alerts resolved: -b"}, "pager": {"all alerts resolved: -a"}})
+}
+
+// Where the severity is a label of the group, the notification that an alert moved says by which one it was known before.
+func TestSeverityMovesToAnotherGroup(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupBy: []string{"..."}}))
+	a := &subject{name: "a"}
+	w.produce(graded(a.fire(w.now), "warning"))
+	w.run()
+	w.expect("first notification: a")
+	w.advance(time.Minute)
+	w.produce(graded(a.fire(w.now), "critical"))
+	w.run()
+	groups := map[string]bool{} // by severity, whether the alert moved from there
+	for _, n := range w.got {
+		before := n.Data.Alerts[0].Labels.Remove([]string{label.Severity})
+		before[label.Severity] = n.Data.GroupLabels[label.Severity]
+		if !reflect.DeepEqual(n.Data.GroupLabels, before) {
+			t.Errorf("the group has labels %v, expected %v", n.Data.GroupLabels, before)
+		}
+		groups[before[label.Severity]] = n.Data.Alerts[0].Moved != ""
+	}
+	if !reflect.DeepEqual(groups, map[string]bool{"warning": true, "critical": false}) {
+		t.Errorf("told of groups %v", groups)
+	}
+}
+
+// Messages tell first of what stays, so that what they leave out when there are many is over or has moved.
+func TestOrderInMessages(t *testing.T) {
+	got := sorted(Alerts{{Status: "resolved"}, {Status: "firing", Fingerprint: "a", Evidence: Evidence{Moved: "moved"}}, {Status: "firing", Fingerprint: "b"}},
+		map[string]string{"a": "a", "b": "b"})
+	if len(got.Staying()) != 1 || got[0].Fingerprint != "b" || got[1].Fingerprint != "a" {
+		t.Errorf("got %+v", got)
+	}
 }
 
 // Of an alert that is over before anybody could be told that it moved, the end is told.

@@ -153,6 +153,11 @@ type Alerts []Alert
 // Firing returns those that fire.
 func (as Alerts) Firing() []Alert { return as.with(statusFiring) }
 
+// Staying returns those that fire and did not move to another route.
+func (as Alerts) Staying() []Alert {
+	return slices.DeleteFunc(as.Firing(), func(a Alert) bool { return a.Moved != "" })
+}
+
 // Resolved returns those that are over.
 func (as Alerts) Resolved() []Alert { return as.with(statusResolved) }
 

@@ -112,9 +112,9 @@ func (a *api) newSilence(p *models.PostableSilence, now time.Time) (*alert.Silen
 	switch {
 	case p.StartsAt == nil || p.EndsAt == nil:
 		return nil, errors.New("startsAt and endsAt are missing")
-	case p.CreatedBy == nil || *p.CreatedBy == "":
+	case p.CreatedBy == nil:
 		return nil, errors.New("createdBy is missing: who silences")
-	case p.Comment == nil || *p.Comment == "":
+	case p.Comment == nil:
 		return nil, errors.New("comment is missing: why")
 	}
 	s := &alert.Silence{ID: uuid.NewString(), StartsAt: time.Time(*p.StartsAt), EndsAt: time.Time(*p.EndsAt), UpdatedAt: now,

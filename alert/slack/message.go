@@ -2,7 +2,6 @@ package slack
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -78,7 +77,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 	}
 	m.blocks = []slack.Block{header(title(d))}
 	blocks := n.alertBlocks(notification, threads)
-	if n.options.Buttons && len(here(d)) > 0 {
+	if n.options.Buttons && len(d.Alerts.Staying()) > 0 {
 		blocks = append(blocks, buttons(notification)...)
 	}
 	m.attachment.Blocks = slack.Blocks{BlockSet: blocks}
@@ -179,7 +178,7 @@ func (n *Notifier) alertBlocks(notification *alert.Notification, threads bool) [
 func title(d *alert.Data) string {
 	firing, resolved := d.Alerts.Firing(), d.Alerts.Resolved()
 	mark, state := "🟢", "RESOLVED"
-	if here := here(d); len(here) > 0 {
+	if here := d.Alerts.Staying(); len(here) > 0 {
 		mark, state = marked(worst(here))
 	} else if len(firing) > 0 {
 		mark, state = movedMark, "MOVED"
@@ -275,7 +274,7 @@ func marked(color, severity string) (mark, state string) {
 }
 
 func color(d *alert.Data) string {
-	firing := here(d)
+	firing := d.Alerts.Staying()
 	switch {
 	case len(firing) > 0:
 		c, _ := worst(firing)
@@ -285,11 +284,6 @@ func color(d *alert.Data) string {
 	default:
 		return green
 	}
-}
-
-// here are the alerts that fire and did not move to another route.
-func here(d *alert.Data) []alert.Alert {
-	return slices.DeleteFunc(d.Alerts.Firing(), func(a alert.Alert) bool { return a.Moved != "" })
 }
 
 // colorName maps the names that Alertmanager's templates give to a colour.

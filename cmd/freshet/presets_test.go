@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -138,8 +139,11 @@ func TestWebhookGuide(t *testing.T) {
 	}
 }
 
-// presetNotifications are a plain alert, the test message, and a dozen alerts that break what can be broken; each firing
-// and resolved.
+// movedText is what a notification says of an alert whose severity another route takes.
+const movedText = "moved to critical, told to pager"
+
+// presetNotifications are a plain alert, the test message, and a dozen alerts that break what can be broken, each firing and
+// resolved, and one that moved to another route: alone, and from one that stays.
 func presetNotifications(i alert.Integration) []*alert.Notification {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 123456789, time.UTC)
 	value, threshold := 1.24, 1.0
@@ -166,6 +170,14 @@ func presetNotifications(i alert.Integration) []*alert.Notification {
 			out = append(out, &alert.Notification{ID: fmt.Sprintf("%d-%s", n, status), Integration: i, GroupKey: fmt.Sprintf("{}:{n=\"%d%s\"}", n, strings.Repeat("x", 400*n)),
 				Created: now, Attempt: 1, Data: data})
 		}
+	}
+	moved, stays := plain, plain
+	moved.Status, moved.Moved = "firing", movedText
+	stays.Status, stays.Labels = "firing", alert.KV{"alertname": "Slow", "severity": "warning", "service_name": "cart"}
+	for _, alerts := range []alert.Alerts{{moved}, {stays, moved}} {
+		// The group is that of the severity which the alert had before.
+		data := (alert.Data{GroupLabels: alert.KV{"alertname": "Slow", "severity": "warning", "service_name": "checkout"}}).Only(alerts)
+		out = append(out, &alert.Notification{ID: fmt.Sprintf("moved-%d", len(alerts)), Integration: i, GroupKey: "{}:{}", Created: now, Attempt: 1, Data: data})
 	}
 	firing, resolved := testNotifications(i, "", now)
 	return append(out, firing, resolved)
@@ -200,6 +212,18 @@ func shown(t *testing.T, what string, address *string) {
 	}
 }
 
+// saysMoved checks that a message calls moved what moved to another route, and that alone.
+func saysMoved(t *testing.T, r webhooktest.Request, n *alert.Notification) {
+	t.Helper()
+	moved := slices.ContainsFunc(n.Data.Alerts, func(a alert.Alert) bool { return a.Moved != "" })
+	if got := strings.Contains(string(r.Body), movedText); got != moved {
+		t.Errorf("that an alert moved is said: %v, in %s", got, r.Body)
+	}
+	if stays := len(n.Data.Alerts.Staying()) > 0; moved && stays != strings.Contains(string(r.Body), "FIRING") {
+		t.Errorf("what moved is called firing, or what stays is not: %s", r.Body)
+	}
+}
+
 func checkPagerDuty(t *testing.T, r webhooktest.Request, n *alert.Notification) {
 	var e struct {
 		RoutingKey  string  `json:"routing_key"`
@@ -219,7 +243,10 @@ func checkPagerDuty(t *testing.T, r webhooktest.Request, n *alert.Notification) 
 		} `json:"payload"`
 	}
 	strictly(t, r.Body, &e)
-	action := map[string]string{"firing": "trigger", "resolved": "resolve"}[n.Data.Status]
+	action := "resolve"
+	if slices.ContainsFunc(n.Data.Alerts, func(a alert.Alert) bool { return a.Status == "firing" && a.Moved == "" }) {
+		action = "trigger" // else nothing that the incident is about is left to this receiver
+	}
 	if len(e.RoutingKey) != 32 || e.EventAction != action || r.URI != "/v2/enqueue" || len(r.Body) > 512<<10 {
 		t.Errorf("got %+v at %s, expected %s", e, r.URI, action)
 	}
@@ -232,7 +259,8 @@ func checkPagerDuty(t *testing.T, r webhooktest.Request, n *alert.Notification) 
 	}
 }
 
-func checkTeams(t *testing.T, r webhooktest.Request, _ *alert.Notification) {
+func checkTeams(t *testing.T, r webhooktest.Request, n *alert.Notification) {
+	saysMoved(t, r, n)
 	var m struct {
 		Type        string
 		Attachments []struct {
@@ -281,7 +309,8 @@ func checkTeams(t *testing.T, r webhooktest.Request, _ *alert.Notification) {
 	}
 }
 
-func checkDiscord(t *testing.T, r webhooktest.Request, _ *alert.Notification) {
+func checkDiscord(t *testing.T, r webhooktest.Request, n *alert.Notification) {
+	saysMoved(t, r, n)
 	var m struct {
 		Username        string `json:"username"`
 		AllowedMentions struct {
@@ -327,7 +356,14 @@ func checkAlertmanager(t *testing.T, r webhooktest.Request, n *alert.Notificatio
 	}
 	for i, a := range alerts {
 		ends := time.Until(time.Time(a.EndsAt))
-		firing := n.Data.Alerts[i].Status == "firing"
+		firing := n.Data.Alerts[i].Status == "firing" && n.Data.Alerts[i].Moved == ""
+		labels := n.Data.Alerts[i].Labels
+		if n.Data.Alerts[i].Moved != "" {
+			labels = n.Data.GroupLabels // those that were posted before
+		}
+		if !maps.Equal(a.Labels, models.LabelSet(labels)) {
+			t.Errorf("alert %d has labels %v, expected %v", i, a.Labels, labels)
+		}
 		if a.Labels["alertname"] != n.Data.Alerts[i].Name() || firing != (ends > 23*time.Hour && ends <= 24*time.Hour) || !firing && ends > 0 {
 			t.Errorf("alert %d is %+v", i, a)
 		}
@@ -350,7 +386,8 @@ func checkGitHub(t *testing.T, r webhooktest.Request, _ *alert.Notification) {
 	}
 }
 
-func checkNtfy(t *testing.T, r webhooktest.Request, _ *alert.Notification) {
+func checkNtfy(t *testing.T, r webhooktest.Request, n *alert.Notification) {
+	saysMoved(t, r, n)
 	var m struct {
 		Topic    string   `json:"topic"`
 		Title    string   `json:"title"`

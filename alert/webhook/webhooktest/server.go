@@ -44,12 +44,13 @@ type Fault struct {
 }
 
 // TooMany answers 429 with Retry-After in whole seconds.
-func TooMany(after time.Duration) Fault { return resting(http.StatusTooManyRequests, after) }
+func TooMany(after time.Duration) Fault { return Resting(http.StatusTooManyRequests, after) }
 
 // Unavailable answers 503 with Retry-After in whole seconds.
-func Unavailable(after time.Duration) Fault { return resting(http.StatusServiceUnavailable, after) }
+func Unavailable(after time.Duration) Fault { return Resting(http.StatusServiceUnavailable, after) }
 
-func resting(status int, after time.Duration) Fault {
+// Resting answers a status with Retry-After in whole seconds.
+func Resting(status int, after time.Duration) Fault {
 	return Fault{Status: status, Header: http.Header{"Retry-After": {strconv.Itoa(int(after / time.Second))}}}
 }
 

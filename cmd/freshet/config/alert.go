@@ -30,7 +30,7 @@ func (a *Alert) Defaults() alert.Defaults {
 // parseFile decodes and checks the content of the file that ConfigFile names.
 func (a *Alert) parseFile(content []byte, lookupEnv func(string) (string, bool)) []Fault {
 	a.file = newStrict(a.ConfigFile, content, lookupEnv)
-	a.file.plainDollars = true
+	a.file.foreign = true
 	a.file.decode(content, &a.Config)
 	decoded := len(a.file.faults) == 0
 	a.SetDirectory(filepath.Dir(a.ConfigFile)) // before the templates are read

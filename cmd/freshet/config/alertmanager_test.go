@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -99,6 +101,60 @@ func load(t *testing.T, content []byte) (*Config, string, []Fault) {
 // stricter are examples that Alertmanager loads and freshet does not, with the fault: the proxy "foo" is none.
 func stricter() map[string]string {
 	return map[string]string{"config/testdata/conf.http-config.good.yml": "expected an address that begins with http://"}
+}
+
+// What Alertmanager takes in a spelling that is seldom seen, freshet takes too, and it means the same.
+func TestAlertmanagerSpellings(t *testing.T) {
+	t.Parallel()
+	content := []byte(`
+global: {smtp_smarthost: '', http_config: {follow_redirects: off, enable_http2: No}}
+route: {receiver: a, continue: n, routes: [{receiver: b, continue: y, match: {on: yes}}]}
+receivers:
+  - name: a
+    email_configs: []
+    pagerduty_configs:
+    webhook_configs:
+      - {url: 'http://127.0.0.1:9/', send_resolved: no, timeout: 1.5s, http_config: {basic_auth: {password: p}}}
+      - {url: 'http://127.0.0.1:9/', send_resolved: yes, timeout: 1m, payload: {flag: on, text: 'on', list: [No]}, http_config: {authorization: {}}}
+  - name: b
+    slack_configs:
+      - {api_url: 'http://127.0.0.1:9/', channel: on, send_resolved: On, short_fields: YES, http_config: {basic_auth: {}}}
+`)
+	cfg, path, faults := load(t, content)
+	if len(faults) > 0 {
+		t.Fatalf("faults: %+v", faults)
+	}
+	if tool := amtool(t); tool != "" {
+		if out, err := exec.CommandContext(t.Context(), tool, "check-config", path).CombinedOutput(); err != nil {
+			t.Errorf("Alertmanager does not load it: %s", out)
+		}
+	}
+	c := &cfg.Alert.Config
+	one, two, slack := c.Receivers[0].WebhookConfigs[0], c.Receivers[0].WebhookConfigs[1], c.Receivers[1].SlackConfigs[0]
+	if *c.Global.HTTPConfig.FollowRedirects || *c.Global.HTTPConfig.EnableHTTP2 || !c.Route.Routes[0].Continue || c.Route.Routes[0].Match["on"] != "yes" {
+		t.Errorf("global or route is %+v, %+v", c.Global.HTTPConfig, c.Route)
+	}
+	if *one.SendResolved || !*two.SendResolved || !*slack.SendResolved || one.Timeout != 1500*time.Millisecond || two.Timeout != time.Minute || slack.Channel != "on" {
+		t.Errorf("webhooks are %+v and %+v, Slack is %+v", one, two, slack)
+	}
+	if want := map[string]any{"flag": true, "text": "on", "list": []any{false}}; !reflect.DeepEqual(two.Payload, want) {
+		t.Errorf("payload is %#v, expected %#v", two.Payload, want)
+	}
+	for _, i := range c.Integrations(cfg.Alert.Defaults()) {
+		if i.Webhook != nil {
+			if _, err := i.Webhook.HTTPConfig.Client("test"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	var odd []string
+	for _, f := range c.Lint(nil) {
+		odd = append(odd, f.Path)
+	}
+	want := []string{"receivers[0].webhook_configs[0].http_config.basic_auth", "receivers[0].webhook_configs[1].http_config.authorization", "receivers[1].slack_configs[0].http_config.basic_auth"}
+	if !slices.Equal(odd, want) {
+		t.Errorf("warnings are about %q, expected %q", odd, want)
+	}
 }
 
 // withoutFiles leaves out that a file of a secret is not there: it is not, of the examples'.

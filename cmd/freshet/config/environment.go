@@ -9,7 +9,7 @@ func (s *strict) expand(raw string) (out string, missing []string) {
 		switch {
 		case raw[i] != '$' || i+1 == len(raw):
 			b.WriteByte(raw[i])
-		case raw[i+1] == '$' && s.plainDollars && !strings.HasPrefix(raw[i+2:], "{"):
+		case raw[i+1] == '$' && s.foreign && !strings.HasPrefix(raw[i+2:], "{"):
 			b.WriteString("$$")
 			i++
 		case raw[i+1] == '$':

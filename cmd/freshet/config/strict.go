@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -47,8 +46,9 @@ type strict struct {
 	undecoded []string
 	// hidden are the nodes that may hold secrets, by their lines.
 	hidden map[int][]*yaml.Node
-	// plainDollars leaves $$ as it is, but before a brace: where the file is not freshet's own, no text changes unseen.
-	plainDollars bool
+	// foreign says that the file is Alertmanager's, and means what it means there: $$ is left as it is, but before a brace, and
+	// yes and no are no texts where any value may stand.
+	foreign bool
 	// filled are pairs: a value from the environment as a message quotes it, and what stands in the file instead.
 	filled []string
 }
@@ -118,6 +118,9 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // a key without a value keeps its default
 	}
+	if v.Type() == reflect.TypeFor[alert.Unused]() && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		return // an empty list of what freshet does not have is as good as none
+	}
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
@@ -135,7 +138,7 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		s.scalar(n, path, "a duration such as 30s, 5m or 1d", func(raw string) error {
-			d, err := model.ParseDuration(raw)
+			d, err := duration(raw)
 			if err == nil {
 				v.SetInt(int64(d))
 			}
@@ -156,7 +159,7 @@ func (s *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		s.scalar(n, path, "text", func(raw string) error { v.SetString(raw); return nil })
 	case reflect.Bool:
 		s.scalar(n, path, "true or false", func(raw string) error {
-			b, err := strconv.ParseBool(raw)
+			b, err := boolean(raw)
 			if err == nil {
 				v.SetBool(b)
 			}
@@ -275,6 +278,10 @@ func (s *strict) anything(n *yaml.Node, v reflect.Value, path string) {
 		s.sequence(n, into, path)
 		v.Set(into)
 	case n.Tag == "!!str":
+		if b, known := word(n.Value); known && s.foreign && n.Style == 0 {
+			v.Set(reflect.ValueOf(b))
+			return
+		}
 		s.scalar(n, path, "text", func(raw string) error { v.Set(reflect.ValueOf(raw)); return nil })
 	default:
 		var value any

@@ -135,12 +135,12 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 		at := p.elsewhere()
 		if at == "" || r.Header.Get(forwarded) != "" {
 			w.Header().Set("Retry-After", "5")
-			http.Error(w, p.noAlerter(), http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, p.noAlerter())
 			return
 		}
 		u, err := url.Parse(at)
 		if err != nil {
-			http.Error(w, p.noAlerter(), http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, p.noAlerter())
 			return
 		}
 		proxy := &httputil.ReverseProxy{
@@ -155,9 +155,8 @@ func (p *Pipeline) fromActive(own http.Handler) http.Handler {
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 				p.log.Warn("asking the active alerter", slog.String("url", at), slog.Any("error", err))
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, "the active alerter does not answer at "+at+": "+alert.Printable(err.Error())+
-					". Set http.advertise_url there to an address that other instances reach, and http.advertise_tls_config here if it has a certificate of its own",
-					http.StatusBadGateway)
+				refuse(w, r, http.StatusBadGateway, "the active alerter does not answer at "+at+": "+alert.Printable(err.Error())+
+					". Set http.advertise_url there to an address that other instances reach, and http.advertise_tls_config here if it has a certificate of its own")
 			},
 		}
 		bounded, cancel := context.WithTimeout(r.Context(), betweenTimeout)

@@ -57,7 +57,7 @@ func (p *Pipeline) whenStarted(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, errStarting.Error(), http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, errStarting.Error())
 		}
 	})
 }

@@ -41,6 +41,9 @@ type notify struct {
 // unheardAfter is how long Kafka may keep the alerter from its work until those who post alerts get time to do so again.
 const unheardAfter = 10 * time.Second
 
+// closeLimit bounds how long Close waits for attempts that were told to end.
+const closeLimit = 5 * time.Second
+
 // outcome is what became of an attempt to deliver a notification.
 type outcome struct {
 	id     string
@@ -270,6 +273,11 @@ func (t *notify) Finish(ctx context.Context) {
 	t.mu.Unlock()
 	t.sending.Wait()
 	sender.Drain()
+	t.ended(ctx)
+}
+
+// ended waits for the senders within ctx and says whether all have ended.
+func (t *notify) ended(ctx context.Context) bool {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -277,7 +285,9 @@ func (t *notify) Finish(ctx context.Context) {
 	}()
 	select {
 	case <-ended:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -312,7 +322,11 @@ func (t *notify) Close() {
 	t.p.alerts.CompareAndSwap(t, nil)
 	t.p.swap.Unlock()
 	t.stop()
-	t.senders.Wait()
+	bounded, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	if !t.ended(bounded) {
+		t.p.log.Error("an attempt to notify does not end though it was told to: it is left behind", slog.Duration("after", closeLimit))
+	}
 	t.sending.Wait()
 	t.registry.close()
 }

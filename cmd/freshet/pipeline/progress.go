@@ -63,6 +63,19 @@ func (p *progress) summary(now time.Time) (delay time.Duration, groups int) {
 	return delay, groups
 }
 
+// judged returns up to which time of records all is judged, the zero time when that is not known.
+func (p *progress) judged() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var oldest time.Time
+	for _, m := range p.seen {
+		if !m.watermark.IsZero() && (oldest.IsZero() || m.watermark.Before(oldest)) {
+			oldest = m.watermark
+		}
+	}
+	return oldest.UTC()
+}
+
 // waiting returns how many rules have been waiting for longer than a while, in the partition that has most of them.
 func (p *progress) waiting(now time.Time, while time.Duration) (rules int) {
 	p.mu.Lock()
