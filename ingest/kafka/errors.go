@@ -31,6 +31,9 @@ const (
 // errClosed is returned when a client is used after Close.
 var errClosed = errors.New("the Kafka client is closed")
 
+// errTaken says that another process has taken over the transactional id of an exclusive stage, as far as can be told.
+var errTaken = errors.New("the transactional id was taken over")
+
 // errSmaller says that a topic refuses a batch of several messages for its size; smaller ones are made at the next try.
 var errSmaller = errors.New("the batch is larger than its topic allows")
 

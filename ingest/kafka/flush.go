@@ -52,17 +52,24 @@ func (r *run) flush(life context.Context) error {
 		msgs = r.s.Join(msgs)
 	}
 	own := ownership{r.member.id, r.member.instanceID(), r.member.generation}
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	result, err := r.txn.commit(life, own, msgs, offsets)
 	if result == unknown {
 		result, err = r.decide(life, due[0], mark, err)
 	}
 	if result != committed {
 		r.c.m.transactions.WithLabelValues(r.s.Group, "aborted").Inc()
+		if errors.Is(err, errTaken) {
+			return err
+		}
 		r.trouble(err)
 		// Others may wait for the offsets of the transaction, so it is ended now rather than by the next one.
 		soon, cancel := context.WithTimeout(life, time.Second)
 		defer cancel()
-		_ = r.txn.begin(soon)
+		if taken := r.txn.begin(soon); errors.Is(taken, errTaken) {
+			return taken
+		}
 		return err
 	}
 	r.c.m.transactions.WithLabelValues(r.s.Group, "committed").Inc()
@@ -94,7 +101,7 @@ func (r *run) decide(life context.Context, w *worker, mark string, why error) (o
 		if err == nil {
 			break
 		}
-		if !wait.sleep(life) {
+		if errors.Is(err, errTaken) || !wait.sleep(life) {
 			return unknown, errors.Join(why, err)
 		}
 	}

@@ -48,6 +48,14 @@ func (s Stage) validate() error {
 	return errors.Join(errs...)
 }
 
+// transactionalID is what the coordinator of transactions knows the stage's producer by.
+func (s Stage) transactionalID() string {
+	if s.Exclusive {
+		return s.Group
+	}
+	return s.Group + "-" + s.Instance
+}
+
 // validInstance says whether Kafka takes a name for a static member.
 func validInstance(name string) bool {
 	return len(name) > 0 && len(name) <= 249 && clientID(name) == name
@@ -84,6 +92,7 @@ type run struct {
 	fetcher *fetcher
 	member  *member
 	txn     *txn
+	writing sync.Mutex // held while txn is used, where the stage is Exclusive
 	workers map[topicPartition]*worker
 	gate    *gate
 	slots   slots
@@ -135,7 +144,8 @@ func (r *run) run(ctx context.Context) error {
 	defer r.s.Brake.attach(r.fetcher.router.wakeAll)()
 	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match,
 		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1}
-	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
+	r.txn = newTxn(r.c, clients[3], r.log, r.s.transactionalID(), r.s.Group)
+	r.txn.exclusive = r.s.Exclusive
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
 
 	var wg sync.WaitGroup
@@ -143,7 +153,9 @@ func (r *run) run(ctx context.Context) error {
 	wg.Go(func() { r.fetcher.router.run(ctx) })
 
 	r.watch(ctx)
-	r.warm(ctx)
+	if !r.s.Exclusive { // else it would fence the one that is active
+		r.warm(ctx)
+	}
 	for stays := false; ctx.Err() == nil; stays = r.succeed(ctx) {
 		kept := stays
 		if !stays {
@@ -274,14 +286,27 @@ func (r *run) serve(ctx, life context.Context) {
 // settle flushes before the group is joined again. What cannot be committed is kept for the next generation.
 func (r *run) settle(life context.Context) {
 	r.retry = time.Time{}
-	_ = r.flush(life)
+	if err := r.flush(life); errors.Is(err, errTaken) {
+		r.yieldTo(err)
+	}
+}
+
+// yieldTo gives up the partitions to the process that has taken over the transactional id. They are had again, and with
+// them the id, only if the group says so.
+func (r *run) yieldTo(err error) {
+	r.log.Warn("another process has taken over, or a transaction took too long; this one stands by until it is given the partition again", "err", err)
+	r.lose()
 }
 
 // flushOr flushes unless it is too early after one that failed. An error means that the group has to be joined again.
 func (r *run) flushOr(ctx, life context.Context) error {
 	r.reopen(ctx)
 	err := r.flush(life)
-	if err == nil || classify(err) != membership {
+	switch {
+	case errors.Is(err, errTaken):
+		r.yieldTo(err)
+		return err
+	case err == nil || classify(err) != membership:
 		return nil
 	}
 	if errors.Is(err, sarama.ErrUnknownMemberId) || errors.Is(err, sarama.ErrFencedInstancedId) {

@@ -24,9 +24,14 @@ type Header struct{ Key, Value string }
 // transaction per flush (KIP-447).
 type Stage struct {
 	// Group is the consumer group; Instance is a name that is stable across restarts of this process and differs
-	// between processes. The transactional id is made of both.
+	// between processes. The transactional id is made of both, unless the stage is Exclusive.
 	Group, Instance string
-	Topics          []string
+	// Exclusive is for a stage that reads one partition, so that one process works and the others stand by. The
+	// transactional id is the group's name, and whoever is given the partition takes it over before anything is read: a
+	// transaction that a process left open when it died is aborted at once rather than at its timeout, and a process that
+	// lives on without the partition can write nothing more.
+	Exclusive bool
+	Topics    []string
 	// Match says which other topics are read too; nil means none. Topics that appear, and partitions that are added, are
 	// noticed within ten seconds; a topic that is deleted is let go.
 	Match func(topic string) bool

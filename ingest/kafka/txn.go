@@ -30,6 +30,8 @@ type txn struct {
 	id    string // transactional id
 	group string
 	codec sarama.CompressionCodec
+	// exclusive: other processes use the same id, each in its time. Whoever has taken it over is not fenced in turn.
+	exclusive bool
 
 	identity  identity
 	ready     bool // no transaction is open under the identity
@@ -65,7 +67,7 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	}
 	t.ready = false
 	if err := t.write(try, own, msgs, offsets); err != nil {
-		return aborted, err
+		return aborted, t.taken(err)
 	}
 	asked := false
 	err := t.coordinate(try, func(b *sarama.Broker) error {
@@ -82,6 +84,8 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	case err == nil:
 		t.ready = true
 		return committed, nil
+	case t.exclusive && classify(err) == fenced:
+		return aborted, t.taken(err) // or committed: whoever goes on reads what is
 	case asked:
 		return unknown, fmt.Errorf("ending the transaction: %w", err)
 	default:
@@ -140,6 +144,24 @@ func (t *txn) write(ctx context.Context, own ownership, msgs []Message, offsets 
 	return produceErr
 }
 
+// taken says what being fenced means where the id is shared. No epoch is asked for then: not every broker would refuse one
+// to a process that has only been slow to notice.
+func (t *txn) taken(err error) error {
+	if t.exclusive && classify(err) == fenced {
+		return fmt.Errorf("%w: %w", errTaken, err)
+	}
+	return err
+}
+
+// takeOver takes the id from whoever had it: what it left open is aborted, and it can write nothing more.
+func (t *txn) takeOver(ctx context.Context) error {
+	t.identity = identity{-1, -1}
+	if err := t.begin(ctx); err != nil {
+		return fmt.Errorf("taking over the transactional id %s: %w", t.id, err)
+	}
+	return nil
+}
+
 // begin takes a new epoch, which aborts what may be open under the old one and fences whoever uses it.
 func (t *txn) begin(ctx context.Context) error {
 	err := t.coordinate(ctx, func(b *sarama.Broker) error {
@@ -158,6 +180,9 @@ func (t *txn) begin(ctx context.Context) error {
 			// The coordinator aborted our transaction for being slow, or another process has the same name. The group
 			// decides who may commit, so it is safe to begin anew.
 			t.c.m.failed(fenced)
+			if t.exclusive {
+				return t.taken(sarama.ErrProducerFenced)
+			}
 			t.identity = identity{-1, -1}
 			return sarama.ErrConcurrentTransactions // to be tried again
 		default:

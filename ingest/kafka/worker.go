@@ -68,6 +68,9 @@ func (w *worker) close() {
 }
 
 func (w *worker) run(ctx context.Context) error {
+	if err := w.r.takeOver(ctx); err != nil {
+		return err
+	}
 	claim, err := w.r.claim(ctx, w.tp)
 	if err != nil {
 		return err
@@ -187,6 +190,17 @@ func (w *worker) committed() {
 	w.task.Committed()
 	clear(w.out)
 	w.out, w.due, w.failures = w.out[:0], false, 0
+}
+
+// takeOver fences the process that had the partitions of an exclusive stage before. It comes before the committed offset is
+// asked for, which waits for the end of open transactions.
+func (r *run) takeOver(ctx context.Context) error {
+	if !r.s.Exclusive {
+		return nil
+	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	return r.txn.takeOver(ctx)
 }
 
 // claim finds where a partition goes on.

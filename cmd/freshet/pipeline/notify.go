@@ -53,6 +53,7 @@ func (p *Pipeline) notifyStage() kafka.Stage {
 		Group:          p.names.Alert,
 		Instance:       p.instance("alert"),
 		Topics:         []string{p.names.Findings},
+		Exclusive:      true,
 		LeaveOnStop:    true, // another takes over at once
 		SessionTimeout: sessionTimeout,
 		FlushInterval:  100 * time.Millisecond, // also the resolution of group_wait and the other timers
