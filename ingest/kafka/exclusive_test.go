@@ -38,6 +38,7 @@ type exclusives struct {
 	in, out string
 	session time.Duration
 	timeout time.Duration // of transactions; 0 is the default
+	work    time.Duration // that a task takes to finish when its stage ends
 }
 
 // start runs a process. breaks says which of its requests break its connections.
@@ -54,7 +55,8 @@ func (e *exclusives) start(instance string, breaks func(key int16) bool) *active
 			a.opened.add(c)
 			var mu sync.Mutex
 			var held []kafka.Message
-			return &fake{
+			last := ""
+			f := &finishing{fake: fake{
 				process: func(m *kafka.Message) error {
 					mu.Lock()
 					defer mu.Unlock()
@@ -64,12 +66,25 @@ func (e *exclusives) start(instance string, breaks func(key int16) bool) *active
 				take: func() (kafka.Output, error) {
 					mu.Lock()
 					defer mu.Unlock()
+					if last != "" {
+						held = append(held, kafka.Message{Topic: e.out, Value: []byte(last)})
+						last = ""
+					}
 					o := kafka.Output{Messages: held}
 					held = nil
 					return o, nil
 				},
 				closed: func() { a.closed.Add(1) },
-			}, nil
+			}, finish: func(ctx context.Context) {
+				if e.work > 0 {
+					select {
+					case <-time.After(e.work):
+					case <-ctx.Done():
+					}
+					last = instance + " has finished"
+				}
+			}}
+			return f, nil
 		},
 	})
 	return a
@@ -162,6 +177,63 @@ func TestFencedStandsBy(t *testing.T) {
 		within(t, 20*time.Second, "a is active again", func() bool { return len(read(t, client, e.out, 0)) >= len(want) })
 		if got := read(t, client, e.out, 0); !slices.Equal(got, want) {
 			t.Errorf("found %q, want %q", got, want)
+		}
+	})
+}
+
+// A task may take longer than a session to finish what it has under way: its last flush is committed all the same, and only
+// then the next process has the partition.
+func TestFinishIsLongerThanTheSession(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		client := cluster.Client(t)
+		e := newExclusives(t, client, cluster)
+		e.work = 4 * time.Second
+		a := e.start("a", nil)
+		within(t, 20*time.Second, "a has the partition", func() bool { return len(a.opened.all()) == 1 })
+		var beats atomic.Int32
+		b := e.start("b", func(key int16) bool {
+			if key == heartbeatKey {
+				beats.Add(1)
+			}
+			return false
+		})
+		within(t, 20*time.Second, "b stands by", func() bool { return beats.Load() > 0 })
+		a.stop()
+		if got := read(t, client, e.out, 0); !slices.Equal(got, []string{"a has finished"}) {
+			t.Errorf("found %q", got)
+		}
+		within(t, 20*time.Second, "b has the partition", func() bool { return len(b.opened.all()) == 1 })
+	})
+}
+
+// A process that is cut off from Kafka no longer counts as the owner of its partition before another one has it.
+func TestOwned(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		client := cluster.Client(t)
+		e := newExclusives(t, client, cluster)
+		var cut atomic.Bool
+		a := e.start("a", func(int16) bool { return cut.Load() })
+		within(t, 20*time.Second, "a has the partition", func() bool { return len(a.opened.all()) == 1 })
+		b := e.start("b", nil)
+		owned := a.opened.all()[0].Owned
+		for range 300 { // three sessions
+			if !owned() {
+				t.Fatal("a does not own its partition while its session lasts")
+			}
+			time.Sleep(2 * e.session / 200)
+		}
+		at := time.Now()
+		cut.Store(true)
+		within(t, e.session/2+100*time.Millisecond, "a no longer owns the partition", func() bool { return !owned() })
+		t.Logf("a knows %s after it was cut off", time.Since(at).Round(10*time.Millisecond))
+		if len(b.opened.all()) > 0 {
+			t.Error("b had the partition before a knew")
+		}
+		within(t, e.session+10*time.Second, "b has the partition", func() bool { return len(b.opened.all()) == 1 })
+		if owned() || !b.opened.all()[0].Owned() {
+			t.Errorf("the owner is a: %t, b: %t", owned(), b.opened.all()[0].Owned())
 		}
 	})
 }

@@ -18,12 +18,8 @@ import (
 )
 
 const (
-	// lastFlush is how long the end of Run may wait for its last transaction.
-	lastFlush = 10 * time.Second
 	// flushBytes processed have a transaction made before the interval is over.
 	flushBytes = 16 << 20
-	// lastWork is how much of that tasks may take to finish what they have under way outside of Kafka.
-	lastWork = 5 * time.Second
 	// firstEpoch is how long the first records wait for the transaction coordinator, which a Kafka that never had a
 	// transaction has to set up: what would be read meanwhile could not be committed and would pile up.
 	firstEpoch = 10 * time.Second
@@ -143,7 +139,7 @@ func (r *run) run(ctx context.Context) error {
 	r.fetcher.brake = r.s.Brake
 	defer r.s.Brake.attach(r.fetcher.router.wakeAll)()
 	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match,
-		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1}
+		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1, lease: newLease()}
 	r.txn = newTxn(r.c, clients[3], r.log, r.s.transactionalID(), r.s.Group)
 	r.txn.exclusive = r.s.Exclusive
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
@@ -169,38 +165,6 @@ func (r *run) run(ctx context.Context) error {
 	}
 	r.finish(life)
 	return nil
-}
-
-// finish makes the last transaction and gives the partitions back.
-func (r *run) finish(life context.Context) {
-	for _, w := range r.workers {
-		w.stop()
-	}
-	r.finishTasks(life)
-	if r.member.id != "" {
-		r.retry = time.Time{}
-		if err := r.flush(life); err != nil {
-			r.log.Warn("the last transaction was not committed; its records will be read again", "err", err)
-		}
-	}
-	r.closeAll()
-	if r.s.LeaveOnStop {
-		if err := r.member.leave(r.txn.cl); err != nil {
-			r.log.Debug("leaving the group", "err", err)
-		}
-	}
-}
-
-func (r *run) finishTasks(life context.Context) {
-	ctx, cancel := context.WithTimeout(life, lastWork)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, w := range r.workers {
-		if f, ok := w.task.(Finisher); ok {
-			wg.Go(func() { f.Finish(ctx) })
-		}
-	}
-	wg.Wait()
 }
 
 // assign closes the workers of partitions that are no longer ours and opens those that are new. kept is false when the
@@ -317,9 +281,8 @@ func (r *run) flushOr(ctx, life context.Context) error {
 
 // heartbeats reports the first error that ends the membership.
 func (r *run) heartbeats(ctx context.Context, id string, generation int32, events chan<- error) {
-	interval := min(time.Second, r.member.session/4)
-	for sleep(ctx, interval) {
-		err := r.member.heartbeat(id, generation)
+	for sleep(ctx, r.member.interval()) {
+		err := r.member.heartbeat(r.member.cl, id, generation)
 		switch {
 		case err == nil:
 			r.c.health.good()

@@ -68,6 +68,10 @@ type Claim struct {
 	Metadata string
 	// Flush asks for a transaction now rather than at the next interval. It does not block.
 	Flush func()
+	// Owned says whether the group has confirmed within half the session timeout that the partition is this process's. While
+	// it is false another process may be about to take over, so nothing that must not be done by both is to be begun. It does
+	// not block.
+	Owned func() bool
 }
 
 // Task owns one partition. The loop never calls its methods concurrently.

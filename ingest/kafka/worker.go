@@ -205,7 +205,8 @@ func (r *run) takeOver(ctx context.Context) error {
 
 // claim finds where a partition goes on.
 func (r *run) claim(ctx context.Context, tp topicPartition) (Claim, error) {
-	c := Claim{Topic: tp.topic, Partition: tp.id, Flush: func() { signal(r.flushNow) }}
+	c := Claim{Topic: tp.topic, Partition: tp.id, Flush: func() { signal(r.flushNow) },
+		Owned: func() bool { return r.member.lease.within(r.member.session / 2) }}
 	at, err := r.c.committed(ctx, r.reader, r.s.Group, tp)
 	if err != nil {
 		return c, err
