@@ -19,6 +19,7 @@ import (
 type notify struct {
 	p         *Pipeline
 	flush     func()
+	owned     func() bool
 	alerter   *alert.Alerter
 	partition int32
 	registry  *scope
@@ -66,7 +67,7 @@ func (p *Pipeline) notifyStage() kafka.Stage {
 func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 	registry, configured := newScope(p.registry), p.alerting.Load()
 	t := &notify{
-		p: p, flush: c.Flush, partition: c.Partition, registry: registry, alerter: alert.New(configured.options(p.externalURL(), registry)),
+		p: p, flush: c.Flush, owned: c.Owned, partition: c.Partition, registry: registry, alerter: alert.New(configured.options(p.externalURL(), registry)),
 	}
 	// Settled, because what was sent must not be older than the committed offset.
 	err := p.client.ReadSettled(ctx, p.names.Notifications, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
@@ -91,7 +92,7 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	t.run(alert.NewSender(alert.SenderOptions{
 		Targets: configured.targets, Done: t.delivered, Registerer: registry, Log: p.log,
 		// Later than this another process may have taken over and be sending the same.
-		StartWithin: sessionTimeout / 2,
+		StartWithin: sessionTimeout / 2, Active: c.Owned,
 	}))
 	p.alerts.Store(t)
 	p.log.Info("this process sends the notifications", slog.Int("alerts", len(t.alerter.Alerts())))
@@ -235,8 +236,8 @@ func (t *notify) keep() {
 // deliver sends what may be sent now. The caller holds the lock, which Done, called from within Send, needs too; so the
 // sender is called on a goroutine of its own.
 func (t *notify) deliver() {
-	if t.finishing {
-		return // the intents are kept: who comes next sends them
+	if t.finishing || !t.owned() {
+		return // the intents are kept: who comes next sends them, or this process once the group confirms that it is active
 	}
 	if due := t.alerter.Deliveries(); len(due) > 0 {
 		sender := t.sender
