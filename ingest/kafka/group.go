@@ -72,6 +72,9 @@ func (c *Client) Run(ctx context.Context, s Stage) error {
 		workers: map[topicPartition]*worker{}, gate: newGate(), slots: newSlots(),
 		flushNow: make(chan struct{}, 1), failed: make(chan struct{}, 1), nonce: rand.Text()[:10],
 	}
+	if s.Oversized != nil {
+		c.m.leftOut.WithLabelValues(s.Group) // counted from 0 on, so that the first shows as an increase
+	}
 	if err := r.run(ctx); err != nil {
 		return fmt.Errorf("stage %s: %w", s.Group, err)
 	}

@@ -55,6 +55,10 @@ type Stage struct {
 	Open func(ctx context.Context, c Claim) (Task, error)
 	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.
 	Join func([]Message) []Message
+	// Oversized, when set, is given a message that its topic refuses for its size: it makes the message smaller and returns
+	// true, or returns false. One that it cannot make smaller is left out, logged and counted, and all else is written. Without
+	// it, and with Join, all output waits until somebody raises the topic's max.message.bytes.
+	Oversized func(*Message) bool
 }
 
 // Claim is a partition that was given to this process.

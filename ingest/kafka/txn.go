@@ -307,7 +307,7 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 	for i := range msgs {
 		m := &msgs[i]
 		if n := size(m); n > maxMessageBytes {
-			return nil, fmt.Errorf("a message for topic %s has %d bytes, more than the %d that are allowed: %w", m.Topic, n, maxMessageBytes, sarama.ErrMessageSizeTooLarge)
+			return nil, &refusal{i, fmt.Errorf("a message for topic %s has %d bytes, more than the %d that are allowed: %w", m.Topic, n, maxMessageBytes, sarama.ErrMessageSizeTooLarge)}
 		}
 		tp := topicPartition{m.Topic, m.Partition}
 		if tp.id < 0 {
@@ -317,7 +317,9 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 			}
 			tp.id = keyPartition(m.Key, n)
 		}
-		byPartition[tp] = append(byPartition[tp], *m)
+		placed := *m
+		placed.Offset = int64(i) // which is of no use in a message that is written
+		byPartition[tp] = append(byPartition[tp], placed)
 	}
 	var rounds [][]*batch
 	now := time.Now()
@@ -330,6 +332,7 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 				n++
 			}
 			b := newBatch(tp, rest[:n], t.codec, now)
+			b.at = int(rest[0].Offset) // as many as there are messages
 			b.stamp(t.identity, t.sequences[tp], true)
 			t.sequences[tp] = nextSequence(t.sequences[tp], n)
 			rest = rest[n:]
@@ -370,9 +373,12 @@ func (t *txn) send(ctx context.Context, left []*batch) error {
 				t.c.failed(b.err)
 				passing = b.err
 				again = append(again, b)
-			case errors.Is(b.err, sarama.ErrMessageSizeTooLarge) && len(b.records.Records) > 1:
+			case tooLarge(b.err) && len(b.records.Records) > 1:
 				t.limit = min(t.limit, b.bytes) / 2 // the topic allows less than Kafka's default
 				return fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, errSmaller)
+			case tooLarge(b.err):
+				t.c.failed(b.err)
+				return &refusal{b.at, fmt.Errorf("topic %s partition %d: a message of %d bytes: %w", b.topic, b.id, b.bytes, b.err)}
 			default:
 				t.c.failed(b.err)
 				return errors.Join(fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, b.err), ctx.Err())
