@@ -65,12 +65,12 @@ func printUndelivered(out io.Writer, letters []alert.DeadLetter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, l := range letters {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", l.At.UTC().Format(time.DateTime), l.Integration, l.Reason)
-		for i, a := range l.Data.Alerts {
-			if i == shownNames {
-				fmt.Fprintf(w, "  and %d more\n", len(l.Data.Alerts)-i)
-				break
-			}
+		shown := l.Data.Alerts[:min(len(l.Data.Alerts), shownNames)]
+		for _, a := range shown {
 			fmt.Fprintf(w, "  %s %s%s\n", a.Status, alert.Printable(a.Name()), alert.Printable(label.FromMap(a.Labels).Without(label.AlertName).String()))
+		}
+		if more := len(l.Data.Alerts) + l.Omitted - len(shown); more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
 		}
 	}
 	return w.Flush() //nolint:wrapcheck // standard output

@@ -61,7 +61,23 @@ func (p *Pipeline) notifyStage() kafka.Stage {
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openNotify(ctx, c)
 		},
+		Oversized: p.trim,
 	}
+}
+
+// trim makes a record smaller that its topic refuses: one that is too large must not keep all others from being written, and
+// with them every notification. The topics may be an operator's, with Kafka's default of 1 MiB.
+func (p *Pipeline) trim(m *kafka.Message) bool {
+	if m.Topic != p.names.Notifications {
+		return false
+	}
+	smaller, ok := alert.Change{Key: m.Key, Value: m.Value}.Trim()
+	if ok {
+		p.log.Warn("a record of the alerter is larger than its topic allows and is kept without its evidence; raise the topic's max.message.bytes",
+			slog.String("topic", m.Topic), slog.String("key", string(m.Key)), slog.Int("bytes", len(m.Value)))
+		m.Value = smaller.Value
+	}
+	return ok
 }
 
 func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
