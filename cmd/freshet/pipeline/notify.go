@@ -115,6 +115,13 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	return t, nil
 }
 
+// sends says whether this process is known to be the active alerter; what is written without one, such as a test of a receiver,
+// is nobody else's.
+func (p *Pipeline) sends() bool {
+	t := p.alerts.Load()
+	return t == nil || t.owned()
+}
+
 // run has a sender deliver what comes from now on.
 func (t *notify) run(s *alert.Sender) {
 	t.sender = s

@@ -129,6 +129,7 @@ func New(o Options) (p *Pipeline, err error) {
 		recorded: newRecordedMetrics(), registry: prometheus.NewRegistry(), opened: time.Now(), started: make(chan struct{}),
 		charts: web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
+	p.limiter.Active = p.sends
 	defer func() {
 		if err != nil {
 			p.Close()
