@@ -46,6 +46,10 @@ func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 
 // digest makes one attempt at notifications that are told of together. When it fails, all have failed.
 func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
+	if !s.active() {
+		s.giveBack(ctx, l, qs)
+		return
+	}
 	start := time.Now()
 	var inTime []queued
 	for _, q := range qs {

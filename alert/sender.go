@@ -25,6 +25,9 @@ type SenderOptions struct {
 	// StartWithin is how long after Send an attempt may start. A notification that waited longer is given back as
 	// failed, because by then another process may be the active alerter. 0 means no bound.
 	StartWithin time.Duration
+	// Active says whether this process is known to be the active alerter; nil means always. A notification whose turn
+	// comes while it is not is given back with ErrNotBegun. It must not block.
+	Active func() bool
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
 	// Parallel is how many notifications one webhook, or a Digester, is sent at a time at most, by default 8; every other
@@ -80,8 +83,9 @@ var (
 	ErrTooLate = errors.New("waited too long behind others for this receiver")
 	// ErrNoNotifier says that nothing can deliver to the integration.
 	ErrNoNotifier = errors.New("no notifier is configured")
-	// ErrNotBegun says that the Sender was drained before the notification was its turn. It counts as no attempt.
-	ErrNotBegun = errors.New("the sender was drained")
+	// ErrNotBegun says that the Sender was drained before the notification was its turn, or that this process was no longer
+	// known to be the active alerter then. It counts as no attempt.
+	ErrNotBegun = errors.New("the attempt was not begun")
 )
 
 // NewSender returns a Sender. Run starts it.
@@ -249,6 +253,10 @@ func (l *lane) rest(ctx context.Context) bool {
 
 // attempt returns a channel that is closed when the success of the attempt is kept, nil if there is none to wait for.
 func (s *Sender) attempt(ctx context.Context, l *lane, q queued) (kept <-chan struct{}) {
+	if !s.active() {
+		s.giveBack(ctx, l, []queued{q})
+		return nil
+	}
 	start := time.Now()
 	if w := s.options.StartWithin; w > 0 && start.Sub(q.at) > w {
 		_ = s.options.Done(q.n.ID, Outcome{}, fmt.Errorf("notifying %s: %w", l.Integration.Key(), ErrTooLate))
@@ -269,6 +277,8 @@ func (s *Sender) attempt(ctx context.Context, l *lane, q queued) (kept <-chan st
 	}
 	return kept
 }
+
+func (s *Sender) active() bool { return s.options.Active == nil || s.options.Active() }
 
 // bound is how long an attempt may last: never less than the integration's own timeout lets it. A Digester waits for its turn
 // within it.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,10 +186,40 @@ func TestDrain(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 		s.Send([]*Notification{note("late", i)})
-		want := []string{"late: notifying r/slack[0]: the sender was drained", "under way: ok", "waiting: notifying r/slack[0]: the sender was drained"}
+		want := []string{"late: notifying r/slack[0]: the attempt was not begun", "under way: ok", "waiting: notifying r/slack[0]: the attempt was not begun"}
 		if list := got.take(); !slices.Equal(list, want) {
 			t.Errorf("answers are %q", list)
 		}
+	})
+}
+
+// While it is not known that this process is the active alerter no attempt begins, of one notification nor of many, and
+// what was to be sent is handed out again.
+func TestNotActive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, many := Integration{Receiver: "one", Kind: "webhook"}, Integration{Receiver: "many", Kind: "slack"}
+		var got answers
+		var active atomic.Bool
+		p := newPaced()
+		s := NewSender(SenderOptions{Active: active.Load, Done: got.done, Targets: []Target{
+			{one, notifierFunc(func(context.Context, *Notification) (Outcome, error) { return Outcome{}, nil })}, {many, p},
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		for _, is := range []bool{false, true} {
+			active.Store(is)
+			s.Send(append(storm(many, 0, 100), note("a", one)))
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			answered := got.take()
+			refused := slices.DeleteFunc(slices.Clone(answered), func(a string) bool { return !strings.HasSuffix(a, ErrNotBegun.Error()) })
+			if said := p.take(); len(answered) != 101 || (len(refused) == 0) != is || (len(said) > 0) != is || !is && len(refused) != 101 {
+				t.Errorf("active: %t: %d are answered, %d as not begun; %q was said", is, len(answered), len(refused), said)
+			}
+		}
+		cancel()
+		synctest.Wait()
 	})
 }
 

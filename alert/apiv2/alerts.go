@@ -21,6 +21,10 @@ import (
 // assumedFor is how long an alert of freshet's own says that it goes on: until it is over, in truth.
 const assumedFor = 5 * time.Minute
 
+// largestAlert bounds the text of one posted alert, in bytes. Its state holds several copies, and has to fit one record of a topic with
+// Kafka's default limit of 1 MiB.
+const largestAlert = 64 << 10
+
 func (a *api) alerts(w http.ResponseWriter, r *http.Request) {
 	f, err := newFilter(r, "active", "silenced", "inhibited", "unprocessed")
 	if err != nil {
@@ -152,6 +156,9 @@ func (a *api) posted(p *models.PostableAlert, shift time.Duration) (*finding.Fin
 		}
 		one.Labels[name] = value
 	}
+	if err := fits(p); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(one.Labels) == 0:
 		return nil, errors.New("it has no labels")
@@ -159,4 +166,23 @@ func (a *api) posted(p *models.PostableAlert, shift time.Duration) (*finding.Fin
 		return nil, errors.New("endsAt is before startsAt")
 	}
 	return one.Finding(a.Now().Add(shift), a.Setting().ResolveTimeout), nil
+}
+
+// fits says which alert is too large, by how much, and what takes the most of it.
+func fits(p *models.PostableAlert) error {
+	total, most, what := len(p.GeneratorURL), len(p.GeneratorURL), "generatorURL"
+	for kind, set := range map[string]models.LabelSet{"label": p.Labels, "annotation": p.Annotations} {
+		for name, value := range set {
+			n := len(name) + len(value)
+			total += n
+			if by := fmt.Sprintf("%s %.64q", kind, name); n > most || n == most && by < what {
+				most, what = n, by
+			}
+		}
+	}
+	if total <= largestAlert {
+		return nil
+	}
+	return fmt.Errorf("%.256q has %d bytes of labels, annotations and generatorURL, expected at most %d; %s takes the most, %d",
+		p.Labels[label.AlertName], total, largestAlert, what, most)
 }

@@ -3,6 +3,7 @@ package apiv2_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -164,6 +165,26 @@ func TestAlerts(t *testing.T) {
 	}
 	if got := s.names(`/api/v2/alerts?filter=alertname="D"`); got != "D" {
 		t.Error("the valid alert beside it is lost")
+	}
+}
+
+// An alert that would not fit a record is refused by name; those beside it are taken.
+func TestLargeAlert(t *testing.T) {
+	s := newService(t)
+	post := func(n int) (int, string) {
+		return s.ask(http.MethodPost, "/api/v2/alerts", fmt.Sprintf(
+			`[{"labels":{"alertname":"Small"}},{"labels":{"alertname":"Disk"},"annotations":{"summary":"s","log":%q}}]`, strings.Repeat("x", n)))
+	}
+	most := 65536 - len("alertname"+"Disk"+"summary"+"s"+"log")
+	want := `alert 1: "Disk" has 65537 bytes of labels, annotations and generatorURL, expected at most 65536; annotation "log" takes the most, 65516`
+	if code, body := post(most + 1); code != http.StatusBadRequest || !strings.Contains(strings.ReplaceAll(body, `\"`, `"`), want) {
+		t.Errorf("an alert that is too large answers %d: %s", code, body)
+	}
+	if got := s.names("/api/v2/alerts"); got != "Small" {
+		t.Errorf("%q were taken", got)
+	}
+	if code, body := post(most); code != http.StatusOK {
+		t.Errorf("an alert of the largest size answers %d: %s", code, body)
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	maxLimited = 5
 )
 
+// errNotActive is about what has waited too long for its turn.
+var errNotActive = errors.New("it is not known, when it is its turn, that this process is the active alerter")
+
 // channel is one place that the notifier writes to.
 type channel struct {
 	n     *Notifier
@@ -36,6 +39,10 @@ func (c *channel) write(ctx context.Context, method string, urgent bool, call fu
 		mine, err := limiter.acquire(ctx, c.token, c.name, method, urgent)
 		if err != nil {
 			return fmt.Errorf("waiting for the channel's turn: %w", err)
+		}
+		if limiter.Active != nil && !limiter.Active() {
+			limiter.release(mine, 0)
+			return errNotActive
 		}
 		rest, err := c.bounded(ctx, call)
 		if rest > 0 {

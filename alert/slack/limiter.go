@@ -17,6 +17,9 @@ const DefaultInterval = time.Second
 type Limiter struct {
 	// Interval is the time between the end of one write to a channel and the beginning of the next.
 	Interval time.Duration
+	// Active says whether this process is known to be the one that writes; nil means always. What has waited for its turn is
+	// refused when it is not: by then another process may be writing the same.
+	Active func() bool
 
 	mu       sync.Mutex
 	channels map[string]*turns

@@ -2,10 +2,12 @@ package slack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +115,41 @@ func TestTurnsOfOneChannel(t *testing.T) {
 		wg.Wait()
 		if took := time.Since(begin); took < 4*time.Second || took > 6*time.Second {
 			t.Errorf("six turns took %s", took)
+		}
+	})
+}
+
+// What has waited for its turn is not written when another process may be the active alerter by then, and the turn passes on.
+func TestTurnOfAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var active atomic.Bool
+		active.Store(true)
+		l := NewLimiter(0)
+		l.Active = active.Load
+		c := &channel{n: &Notifier{options: Options{Limiter: l}, config: alert.SlackConfig{Timeout: time.Minute}}, token: "a", name: "#c"}
+		var written []bool
+		write := func() error {
+			return c.write(t.Context(), "post", true, func(context.Context) (time.Duration, error) {
+				written = append(written, active.Load())
+				return 0, nil
+			})
+		}
+		if err := write(); err != nil {
+			t.Error(err)
+		}
+		refused := make(chan error)
+		go func() { refused <- write() }()
+		synctest.Wait()
+		active.Store(false) // while it waits
+		if err := <-refused; !errors.Is(err, errNotActive) {
+			t.Errorf("it ends with %v", err)
+		}
+		active.Store(true)
+		if err := write(); err != nil {
+			t.Error(err)
+		}
+		if !slices.Equal(written, []bool{true, true}) {
+			t.Errorf("it was written while active: %v", written)
 		}
 	})
 }

@@ -71,12 +71,12 @@ func printUndelivered(out io.Writer, letters []alert.DeadLetter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, l := range letters {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", moment(l.At), printable(l.Integration), printable(l.Reason))
-		for i, a := range l.Data.Alerts {
-			if i == shownNames {
-				fmt.Fprintf(w, "  and %d more\n", len(l.Data.Alerts)-i)
-				break
-			}
+		shown := l.Data.Alerts[:min(len(l.Data.Alerts), shownNames)]
+		for _, a := range shown {
 			fmt.Fprintf(w, "  %s %s%s\n", a.Status, printable(a.Name()), printable(label.FromMap(a.Labels).Without(label.AlertName).String()))
+		}
+		if more := len(l.Data.Alerts) + l.Omitted - len(shown); more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
 		}
 	}
 	return w.Flush() //nolint:wrapcheck // standard output

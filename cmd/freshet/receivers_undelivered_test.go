@@ -17,14 +17,14 @@ func TestPrintUndelivered(t *testing.T) {
 	}
 	var out strings.Builder
 	err := printUndelivered(&out, []alert.DeadLetter{
-		{At: at, Integration: "ops/webhook[0]", Reason: "given up after 24h0m0s: 404 Not Found", Data: &alert.Data{Alerts: alerts}},
+		{At: at, Integration: "ops/webhook[0]", Reason: "given up after 24h0m0s: 404 Not Found", Data: &alert.Data{Alerts: alerts}, Omitted: 7},
 		{At: at.Add(time.Minute), Integration: "team/slack[0]", Reason: "all of its alerts are muted by now", Data: &alert.Data{}},
 	})
 	want := `2026-03-01T10:00:00Z  ops/webhook[0]  given up after 24h0m0s: 404 Not Found
   firing ErrorSpike{service_name="cart\x1b[2J"}
   resolved Slow{}
   firing {}
-  and 2 more
+  and 9 more
 2026-03-01T10:01:00Z  team/slack[0]  all of its alerts are muted by now
 `
 	if err != nil || out.String() != want {

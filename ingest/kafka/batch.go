@@ -12,6 +12,7 @@ type batch struct {
 	topicPartition
 	records *sarama.RecordBatch
 	bytes   int
+	at      int   // place of the first message among those of a transaction
 	err     error // of the last try
 }
 

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -45,4 +46,18 @@ func (e *endTxnLoser) Write(p []byte) (int, error) {
 	}
 	_ = e.Close()
 	return 0, net.ErrClosed
+}
+
+// breaker is a connection that breaks when a request is to be sent that it does not let pass.
+type breaker struct {
+	net.Conn
+	breaks func(key int16) bool
+}
+
+func (b breaker) Write(p []byte) (int, error) {
+	if len(p) > 8 && b.breaks(int16(binary.BigEndian.Uint16(p[4:6]))) {
+		_ = b.Close()
+		return 0, net.ErrClosed
+	}
+	return b.Conn.Write(p)
 }

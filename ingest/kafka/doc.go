@@ -28,6 +28,10 @@
 // provided that no generation passed without it. Records go on being processed meanwhile. Partitions that are lost are
 // closed after their last flush; whoever owns them next waits for the offsets of open transactions (RequireStable).
 //
+// An Exclusive stage has one process at work and others that stand by. They share a transactional id, and the one that is
+// given the partition takes a new epoch of it first: what the one before left open is aborted at once, whatever the
+// transaction timeout and the brokers' cleanup interval are, and if it still lives it is fenced and stands by.
+//
 // A Handover puts another stage in the place of one that runs: after a flush that succeeded the tasks are closed, and
 // those of the next stage begin where they ended. As long as what is read stays the same, the group does not notice.
 //

@@ -31,8 +31,25 @@ const (
 // errClosed is returned when a client is used after Close.
 var errClosed = errors.New("the Kafka client is closed")
 
+// errTaken says that another process has taken over the transactional id of an exclusive stage, as far as can be told.
+var errTaken = errors.New("the transactional id was taken over")
+
 // errSmaller says that a topic refuses a batch of several messages for its size; smaller ones are made at the next try.
 var errSmaller = errors.New("the batch is larger than its topic allows")
+
+// refusal is the error about one message that its topic refuses for its size.
+type refusal struct {
+	at  int // its place among those that were to be written
+	err error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// tooLarge says whether a broker refused a batch for its size.
+func tooLarge(err error) bool {
+	return errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, sarama.ErrMessageSetSizeTooLarge)
+}
 
 // classify tells the class of an error; everything unknown is a connection error, to be tried again.
 func classify(err error) class {

@@ -19,7 +19,6 @@ func (r *run) flush(life context.Context) error {
 	if now.Before(r.retry) {
 		return nil
 	}
-	var msgs []Message
 	offsets := map[string][]*sarama.PartitionOffsetMetadata{}
 	var due []*worker
 	r.flushes++
@@ -39,7 +38,6 @@ func (r *run) flush(life context.Context) error {
 			continue
 		}
 		due = append(due, w)
-		msgs = append(msgs, w.out...)
 		metadata := withMark(w.metadata, mark)
 		offsets[tp.topic] = append(offsets[tp.topic], &sarama.PartitionOffsetMetadata{Partition: tp.id, Offset: w.offset, LeaderEpoch: -1, Metadata: &metadata})
 	}
@@ -48,21 +46,28 @@ func (r *run) flush(life context.Context) error {
 		r.fine() // nothing is held back, so nobody need wait
 		return nil
 	}
-	if r.s.Join != nil {
-		msgs = r.s.Join(msgs)
-	}
 	own := ownership{r.member.id, r.member.instanceID(), r.member.generation}
-	result, err := r.txn.commit(life, own, msgs, offsets)
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	result, err := r.txn.commit(life, own, r.output(due), offsets)
+	for result == aborted && r.fit(due, err) {
+		result, err = r.txn.commit(life, own, r.output(due), offsets)
+	}
 	if result == unknown {
 		result, err = r.decide(life, due[0], mark, err)
 	}
 	if result != committed {
 		r.c.m.transactions.WithLabelValues(r.s.Group, "aborted").Inc()
+		if errors.Is(err, errTaken) {
+			return err
+		}
 		r.trouble(err)
 		// Others may wait for the offsets of the transaction, so it is ended now rather than by the next one.
 		soon, cancel := context.WithTimeout(life, time.Second)
 		defer cancel()
-		_ = r.txn.begin(soon)
+		if taken := r.txn.begin(soon); errors.Is(taken, errTaken) {
+			return taken
+		}
 		return err
 	}
 	r.c.m.transactions.WithLabelValues(r.s.Group, "committed").Inc()
@@ -73,6 +78,42 @@ func (r *run) flush(life context.Context) error {
 	}
 	r.fine()
 	return nil
+}
+
+// output is what workers have due, in their order.
+func (r *run) output(due []*worker) []Message {
+	var msgs []Message
+	for _, w := range due {
+		msgs = append(msgs, w.out...)
+	}
+	if r.s.Join != nil {
+		msgs = r.s.Join(msgs)
+	}
+	return msgs
+}
+
+// fit makes a message smaller that its topic refused, or leaves it out. It returns false when err is about something else.
+func (r *run) fit(due []*worker, err error) bool {
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok || r.s.Oversized == nil || r.s.Join != nil {
+		return false
+	}
+	at := refused.at
+	for _, w := range due {
+		if at >= len(w.out) {
+			at -= len(w.out)
+			continue
+		}
+		m := &w.out[at]
+		if before := size(m); !r.s.Oversized(m) || size(m) >= before {
+			r.log.Error("a record is larger than its topic allows and is left out; raise the topic's max.message.bytes",
+				"topic", m.Topic, "key", string(m.Key), "bytes", before, "err", err)
+			r.c.m.leftOut.WithLabelValues(r.s.Group).Inc()
+			w.out = slices.Delete(w.out, at, at+1)
+		}
+		return true
+	}
+	return false
 }
 
 // ended says whether a worker failed: nothing more of it may be committed.
@@ -94,7 +135,7 @@ func (r *run) decide(life context.Context, w *worker, mark string, why error) (o
 		if err == nil {
 			break
 		}
-		if !wait.sleep(life) {
+		if errors.Is(err, errTaken) || !wait.sleep(life) {
 			return unknown, errors.Join(why, err)
 		}
 	}

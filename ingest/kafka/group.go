@@ -18,12 +18,8 @@ import (
 )
 
 const (
-	// lastFlush is how long the end of Run may wait for its last transaction.
-	lastFlush = 10 * time.Second
 	// flushBytes processed have a transaction made before the interval is over.
 	flushBytes = 16 << 20
-	// lastWork is how much of that tasks may take to finish what they have under way outside of Kafka.
-	lastWork = 5 * time.Second
 	// firstEpoch is how long the first records wait for the transaction coordinator, which a Kafka that never had a
 	// transaction has to set up: what would be read meanwhile could not be committed and would pile up.
 	firstEpoch = 10 * time.Second
@@ -48,6 +44,14 @@ func (s Stage) validate() error {
 	return errors.Join(errs...)
 }
 
+// transactionalID is what the coordinator of transactions knows the stage's producer by.
+func (s Stage) transactionalID() string {
+	if s.Exclusive {
+		return s.Group
+	}
+	return s.Group + "-" + s.Instance
+}
+
 // validInstance says whether Kafka takes a name for a static member.
 func validInstance(name string) bool {
 	return len(name) > 0 && len(name) <= 249 && clientID(name) == name
@@ -68,6 +72,9 @@ func (c *Client) Run(ctx context.Context, s Stage) error {
 		workers: map[topicPartition]*worker{}, gate: newGate(), slots: newSlots(),
 		flushNow: make(chan struct{}, 1), failed: make(chan struct{}, 1), nonce: rand.Text()[:10],
 	}
+	if s.Oversized != nil {
+		c.m.leftOut.WithLabelValues(s.Group) // counted from 0 on, so that the first shows as an increase
+	}
 	if err := r.run(ctx); err != nil {
 		return fmt.Errorf("stage %s: %w", s.Group, err)
 	}
@@ -84,6 +91,7 @@ type run struct {
 	fetcher *fetcher
 	member  *member
 	txn     *txn
+	writing sync.Mutex // held while txn is used, where the stage is Exclusive
 	workers map[topicPartition]*worker
 	gate    *gate
 	slots   slots
@@ -134,8 +142,9 @@ func (r *run) run(ctx context.Context) error {
 	r.fetcher.brake = r.s.Brake
 	defer r.s.Brake.attach(r.fetcher.router.wakeAll)()
 	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match,
-		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1}
-	r.txn = newTxn(r.c, clients[3], r.log, r.s.Group+"-"+r.s.Instance, r.s.Group)
+		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1, lease: newLease()}
+	r.txn = newTxn(r.c, clients[3], r.log, r.s.transactionalID(), r.s.Group)
+	r.txn.exclusive = r.s.Exclusive
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
 
 	var wg sync.WaitGroup
@@ -143,7 +152,9 @@ func (r *run) run(ctx context.Context) error {
 	wg.Go(func() { r.fetcher.router.run(ctx) })
 
 	r.watch(ctx)
-	r.warm(ctx)
+	if !r.s.Exclusive { // else it would fence the one that is active
+		r.warm(ctx)
+	}
 	for stays := false; ctx.Err() == nil; stays = r.succeed(ctx) {
 		kept := stays
 		if !stays {
@@ -157,38 +168,6 @@ func (r *run) run(ctx context.Context) error {
 	}
 	r.finish(life)
 	return nil
-}
-
-// finish makes the last transaction and gives the partitions back.
-func (r *run) finish(life context.Context) {
-	for _, w := range r.workers {
-		w.stop()
-	}
-	r.finishTasks(life)
-	if r.member.id != "" {
-		r.retry = time.Time{}
-		if err := r.flush(life); err != nil {
-			r.log.Warn("the last transaction was not committed; its records will be read again", "err", err)
-		}
-	}
-	r.closeAll()
-	if r.s.LeaveOnStop {
-		if err := r.member.leave(r.txn.cl); err != nil {
-			r.log.Debug("leaving the group", "err", err)
-		}
-	}
-}
-
-func (r *run) finishTasks(life context.Context) {
-	ctx, cancel := context.WithTimeout(life, lastWork)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, w := range r.workers {
-		if f, ok := w.task.(Finisher); ok {
-			wg.Go(func() { f.Finish(ctx) })
-		}
-	}
-	wg.Wait()
 }
 
 // assign closes the workers of partitions that are no longer ours and opens those that are new. kept is false when the
@@ -274,14 +253,27 @@ func (r *run) serve(ctx, life context.Context) {
 // settle flushes before the group is joined again. What cannot be committed is kept for the next generation.
 func (r *run) settle(life context.Context) {
 	r.retry = time.Time{}
-	_ = r.flush(life)
+	if err := r.flush(life); errors.Is(err, errTaken) {
+		r.yieldTo(err)
+	}
+}
+
+// yieldTo gives up the partitions to the process that has taken over the transactional id. They are had again, and with
+// them the id, only if the group says so.
+func (r *run) yieldTo(err error) {
+	r.log.Warn("another process has taken over, or a transaction took too long; this one stands by until it is given the partition again", "err", err)
+	r.lose()
 }
 
 // flushOr flushes unless it is too early after one that failed. An error means that the group has to be joined again.
 func (r *run) flushOr(ctx, life context.Context) error {
 	r.reopen(ctx)
 	err := r.flush(life)
-	if err == nil || classify(err) != membership {
+	switch {
+	case errors.Is(err, errTaken):
+		r.yieldTo(err)
+		return err
+	case err == nil || classify(err) != membership:
 		return nil
 	}
 	if errors.Is(err, sarama.ErrUnknownMemberId) || errors.Is(err, sarama.ErrFencedInstancedId) {
@@ -292,9 +284,8 @@ func (r *run) flushOr(ctx, life context.Context) error {
 
 // heartbeats reports the first error that ends the membership.
 func (r *run) heartbeats(ctx context.Context, id string, generation int32, events chan<- error) {
-	interval := min(time.Second, r.member.session/4)
-	for sleep(ctx, interval) {
-		err := r.member.heartbeat(id, generation)
+	for sleep(ctx, r.member.interval()) {
+		err := r.member.heartbeat(r.member.cl, id, generation)
 		switch {
 		case err == nil:
 			r.c.health.good()

@@ -38,6 +38,7 @@ type member struct {
 	id         string
 	generation int32 // in which claims was given, -1 before the first
 	claims     []topicPartition
+	lease      *lease
 }
 
 // join enters the group, or its next generation, and returns the partitions of this member, sorted. kept says that those
@@ -91,7 +92,10 @@ func (m *member) join(ctx context.Context) (kept bool, err error) {
 func unbroken(before, now int32) bool { return before >= 0 && (now == before || now == before+1) }
 
 // forget gives up the membership: what was owned may belong to others.
-func (m *member) forget() { m.id, m.claims, m.generation = "", nil, -1 }
+func (m *member) forget() {
+	m.id, m.claims, m.generation = "", nil, -1
+	m.lease.end()
+}
 
 func (m *member) instanceID() *string {
 	if m.instance == "" {
@@ -137,6 +141,7 @@ func (m *member) joinOnce() ([]topicPartition, int32, error) {
 			return nil, 0, err
 		}
 	}
+	asked := time.Now()
 	res, err := b.SyncGroup(sync)
 	if err != nil {
 		return nil, 0, err
@@ -144,6 +149,7 @@ func (m *member) joinOnce() ([]topicPartition, int32, error) {
 	if err := check(res.Err); err != nil {
 		return nil, 0, err
 	}
+	m.lease.renew(asked)
 	var claims []topicPartition
 	if len(res.MemberAssignment) > 0 {
 		a, err := res.GetMemberAssignment()
@@ -197,19 +203,27 @@ func (m *member) lead(join *sarama.JoinGroupResponse, sync *sarama.SyncGroupRequ
 	return nil
 }
 
+// interval is the time between heartbeats.
+func (m *member) interval() time.Duration { return min(time.Second, m.session/4) }
+
 // heartbeat tells the coordinator that the member lives; an error of class generation says that it has to join again.
-func (m *member) heartbeat(id string, generation int32) error {
-	b, err := m.cl.Coordinator(m.group)
+func (m *member) heartbeat(cl sarama.Client, id string, generation int32) error {
+	b, err := cl.Coordinator(m.group)
 	if err != nil {
 		return err
 	}
+	asked := time.Now()
 	res, err := b.Heartbeat(&sarama.HeartbeatRequest{
 		Version: 4, GroupId: m.group, GenerationId: generation, MemberId: id, GroupInstanceId: m.instanceID(),
 	})
 	if err != nil {
 		return err
 	}
-	return check(res.Err)
+	err = check(res.Err)
+	if err == nil {
+		m.lease.renew(asked)
+	}
+	return err
 }
 
 // leave gives the partitions to the other members at once.

@@ -9,6 +9,7 @@ type metrics struct {
 	lag                            *prometheus.GaugeVec
 	flush                          *prometheus.HistogramVec
 	transactions                   *prometheus.CounterVec
+	leftOut                        *prometheus.CounterVec
 	errors                         *prometheus.CounterVec
 	connected                      prometheus.Gauge
 }
@@ -32,6 +33,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"group"}),
 		transactions: counter("transactions_total", "Transactions ended.", "group", "outcome"),
+		leftOut:      counter("left_out_records_total", "Records that were not written because they are larger than their topic allows.", "group"),
 		errors:       counter("errors_total", "Errors of brokers and of tasks. Nearly all are tried again.", "class"),
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "freshet_kafka_connected",
@@ -40,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.consumedRecords, m.consumedBytes, m.producedRecords, m.producedBytes,
-		m.lag, m.flush, m.transactions, m.errors, m.connected,
+		m.lag, m.flush, m.transactions, m.leftOut, m.errors, m.connected,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -24,9 +24,14 @@ type Header struct{ Key, Value string }
 // transaction per flush (KIP-447).
 type Stage struct {
 	// Group is the consumer group; Instance is a name that is stable across restarts of this process and differs
-	// between processes. The transactional id is made of both.
+	// between processes. The transactional id is made of both, unless the stage is Exclusive.
 	Group, Instance string
-	Topics          []string
+	// Exclusive is for a stage that reads one partition, so that one process works and the others stand by. The
+	// transactional id is the group's name, and whoever is given the partition takes it over before anything is read: a
+	// transaction that a process left open when it died is aborted at once rather than at its timeout, and a process that
+	// lives on without the partition can write nothing more.
+	Exclusive bool
+	Topics    []string
 	// Match says which other topics are read too; nil means none. Topics that appear, and partitions that are added, are
 	// noticed within ten seconds; a topic that is deleted is let go.
 	Match func(topic string) bool
@@ -50,6 +55,10 @@ type Stage struct {
 	Open func(ctx context.Context, c Claim) (Task, error)
 	// Join may merge the messages of a flush, e.g. those for the same partition into one; nil leaves them as they are.
 	Join func([]Message) []Message
+	// Oversized, when set, is given a message that its topic refuses for its size: it makes the message smaller and returns
+	// true, or returns false. One that it cannot make smaller is left out, logged and counted, and all else is written. Without
+	// it, and with Join, all output waits until somebody raises the topic's max.message.bytes.
+	Oversized func(*Message) bool
 }
 
 // Claim is a partition that was given to this process.
@@ -63,6 +72,10 @@ type Claim struct {
 	Metadata string
 	// Flush asks for a transaction now rather than at the next interval. It does not block.
 	Flush func()
+	// Owned says whether the group has confirmed within half the session timeout that the partition is this process's. While
+	// it is false another process may be about to take over, so nothing that must not be done by both is to be begun. It does
+	// not block.
+	Owned func() bool
 }
 
 // Task owns one partition. The loop never calls its methods concurrently.

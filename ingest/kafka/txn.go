@@ -30,6 +30,8 @@ type txn struct {
 	id    string // transactional id
 	group string
 	codec sarama.CompressionCodec
+	// exclusive: other processes use the same id, each in its time. Whoever has taken it over is not fenced in turn.
+	exclusive bool
 
 	identity  identity
 	ready     bool // no transaction is open under the identity
@@ -65,7 +67,7 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	}
 	t.ready = false
 	if err := t.write(try, own, msgs, offsets); err != nil {
-		return aborted, err
+		return aborted, t.taken(err)
 	}
 	asked := false
 	err := t.coordinate(try, func(b *sarama.Broker) error {
@@ -82,6 +84,8 @@ func (t *txn) commit(ctx context.Context, own ownership, msgs []Message, offsets
 	case err == nil:
 		t.ready = true
 		return committed, nil
+	case t.exclusive && classify(err) == fenced:
+		return aborted, t.taken(err) // or committed: whoever goes on reads what is
 	case asked:
 		return unknown, fmt.Errorf("ending the transaction: %w", err)
 	default:
@@ -140,6 +144,24 @@ func (t *txn) write(ctx context.Context, own ownership, msgs []Message, offsets 
 	return produceErr
 }
 
+// taken says what being fenced means where the id is shared. No epoch is asked for then: not every broker would refuse one
+// to a process that has only been slow to notice.
+func (t *txn) taken(err error) error {
+	if t.exclusive && classify(err) == fenced {
+		return fmt.Errorf("%w: %w", errTaken, err)
+	}
+	return err
+}
+
+// takeOver takes the id from whoever had it: what it left open is aborted, and it can write nothing more.
+func (t *txn) takeOver(ctx context.Context) error {
+	t.identity = identity{-1, -1}
+	if err := t.begin(ctx); err != nil {
+		return fmt.Errorf("taking over the transactional id %s: %w", t.id, err)
+	}
+	return nil
+}
+
 // begin takes a new epoch, which aborts what may be open under the old one and fences whoever uses it.
 func (t *txn) begin(ctx context.Context) error {
 	err := t.coordinate(ctx, func(b *sarama.Broker) error {
@@ -158,6 +180,9 @@ func (t *txn) begin(ctx context.Context) error {
 			// The coordinator aborted our transaction for being slow, or another process has the same name. The group
 			// decides who may commit, so it is safe to begin anew.
 			t.c.m.failed(fenced)
+			if t.exclusive {
+				return t.taken(sarama.ErrProducerFenced)
+			}
 			t.identity = identity{-1, -1}
 			return sarama.ErrConcurrentTransactions // to be tried again
 		default:
@@ -291,7 +316,7 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 	for i := range msgs {
 		m := &msgs[i]
 		if n := size(m); n > maxMessageBytes {
-			return nil, fmt.Errorf("a message for topic %s has %d bytes, more than the %d that are allowed: %w", m.Topic, n, maxMessageBytes, sarama.ErrMessageSizeTooLarge)
+			return nil, &refusal{i, fmt.Errorf("a message for topic %s has %d bytes, more than the %d that are allowed: %w", m.Topic, n, maxMessageBytes, sarama.ErrMessageSizeTooLarge)}
 		}
 		tp := topicPartition{m.Topic, m.Partition}
 		if tp.id < 0 {
@@ -301,7 +326,9 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 			}
 			tp.id = keyPartition(m.Key, n)
 		}
-		byPartition[tp] = append(byPartition[tp], *m)
+		placed := *m
+		placed.Offset = int64(i) // which is of no use in a message that is written
+		byPartition[tp] = append(byPartition[tp], placed)
 	}
 	var rounds [][]*batch
 	now := time.Now()
@@ -314,6 +341,7 @@ func (t *txn) batches(ctx context.Context, msgs []Message) ([][]*batch, error) {
 				n++
 			}
 			b := newBatch(tp, rest[:n], t.codec, now)
+			b.at = int(rest[0].Offset) // as many as there are messages
 			b.stamp(t.identity, t.sequences[tp], true)
 			t.sequences[tp] = nextSequence(t.sequences[tp], n)
 			rest = rest[n:]
@@ -354,9 +382,12 @@ func (t *txn) send(ctx context.Context, left []*batch) error {
 				t.c.failed(b.err)
 				passing = b.err
 				again = append(again, b)
-			case errors.Is(b.err, sarama.ErrMessageSizeTooLarge) && len(b.records.Records) > 1:
+			case tooLarge(b.err) && len(b.records.Records) > 1:
 				t.limit = min(t.limit, b.bytes) / 2 // the topic allows less than Kafka's default
 				return fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, errSmaller)
+			case tooLarge(b.err):
+				t.c.failed(b.err)
+				return &refusal{b.at, fmt.Errorf("topic %s partition %d: a message of %d bytes: %w", b.topic, b.id, b.bytes, b.err)}
 			default:
 				t.c.failed(b.err)
 				return errors.Join(fmt.Errorf("topic %s partition %d: %w", b.topic, b.id, b.err), ctx.Err())

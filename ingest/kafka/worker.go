@@ -68,6 +68,9 @@ func (w *worker) close() {
 }
 
 func (w *worker) run(ctx context.Context) error {
+	if err := w.r.takeOver(ctx); err != nil {
+		return err
+	}
 	claim, err := w.r.claim(ctx, w.tp)
 	if err != nil {
 		return err
@@ -189,9 +192,21 @@ func (w *worker) committed() {
 	w.out, w.due, w.failures = w.out[:0], false, 0
 }
 
+// takeOver fences the process that had the partitions of an exclusive stage before. It comes before the committed offset is
+// asked for, which waits for the end of open transactions.
+func (r *run) takeOver(ctx context.Context) error {
+	if !r.s.Exclusive {
+		return nil
+	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	return r.txn.takeOver(ctx)
+}
+
 // claim finds where a partition goes on.
 func (r *run) claim(ctx context.Context, tp topicPartition) (Claim, error) {
-	c := Claim{Topic: tp.topic, Partition: tp.id, Flush: func() { signal(r.flushNow) }}
+	c := Claim{Topic: tp.topic, Partition: tp.id, Flush: func() { signal(r.flushNow) },
+		Owned: func() bool { return r.member.lease.within(r.member.session / 2) }}
 	at, err := r.c.committed(ctx, r.reader, r.s.Group, tp)
 	if err != nil {
 		return c, err

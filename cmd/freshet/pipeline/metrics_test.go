@@ -49,6 +49,7 @@ var quiet = map[string]bool{
 	"freshet_detect_waiting_rules":              true,
 	"freshet_kafka_consumer_lag":                true,
 	"freshet_kafka_errors_total":                true,
+	"freshet_kafka_left_out_records_total":      true,
 	"freshet_memory_limit_bytes":                true,
 	"freshet_memory_paused":                     true,
 	"freshet_memory_paused_seconds_total":       true,

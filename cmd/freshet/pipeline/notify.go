@@ -19,6 +19,7 @@ import (
 type notify struct {
 	p         *Pipeline
 	flush     func()
+	owned     func() bool
 	alerter   *alert.Alerter
 	partition int32
 	registry  *scope
@@ -60,19 +61,36 @@ func (p *Pipeline) notifyStage() kafka.Stage {
 		Group:          p.names.Alert,
 		Instance:       p.instance("alert"),
 		Topics:         []string{p.names.Findings},
+		Exclusive:      true,
 		LeaveOnStop:    true, // another takes over at once
 		SessionTimeout: sessionTimeout,
 		FlushInterval:  100 * time.Millisecond, // also the resolution of group_wait and the other timers
 		Open: func(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 			return p.openNotify(ctx, c)
 		},
+		Oversized: p.trim,
 	}
+}
+
+// trim makes a record smaller that its topic refuses: one that is too large must not keep all others from being written, and
+// with them every notification. The topics may be an operator's, with Kafka's default of 1 MiB.
+func (p *Pipeline) trim(m *kafka.Message) bool {
+	if m.Topic != p.names.Notifications {
+		return false
+	}
+	smaller, ok := alert.Change{Key: m.Key, Value: m.Value}.Trim()
+	if ok {
+		p.log.Warn("a record of the alerter is larger than its topic allows and is kept without its evidence; raise the topic's max.message.bytes",
+			slog.String("topic", m.Topic), slog.String("key", string(m.Key)), slog.Int("bytes", len(m.Value)))
+		m.Value = smaller.Value
+	}
+	return ok
 }
 
 func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, error) {
 	registry, configured := newScope(p.registry), p.alerting.Load()
 	t := &notify{
-		p: p, flush: c.Flush, partition: c.Partition, registry: registry, alerter: alert.New(configured.options(p.externalURL(), registry)),
+		p: p, flush: c.Flush, owned: c.Owned, partition: c.Partition, registry: registry, alerter: alert.New(configured.options(p.externalURL(), registry)),
 	}
 	// Settled, because what was sent must not be older than the committed offset.
 	err := p.client.ReadSettled(ctx, p.names.Notifications, c.Partition, kafka.Oldest(), func(m *kafka.Message) error {
@@ -97,11 +115,18 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	t.run(alert.NewSender(alert.SenderOptions{
 		Targets: configured.targets, Done: t.delivered, Registerer: registry, Log: p.log,
 		// Later than this another process may have taken over and be sending the same.
-		StartWithin: sessionTimeout / 2,
+		StartWithin: sessionTimeout / 2, Active: c.Owned,
 	}))
 	p.alerts.Store(t)
 	p.log.Info("this process sends the notifications", slog.Int("alerts", len(t.alerter.Alerts())))
 	return t, nil
+}
+
+// sends says whether this process is known to be the active alerter; what is written without one, such as a test of a receiver,
+// is nobody else's.
+func (p *Pipeline) sends() bool {
+	t := p.alerts.Load()
+	return t == nil || t.owned()
 }
 
 // run has a sender deliver what comes from now on.
@@ -245,8 +270,8 @@ func (t *notify) keep() {
 // deliver sends what may be sent now. The caller holds the lock, which Done, called from within Send, needs too; so the
 // sender is called on a goroutine of its own.
 func (t *notify) deliver() {
-	if t.finishing {
-		return // the intents are kept: who comes next sends them
+	if t.finishing || !t.owned() {
+		return // the intents are kept: who comes next sends them, or this process once the group confirms that it is active
 	}
 	if due := t.alerter.Deliveries(); len(due) > 0 {
 		sender := t.sender

@@ -134,6 +134,7 @@ func New(o Options) (p *Pipeline, err error) {
 		readers: make(chan struct{}, readers),
 		charts:  web.NewCharts(web.ChartsOptions{Resolution: chartResolution(o.Rules)}),
 	}
+	p.limiter.Active = p.sends
 	defer func() {
 		if err != nil {
 			p.Close()
