@@ -22,9 +22,16 @@ type kind struct {
 	sure func(match string) bool
 }
 
-// secretName is the end of names whose value is a secret, as in db.password, X-Api-Key or AWS_SECRET_ACCESS_KEY.
-const secretName = `[\w.\-]*?(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_\-. ]?key|access[_\-. ]?key(?:[_\-. ]?id)?|` +
-	`private[_\-. ]?key|client[_\-. ]?secret|auth[_\-. ]?key|credentials?|session[_\-. ]?id|sid|cookie|signature)`
+// passName and secretName are the ends of names whose value is a secret, as in db.password, X-Api-Key or AWS_SECRET_ACCESS_KEY.
+const (
+	passName   = `[\w.\-]*?(?:pass(?:word|wd|phrase|code)?|pwd|secret)` + ofSecret
+	secretName = `[\w.\-]*?(?:token|otp|(?:api|access|account|auth|encryption|master|private|shared|signing)[_\-. ]?key(?:[_\-. ]?id)?|` +
+		`credentials?|session[_\-. ]?id|sid|cookie|sig(?:nature)?)` + ofSecret
+	// ofSecret may follow, as in secretKey or password_confirmation.
+	ofSecret = `(?:[_\-. ]?(?:base|confirmation|hash|key|value))?`
+	is       = `\\?["']?\s*(?:=>|:=|[=:])\s*`
+	quoted   = `"(?:[^"\\]|\\.)*(?:"|\\?\z)|\\"[^"\\]*(?:\\"|\z)|'[^']*(?:'|\z)`
+)
 
 var kinds = []kind{ //nolint:gochecknoglobals // a table that nobody changes
 	{near: []string{"-----begin"},
@@ -42,9 +49,13 @@ var kinds = []kind{ //nolint:gochecknoglobals // a table that nobody changes
 		sure: func(m string) bool { return strings.ContainsAny(m[5:], "0123456789=+/_-.") || len(m) > 30 }},
 	{near: []string{"cookie"},
 		pattern: regexp.MustCompile(`(?i)\b((?:set-)?cookie["']?\s*:\s*["']?)[^\r\n"']+`), with: "${1}" + Mask},
-	{near: []string{"pass", "pwd", "secret", "token", "key", "credential", "session", "sid", "cookie", "signature"},
-		pattern: regexp.MustCompile(`(?i)(\b` + secretName + `\\?["']?\s*(?:=>|:=|[=:])\s*)(?:"(?:[^"\\]|\\.)*(?:"|\\?\z)|\\"[^"\\]*(?:\\"|\z)|'[^']*(?:'|\z)|[^\s"'&,;<>{}()\[\]]+)`),
-		with:    "${1}" + Mask, sure: namesSecret},
+	// A password may hold what separates others, but hardly ends with it.
+	{near: []string{"pass", "pwd", "secret"},
+		pattern: regexp.MustCompile(`(?i)(\b` + passName + is + `)(?:` + quoted + `|[^\s"'&<>]*[^\s"'&,;<>{}()\[\]])`), with: "${1}" + Mask, sure: namesSecret},
+	{near: []string{"token", "otp", "key", "credential", "session", "sid", "cookie", "sig"},
+		pattern: regexp.MustCompile(`(?i)(\b` + secretName + is + `)(?:` + quoted + `|[^\s"'&,;<>{}()\[\]]+)`), with: "${1}" + Mask, sure: namesSecret},
+	{near: []string{"--"},
+		pattern: regexp.MustCompile(`(?i)(--[\w\-]*(?:pass(?:word|wd|phrase)?|secret|token|api[_\-]?key)[ \t]+)(?:"[^"]*(?:"|\z)|'[^']*(?:'|\z)|[^\s"'\-<][^\s"']*)`), with: "${1}" + Mask},
 	{near: []string{"akia", "asia", "aroa", "aida"},
 		pattern: regexp.MustCompile(`\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b`), with: "<redacted aws key>"},
 	{near: []string{"xox", "xapp-"},
