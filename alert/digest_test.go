@@ -95,7 +95,7 @@ func TestStormIsOneMessage(t *testing.T) {
 		s.Send(storm(i, 8, 10))
 		settle(15 * time.Second)
 		said := p.take()
-		if len(said) < 9 || len(said) > 12 || !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "digest") }) {
+		if len(said) < 11 || len(said) > 14 || !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "digest") }) {
 			t.Errorf("18 in two parts are told by %q", said)
 		}
 		if list := slices.DeleteFunc(got.take(), func(s string) bool { return strings.HasSuffix(s, ": ok") }); len(list) > 0 {

@@ -30,8 +30,8 @@ type SenderOptions struct {
 	Active func() bool
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
-	// Parallel is how many notifications one webhook, or a Digester, is sent at a time at most, by default 8; every other
-	// notifier gets one. As a crash repeats what is under way, a webhook too gets one, and the next after the outcome of the
+	// Parallel is how many notifications one webhook is sent at a time at most, by default 8; a Digester gets as many as it
+	// is not to put into a digest, every other notifier one. As a crash repeats what is under way, a webhook too gets one, and the next after the outcome of the
 	// one before is kept, until one waits for parallelAfter.
 	Parallel   int
 	Registerer prometheus.Registerer
@@ -163,7 +163,10 @@ func (s *Sender) Run(ctx context.Context) error {
 	for _, l := range s.lanes {
 		digester, digests := l.Notifier.(Digester)
 		workers := 1
-		if digests || l.Integration.Kind == "webhook" {
+		switch {
+		case digests:
+			workers = digestAbove
+		case l.Integration.Kind == "webhook":
 			workers = s.options.Parallel
 		}
 		for i := range workers {
