@@ -75,7 +75,7 @@ func configCheckCommand() *cobra.Command {
 // printRemarks prints what a valid configuration says without effect or cannot mean, and returns how many warnings that is.
 func printRemarks(out io.Writer, cfg *config.Config, set *rules.Set) int {
 	notes := cfg.Alert.Places(cfg.Alert.Notes())
-	warnings := cfg.Alert.Places(cfg.Alert.Lint(yields(set)))
+	warnings := append(cfg.Alert.MissingFiles(), cfg.Alert.Places(cfg.Alert.Lint(yields(set)))...)
 	printProblems(out, append(pipeline.Problems(warnings, rules.Warning), pipeline.Problems(notes, rules.Note)...))
 	return len(warnings)
 }

@@ -35,6 +35,10 @@ embedded broker. With --target one role runs, so that many processes share one K
 			if err != nil {
 				return err
 			}
+			if faults := cfg.Alert.MissingFiles(); targets.Alert && len(faults) > 0 {
+				printFaults(cmd.ErrOrStderr(), faults)
+				return statusError(1)
+			}
 			if len(cfg.Kafka.Brokers) == 0 && !targets.All() {
 				return errors.New("kafka.brokers is empty: a single target shares its Kafka with other processes, " +
 					"so name the brokers; only `freshet demo` and `freshet run` of all targets embed one")
@@ -49,7 +53,7 @@ embedded broker. With --target one role runs, so that many processes share one K
 			defer signal.Stop(hangups)
 			p, err := pipeline.New(pipeline.Options{
 				Config: cfg, Rules: set, Files: files, Read: func() ([]rules.File, error) { return rules.Read(cfg.Rules.Files) },
-				ConfigPath: path, Reconfigure: reconfigure(path), Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log), Targets: targets, Log: newLogger(cfg.Log), Version: version(),
+				ConfigPath: path, Reconfigure: reconfigure(path, targets), Problems: problemPrinter(cmd.ErrOrStderr(), cfg.Log), Targets: targets, Log: newLogger(cfg.Log), Version: version(),
 			})
 			if err != nil {
 				return err
@@ -66,11 +70,17 @@ embedded broker. With --target one role runs, so that many processes share one K
 }
 
 // reconfigure returns what loads a configuration file anew, nil where there is none.
-func reconfigure(path string) func() (*config.Config, []config.Fault, error) {
+func reconfigure(path string, targets pipeline.Targets) func() (*config.Config, []config.Fault, error) {
 	if path == "" {
 		return nil
 	}
-	return func() (*config.Config, []config.Fault, error) { return config.Load(path) }
+	return func() (*config.Config, []config.Fault, error) {
+		cfg, faults, err := config.Load(path)
+		if targets.Alert && err == nil && len(faults) == 0 {
+			faults = cfg.Alert.MissingFiles()
+		}
+		return cfg, faults, err
+	}
 }
 
 // reloadOn has files reloaded at each signal until ctx ends. What comes of it is in the log.

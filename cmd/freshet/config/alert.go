@@ -32,12 +32,8 @@ func (a *Alert) parseFile(content []byte, lookupEnv func(string) (string, bool))
 	a.file = newStrict(a.ConfigFile, content, lookupEnv)
 	a.file.foreign = true
 	a.file.decode(content, &a.Config)
-	decoded := len(a.file.faults) == 0
 	a.SetDirectory(filepath.Dir(a.ConfigFile)) // before the templates are read
 	a.add(a.Validate())
-	if decoded {
-		a.add(a.Unreadable())
-	}
 	return append(a.main.report(), a.file.report()...)
 }
 
@@ -57,6 +53,10 @@ func (a *Alert) at(path string) (*strict, string) {
 	}
 	return a.main, "alert."
 }
+
+// MissingFiles returns a fault for each file with a secret or a certificate of receivers that cannot be read. Only who sends
+// notifications needs them.
+func (a *Alert) MissingFiles() []Fault { return a.Places(a.Unreadable()) }
 
 // Places returns remarks about the alerter's part with their places, in the order of these.
 func (a *Alert) Places(remarks []alert.Fault) []Fault {

@@ -231,7 +231,6 @@ func Parse(path string, content []byte, lookupEnv func(string) (string, bool)) (
 	s.check(cfg.faults(s))
 	if len(s.faults) == 0 {
 		s.check(cfg.readSecrets())
-		s.check(alertFaults("alert.", cfg.Alert.Unreadable()))
 	}
 	return cfg, s.report()
 }

@@ -53,6 +53,10 @@ func (p *Pipeline) newAlerting(cfg *config.Config) (*alerting, error) {
 	}
 	integrations := c.Integrations(defaults)
 	for _, i := range integrations {
+		if !p.targets.Alert {
+			a.settings.Integrations = append(a.settings.Integrations, i)
+			continue // who sends nothing need not be able to read the secrets
+		}
 		n, err := newNotifier(i, slack.Options{
 			Limiter: p.limiter, Chart: picture, Buttons: i.Slack != nil && i.Slack.Buttons(), FlappingWindow: a.settings.Flapping.Window, Log: p.log,
 		})
