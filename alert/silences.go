@@ -96,13 +96,29 @@ func (s *Silence) state(now time.Time) string {
 }
 
 func (a *Alerter) addSilence(s *Silence, now time.Time) {
-	if old := a.silences.byID[s.ID]; old == nil && len(a.silences.byID) >= maxSilences {
+	if old := a.silences.byID[s.ID]; old == nil && len(a.silences.byID) >= maxSilences && !a.forgetExpired(now) {
 		a.metrics.refused.Inc()
 		return
 	}
 	a.silences.byID[s.ID] = s
 	a.writeSilence(s)
 	a.refreshSilences(now)
+}
+
+// forgetExpired makes room for a silence: it forgets the one that has been over for longest, false if none is over.
+func (a *Alerter) forgetExpired(now time.Time) bool {
+	var oldest *Silence
+	for _, s := range a.silences.byID {
+		if !now.Before(s.EndsAt) && (oldest == nil || s.EndsAt.Before(oldest.EndsAt) || s.EndsAt.Equal(oldest.EndsAt) && s.ID < oldest.ID) {
+			oldest = s
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	delete(a.silences.byID, oldest.ID)
+	a.write(silencePrefix+oldest.ID, func() ([]byte, error) { return nil, nil })
+	return true
 }
 
 func (a *Alerter) expireSilence(id string, now time.Time) {

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/cmd/freshet/config"
 	"github.com/freshet-dev/freshet/cmd/freshet/pipeline"
+	"github.com/freshet-dev/freshet/detect"
 	"github.com/freshet-dev/freshet/detect/health"
 	"github.com/freshet-dev/freshet/rules"
 	"github.com/freshet-dev/freshet/rules/label"
@@ -108,7 +109,7 @@ func yields(set *rules.Set) []alert.Yield {
 		}
 		out = append(out, y)
 	}
-	own := []string{health.Behind, health.SourceStopped, health.Undecodable, health.LateRecords, health.ClockAhead, health.RuleMatchesNothing}
+	own := []string{health.Behind, health.SourceStopped, health.Undecodable, health.LateRecords, health.ClockAhead, health.RuleMatchesNothing, detect.TooManyGroups}
 	return append(out, alert.Yield{Labels: map[string][]string{
 		label.AlertName: own, label.Severity: {"warning", "info"}, "topic": nil, "service_name": nil, "rule": nil, "rule_group": nil,
 	}})

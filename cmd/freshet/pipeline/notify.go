@@ -118,7 +118,11 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 		StartWithin: sessionTimeout / 2, Active: c.Owned,
 	}))
 	p.alerts.Store(t)
-	p.log.Info("this process sends the notifications", slog.Int("alerts", len(t.alerter.Alerts())))
+	p.log.Info("this process sends the notifications")
+	if p.cfg.HTTP.ExternalURL == "" && len(p.alerting.Load().api.Receivers) > 0 {
+		p.log.Info("links in messages lead to the address of this process: set http.external_url where people reach it by another",
+			slog.String("links", p.externalURL()))
+	}
 	return t, nil
 }
 

@@ -332,7 +332,7 @@ func (p *Pipeline) externalURL() string {
 	if p.cfg.HTTP.ExternalURL != "" {
 		return strings.TrimSuffix(p.cfg.HTTP.ExternalURL, "/")
 	}
-	return strings.TrimSuffix(p.URL(), "/")
+	return strings.TrimSuffix(p.advertisedURL(), "/")
 }
 
 // instance names this process in a consumer group and its transactions: stable across restarts, and different for each
