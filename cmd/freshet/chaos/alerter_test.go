@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// shortKills is how often the active alerter is killed in CI.
-	shortKills = 12
+	// shortKills is how often the active alerter is killed in CI: once in each way.
+	shortKills = 2 * 2 * int(allSteps)
 	// firesFor is how long each alert of the load fires, every how often another begins.
 	firesFor, every = 3 * time.Second, 100 * time.Millisecond
 	// takeover is how long a standby may take until it sends, from the kill on.
@@ -28,9 +28,11 @@ const (
 )
 
 // TestAlerterChaos kills the active alerter at every step of a send to a webhook and to Slack, while alerts fire and
-// resolve, and compares what receivers got with what the alerts did: nothing is lost, and nothing is told twice but what
-// was in flight.
+// resolve. After half of the kills it is started again at once, after the others only when the one that stood by has taken
+// over. What receivers got is compared with what the alerts did: nothing is lost, and nothing is told twice but what was in
+// flight.
 func TestAlerterChaos(t *testing.T) {
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		b, err := embedded.Start(embedded.Options{})
@@ -57,7 +59,16 @@ func alerterChaos(t *testing.T, brokers []string) {
 		}
 		kills = n
 	}
-	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("CHAOSSEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("CHAOSSEED: expected a number, found %q", text)
+		}
+		seed = n
+	}
+	t.Logf("CHAOSSEED=%d draws the same kills", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
 	c := newAlerters(t, brokers)
 	stop, total, ended := make(chan struct{}), 0, make(chan struct{})
 	go func() {
@@ -65,24 +76,40 @@ func alerterChaos(t *testing.T, brokers []string) {
 		total = c.load(stop)
 	}()
 	t.Cleanup(func() { <-ended })
+	var longest time.Duration
+	var ways []int
 	for n := range kills {
+		if len(ways) == 0 {
+			ways = r.Perm(shortKills)
+		}
+		at, slack, standby := step(ways[0]/4), ways[0]&1 > 0, ways[0]&2 > 0
+		ways = ways[1:]
 		// Slack takes two writes a second apart for a digest and its list, longer when one comes too soon after a kill.
-		wait(t.Context(), time.Duration(1000+r.IntN(4000))*time.Millisecond)
-		at, where, trap := step(r.IntN(4)), "the webhook", &c.hook.trap
-		if r.IntN(2) == 0 {
+		wait(t.Context(), time.Duration(1000+r.IntN(2000))*time.Millisecond)
+		where, trap := "the webhook", &c.hook.trap
+		if slack {
 			where, trap = "Slack", &c.gate.trap
 		}
-		c.kill(trap, at)
+		if took := c.kill(trap, at, standby); standby {
+			longest = max(longest, took)
+			t.Logf("kill %d at %s to %s; the other one sent after %s", n+1, at, where, took.Round(10*time.Millisecond))
+			continue
+		}
 		t.Logf("kill %d at %s to %s", n+1, at, where)
 	}
 	close(stop)
 	<-ended
-	took := c.failover()
-	t.Logf("the standby sent %s after the kill", took.Round(10*time.Millisecond))
-	if took > takeover {
-		t.Errorf("the standby sent %s after the kill, expected at most %s", took, takeover)
+	longest = max(longest, c.failover())
+	t.Logf("the standby sent %s after the kill at the latest", longest.Round(10*time.Millisecond))
+	if longest > takeover {
+		t.Errorf("the standby sent %s after the kill, expected at most %s", longest, takeover)
 	}
-	for limit := time.Now().Add(3 * time.Minute); time.Now().Before(limit) && min(c.hook.ends(), c.sent.ends()) < total+2; {
+	limit := time.Now().Add(3 * time.Minute)
+	for min(c.hook.ends(), c.sent.ends()) < total+2 {
+		if time.Now().After(limit) {
+			t.Errorf("of %d ends the webhook was told %d and Slack %d", total+2, c.hook.ends(), c.sent.ends())
+			break
+		}
 		wait(t.Context(), 100*time.Millisecond)
 	}
 	c.checkHook(total, kills+1)
@@ -124,8 +151,8 @@ func (c *alerters) checkSlack(total, kills int) {
 		names = append(names, nameOf(i))
 	}
 	h := c.sent.compare(names, tellings(c.t, c.gate.slack, slacktest.Channel))
-	c.t.Logf("Slack: %d kills, %d alerts, %d messages and replies about one, %d digests of which %d have no list, %d writes and %d that came too soon: %d lost, %d in the wrong order, %d messages repeated",
-		kills, total, h.messages, h.digests, h.listless, len(c.gate.slack.Writes(slacktest.Channel)), c.gate.slack.Limits(), len(h.lost), len(h.disorder), h.again)
+	c.t.Logf("Slack: %d kills, %d alerts, %d messages and replies about one, %d digests of which %d have no list, %d writes and %d that came too soon, %d alerts told as over only: %d lost, %d in the wrong order, %d messages repeated",
+		kills, total, h.messages, h.digests, h.listless, len(c.gate.slack.Writes(slacktest.Channel)), c.gate.slack.Limits(), h.belated, len(h.lost), len(h.disorder), h.again)
 	for _, name := range h.lost {
 		c.t.Errorf("not all of %s was told:\n%s", name, c.sent.tell(name))
 	}
@@ -181,22 +208,37 @@ func (c *alerters) start(i int) {
 	c.now[i] = harness.Start(c.t, c.config[i], "run", "--target", "alert")
 }
 
-// kill kills the process whose send springs a trap, at a step, and starts it again.
-func (c *alerters) kill(trap *trap, at step) {
+// kill kills the process whose send springs a trap, at a step, and starts it again: at once, or when the other one has sent.
+// It returns how long that took.
+func (c *alerters) kill(trap *trap, at step, standby bool) time.Duration {
 	c.t.Helper()
-	killed := make(chan struct{})
+	killed := make(chan int)
 	trap.arm(at, func(process int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.now[process].Kill()
-		c.start(process)
-		close(killed)
+		if !standby {
+			c.start(process)
+		}
+		killed <- process
 	})
+	var gone int
 	select {
-	case <-killed:
+	case gone = <-killed:
 	case <-time.After(30 * time.Second):
 		c.t.Fatal("nobody has sent anything for 30 s")
 	}
+	if !standby {
+		return 0
+	}
+	begin, other := time.Now(), 1-gone
+	before := c.hook.answered(other)
+	harness.Eventually(c.t, time.Minute, "the standby sends", func() bool { return c.hook.answered(other) > before })
+	took := time.Since(begin)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start(gone)
+	return took
 }
 
 // nameOf is the label of an alert of the load.

@@ -82,10 +82,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Del("Content-Length")
 	w.WriteHeader(answer.StatusCode)
 	_, _ = w.Write(text) // the process may be gone
-	for _, at := range []step{afterAnswer, anyTime} {
-		if kill := springs(at); kill != nil {
-			_ = http.NewResponseController(w).Flush()
-			go kill(process)
-		}
+	if writes {
+		_ = http.NewResponseController(w).Flush()
+		g.after(process)
 	}
 }

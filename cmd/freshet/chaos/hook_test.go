@@ -23,13 +23,14 @@ type hook struct {
 	belated  map[string]bool
 	requests int
 	repeats  int
+	from     map[int]int // requests by process, answered
 	// different counts repeats that say something else.
 	different int
 }
 
 func newHook(t *testing.T) *hook {
 	t.Helper()
-	h := &hook{t: t, keys: map[string]string{}, heard: map[string][]string{}, belated: map[string]bool{}}
+	h := &hook{t: t, keys: map[string]string{}, heard: map[string][]string{}, belated: map[string]bool{}, from: map[int]int{}}
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)
 	return h
@@ -56,12 +57,18 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	for _, at := range []step{afterAnswer, anyTime} {
-		if kill := h.due(at); kill != nil {
-			_ = http.NewResponseController(w).Flush()
-			go kill(process)
-		}
-	}
+	_ = http.NewResponseController(w).Flush()
+	h.after(process)
+	h.mu.Lock()
+	h.from[process]++
+	h.mu.Unlock()
+}
+
+// answered counts the requests of a process that were answered.
+func (h *hook) answered(process int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.from[process]
 }
 
 func (h *hook) take(key string, body []byte) {

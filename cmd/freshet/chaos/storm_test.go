@@ -29,6 +29,7 @@ const (
 // TestStorm has thousands of alerts, each a group of its own, fire, change and end within seconds. Everybody is told of
 // every beginning and end, Slack by no more than a message a second.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	findings := shortStorm
 	if text := os.Getenv("STORM"); text != "" {
 		n, err := strconv.Atoi(text)

@@ -147,6 +147,7 @@ func listOf(m *slacktest.Message) (lines []string) {
 type heard struct {
 	messages, digests int
 	listless          int      // digests without a list, of more groups than they show themselves
+	belated           int      // alerts that were told as over only
 	lost              []string // alerts whose beginning or end was not told
 	disorder          []string // whose end was told before the beginning
 	again             int      // messages that tell what another told
@@ -190,6 +191,8 @@ func (l *ledger) compare(alerts []string, all []telling) heard {
 	for _, name := range alerts {
 		begin, end := first[memberName(l.begin[name])], first[memberName(l.end[name])]
 		switch {
+		case l.begin[name] == "" && end != "":
+			h.belated++ // it was over before it could be told
 		case begin == "", end == "":
 			h.lost = append(h.lost, name)
 		case end < begin:

@@ -1,6 +1,10 @@
 package chaos
 
-import "sync"
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
 
 // step is a moment of a send.
 type step int
@@ -9,8 +13,12 @@ const (
 	beforeReceipt step = iota // the request has come and is not taken
 	beforeAnswer              // it is taken, and the answer is not sent
 	afterAnswer               // the answer is on its way
-	anyTime                   // between two sends
+	anyTime                   // some time after it
+	allSteps
 )
+
+// restTime is the longest time after a send at which anyTime is.
+const restTime = 400 * time.Millisecond
 
 // String names the step.
 func (s step) String() string {
@@ -41,4 +49,14 @@ func (t *trap) due(at step) func(process int) {
 	kill := t.kill
 	t.kill = nil
 	return kill
+}
+
+// after springs the trap once a send is over: at its end, or some time later.
+func (t *trap) after(process int) {
+	if kill := t.due(afterAnswer); kill != nil {
+		go kill(process)
+	}
+	if kill := t.due(anyTime); kill != nil {
+		time.AfterFunc(rand.N(restTime), func() { kill(process) })
+	}
 }

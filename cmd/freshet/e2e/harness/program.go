@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ type Program struct {
 	found chan string // the page's address, once
 	ended chan struct{}
 	err   error
+	asked atomic.Bool // to end
 }
 
 var pageInLog = regexp.MustCompile(`page=(http://[^ ]+)`)
@@ -54,6 +56,13 @@ func Start(t testing.TB, config string, args ...string) *Program {
 	}
 	go p.follow(stderr)
 	t.Cleanup(func() {
+		select {
+		case <-p.ended:
+			if p.err != nil && !p.asked.Load() {
+				t.Errorf("freshet %s ended by itself: %v", strings.Join(args, " "), p.err)
+			}
+		default:
+		}
 		p.Kill()
 		name := fmt.Sprintf("freshet-%s-%d.log", strings.Join(args, "-"), p.cmd.Process.Pid)
 		Write(t, filepath.Join(t.ArtifactDir(), name), p.Log())
@@ -115,6 +124,7 @@ func (p *Program) Logged(text string) int {
 
 // Kill ends the program as a power cut would.
 func (p *Program) Kill() {
+	p.asked.Store(true)
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.ended
 }
@@ -122,6 +132,7 @@ func (p *Program) Kill() {
 // Signal sends a signal; that the program has ended already is no error.
 func (p *Program) Signal(s syscall.Signal) {
 	p.t.Helper()
+	p.asked.Store(true)
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Errorf("signal %s: %v", s, err)
 	}
@@ -129,6 +140,7 @@ func (p *Program) Signal(s syscall.Signal) {
 
 // Wait waits until the program has ended by itself and returns how.
 func (p *Program) Wait() error {
+	p.asked.Store(true) // whoever waits looks at how
 	<-p.ended
 	return p.err
 }
