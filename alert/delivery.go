@@ -261,12 +261,15 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	delete(a.intents, id)
 	e.At, e.Firing, e.Content, e.Stands, e.Intent, e.lastError = now, i.Firing, i.Content, i.Stands, nil, ""
 	maps.Copy(e.Firing, i.Kept)
+	if !i.Reason.edits() {
+		e.News = now
+	}
 	switch {
 	case len(e.Firing) == 0:
 		e.forget()
 	case i.Reason == RepeatElapsed:
 		e.Repeats++
-	case i.Reason != ContentChanged && i.Reason != NoteAdded:
+	case !i.Reason.edits():
 		e.Repeats = 0
 	}
 	a.writeEntry(e)

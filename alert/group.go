@@ -114,13 +114,15 @@ func (s *standing) raised(e *entry) bool {
 // due says why and when an integration is to be told next; ok is false when there is nothing to tell.
 func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.Time, ok bool) {
 	r := g.route
-	// ends is the time from which an end or an edit may be told.
-	ends := func(spacing time.Duration) time.Time {
+	// after is the time from which what need not wait for group_interval may be told, where that is told at once.
+	after := func(last time.Time, spacing time.Duration) time.Time {
 		if !prompt {
-			return e.At.Add(r.GroupInterval)
+			return last.Add(r.GroupInterval)
 		}
 		return e.At.Add(min(spacing, r.GroupInterval))
 	}
+	ends := func(spacing time.Duration) time.Time { return after(e.News, spacing) }
+	edits := func() time.Time { return after(e.At, editSpacing) }
 	consider := func(why Reason, when time.Time) {
 		if !ok || when.Before(at) {
 			reason, at, ok = why, when, true
@@ -133,7 +135,7 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.fresh) > 0 && s.raised(e):
 		consider(SeverityRaised, later(earliest(s.fresh), ends(editSpacing)))
 	case len(s.fresh) > 0:
-		consider(NewAlerts, later(earliest(s.fresh), e.At.Add(r.GroupInterval)))
+		consider(NewAlerts, later(earliest(s.fresh), e.News.Add(r.GroupInterval)))
 	}
 	if len(s.moved) > 0 {
 		consider(SeverityRaised, later(earliest(s.moved), ends(editSpacing)))
@@ -152,16 +154,16 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	}
 	if e.to.Edits && e.Ref != "" && len(s.fresh)+len(s.ended)+len(s.moved) == 0 {
 		if shown := s.shown(e); len(shown) > 0 && !g.left && contentOf(shown) != e.Content {
-			consider(ContentChanged, ends(editSpacing))
+			consider(ContentChanged, edits())
 		} else if len(shown) > 0 && !g.left && standsAt(shown) != e.Stands {
 			consider(ContentChanged, e.At.Add(measureSpacing))
 		}
 		if len(e.Notes) > 0 {
-			consider(NoteAdded, ends(editSpacing))
+			consider(NoteAdded, edits())
 		}
 	}
 	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left && slices.ContainsFunc(s.firing, func(a *state) bool { return a.Acknowledged == nil }) {
-		consider(RepeatElapsed, e.At.Add(r.repeatAfter(e.Repeats)))
+		consider(RepeatElapsed, e.News.Add(r.repeatAfter(e.Repeats)))
 	}
 	// A message tells all there is to tell, so its reason is the weightiest, not the one that came due first.
 	switch {

@@ -76,6 +76,9 @@ type entry struct {
 	// At is when the last notification was delivered, Firing who fired in it.
 	At     time.Time `json:"at,omitzero"`
 	Firing incidents `json:"firing,omitempty"`
+	// News is when the last one was delivered that was no mere edit, as those notify nobody: repeat_interval and
+	// group_interval count from it, At spaces edits.
+	News time.Time `json:"news,omitzero"`
 	// Content is a hash of what it said, Ref the name of the message.
 	Content uint64  `json:"content,omitempty"`
 	Ref     string  `json:"ref,omitempty"`
@@ -199,6 +202,9 @@ func decodeEntry(key string, value []byte) (*entry, error) {
 	}
 	if want := sentKey(e.Integration, e.Route, e.GroupLabels); want != key {
 		return nil, fmt.Errorf("decoding %s: its content belongs to key %s", key, want)
+	}
+	if e.News.IsZero() { // written by an older version
+		e.News = e.At
 	}
 	if e.Intent != nil {
 		if e.Intent.ID == "" {
