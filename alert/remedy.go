@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,10 @@ const busy = time.Second
 // a time and in an hour than its limits say.
 func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
 	s := g.standing(e, a.mutedRoutes[g.route] != "")
-	e.unlearn(append(s.ended, s.moved...))
+	if over := append(s.ended, s.moved...); len(over) > 0 {
+		e.unlearn(over)
+		a.writeEntry(e)
+	}
 	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.among(e.Firing) }) // a worse severity is the same incident
 	if g.left || len(s.fresh) == 0 {
 		return e.At.Add(e.to.Remediation.Cooldown), e.resting(now)
@@ -44,7 +48,7 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	e.heldBack = ""
 	a.called(e.to, now)
-	a.intend(e, FirstNotification, s, now)
+	a.intend(e, FirstNotification, standing{firing: s.fresh}, now) // what is mended already is not named again
 	return time.Time{}, false
 }
 
@@ -139,7 +143,11 @@ func (a *Alerter) conclude(e *entry, status string, v Verdict, text string, now 
 		}
 	}
 	delete(a.intents, i.ID)
-	e.At, e.Firing, e.Intent, e.lastError = now, i.Firing, nil, ""
+	e.At, e.News, e.Intent, e.lastError = now, now, nil, ""
+	if e.Firing == nil {
+		e.Firing = incidents{}
+	}
+	maps.Copy(e.Firing, i.Firing)
 	if v == Failed || v == Unknown {
 		e.lastError = text
 	}

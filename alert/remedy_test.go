@@ -1,0 +1,214 @@
+package alert
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// remediation returns options with a receiver that tells and edits, and one that mends.
+func remediation(c RemediationConfig) Options {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations[0].Edits = true
+	o.Integrations = append(o.Integrations, Integration{Receiver: "ops", Kind: "webhook", Index: 1, Webhook: &WebhookConfig{}, Remediation: &c})
+	return o
+}
+
+func TestRemediation(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{Cooldown: 10 * time.Minute, MaxPerHour: 3}))
+	var calls []string
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation == nil {
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		calls = append(calls, fmt.Sprintf("%s %s", w.now.Sub(epoch), tell(n)))
+		return Outcome{Note: "200 OK"}, false, nil
+	}
+	a := &subject{name: "a"}
+	for range 6 { // six incidents, three minutes apart
+		w.produce(a.fire(w.now))
+		w.advance(time.Minute)
+		w.restart()
+		w.advance(time.Minute)
+		w.produce(a.resolve(w.now))
+		w.advance(time.Minute)
+	}
+	w.produce(a.fire(w.now))
+	w.advance(3 * time.Hour)
+	if got := strings.Join(calls, "; "); got != "0s first notification: a; 10m0s first notification: a; 20m0s first notification: a" {
+		t.Errorf("it was called at %s", got)
+	}
+	notes := 0
+	for _, n := range w.got {
+		for _, note := range n.Data.Notes {
+			notes++
+			if note.Text != "remediation ops was called: 200 OK" {
+				t.Errorf("the thread says %q", note.Text)
+			}
+		}
+	}
+	if notes != 3 {
+		t.Errorf("%d notes in the thread, expected 3", notes)
+	}
+}
+
+// TestRemediationIsNotRepeated: where it is not known whether a call was made, a person is asked.
+func TestRemediationIsNotRepeated(t *testing.T) {
+	for name, step := range map[string]func(*world){
+		"killed between the intent and the answer": func(w *world) {
+			w.receive()
+			w.alerter.Tick(w.now)
+			w.commit()
+			w.restart()
+		},
+		"timeout": func(w *world) { w.run() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, remediation(RemediationConfig{}))
+			calls := 0
+			w.answer = func(n *Notification) (Outcome, bool, error) {
+				if n.Integration.Remediation == nil {
+					return Outcome{Ref: "C/1"}, true, nil
+				}
+				calls++
+				return Outcome{}, false, fmt.Errorf("timeout: %w", ErrUnknownOutcome)
+			}
+			w.produce((&subject{name: "a"}).fire(w.now))
+			step(w)
+			w.advance(2 * time.Hour)
+			if calls > 1 {
+				t.Errorf("it was called %d times", calls)
+			}
+			said := false
+			for _, n := range w.got {
+				for _, note := range n.Data.Notes {
+					said = said || strings.Contains(note.Text, "not repeated: somebody must look")
+				}
+			}
+			if !said {
+				t.Errorf("nobody was asked to look: %q", w.story())
+			}
+			if got := strings.Join(w.verdicts("a"), "\n"); !strings.Contains(got, "unknown: ") {
+				t.Errorf("the ledger does not say that it is unknown:\n%s", got)
+			}
+		})
+	}
+}
+
+// TestRemediationThatWasSurelyNotCalled is tried again, while the incident lasts.
+func TestRemediationThatWasSurelyNotCalled(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{}))
+	calls := 0
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation == nil {
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		if calls++; calls < 3 {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, false, nil
+	}
+	w.produce((&subject{name: "a"}).fire(w.now))
+	w.advance(time.Hour)
+	if calls != 3 {
+		t.Errorf("it was called %d times, expected 3", calls)
+	}
+}
+
+func TestConcurrentRemediations(t *testing.T) {
+	o := remediation(RemediationConfig{MaxConcurrent: 2})
+	o.Route.GroupBy = []string{"name"}
+	w := newWorld(t, o)
+	for i := range 5 {
+		w.produce((&subject{name: itoa(i)}).fire(w.now))
+	}
+	w.receive()
+	w.alerter.Tick(w.now)
+	w.commit()
+	w.send()
+	n := 0
+	for _, d := range w.flight {
+		if d.Integration.Remediation != nil {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d calls at a time, expected 2", n)
+	}
+	w.deliver()
+	w.advance(10 * time.Second)
+	n = 0
+	for _, d := range w.got {
+		if d.Integration.Remediation != nil {
+			n++
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d calls, expected 5", n)
+	}
+}
+
+// calling has the receiver that tells answer, and notes which alerts the one that mends is called about.
+func calling(w *world, answer func(n *Notification) (Outcome, error)) *[]string {
+	var calls []string
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation == nil {
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		calls = append(calls, fmt.Sprintf("%s %s", w.now.Sub(epoch), strings.TrimPrefix(tell(n), "first notification: ")))
+		o, err := answer(n)
+		return o, false, err
+	}
+	return &calls
+}
+
+func called(*Notification) (Outcome, error) { return Outcome{Note: "200 OK"}, nil }
+
+// TestRemediationOfSeveral: a call names what is to be mended, not what fires beside it and was mended before.
+func TestRemediationOfSeveral(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{}))
+	calls := calling(w, called)
+	a, b, c := &subject{name: "a"}, &subject{name: "b"}, &subject{name: "c"}
+	w.produce(a.fire(w.now))
+	w.advance(time.Minute)
+	w.produce(b.fire(w.now))
+	w.advance(time.Minute)
+	w.silence("s", time.Minute, `name="a"`) // a mended alert is not mended again when its silence is over
+	w.advance(time.Second)
+	w.produce(c.fire(w.now))
+	w.advance(time.Minute)
+	w.restart()
+	w.produce(b.resolve(w.now))
+	w.advance(time.Minute)
+	w.produce(b.fire(w.now))
+	w.advance(10 * time.Minute)
+	w.produce(c.resolve(w.now))
+	w.run()
+	w.produce(c.fire(w.now))
+	w.run()
+	if got := strings.Join(*calls, "; "); got != "0s a; 1m0s b; 2m1s c; 4m1s b; 14m1s c" {
+		t.Errorf("it was called at %s", got)
+	}
+	for _, n := range w.got {
+		for _, note := range n.Data.Notes {
+			if note.Text != "remediation ops was called: 200 OK" {
+				t.Errorf("the thread says %q", note.Text)
+			}
+		}
+	}
+	var verdicts []string
+	for _, d := range w.decisions {
+		if d.Verdict == Remediated {
+			verdicts = append(verdicts, d.Labels.Get("name"))
+		}
+	}
+	if got := strings.Join(verdicts, " "); got != "a b c b c" {
+		t.Errorf("recorded as mended are %s", got)
+	}
+	w.produce(a.resolve(w.now), b.resolve(w.now), c.resolve(w.now))
+	w.advance(time.Hour)
+	if len(w.alerter.groups) != 0 {
+		t.Error("the group is left after its end")
+	}
+}
