@@ -17,7 +17,7 @@ func (a *Alerter) retry(e *entry, now time.Time) (at time.Time, wait bool) {
 		return time.Time{}, false
 	case i.retryAt.After(now):
 		return i.retryAt, true
-	case a.forgone(e, now), a.muffled(e, now), a.superseded(e, now):
+	case a.pointless(e, now), a.forgone(e, now), a.muffled(e, now), a.superseded(e, now):
 		return time.Time{}, false
 	}
 	i.phase = ready
@@ -83,7 +83,7 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 // of those included whose beginning was never delivered.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
-	if !e.to.SendResolved || g.left || now.Sub(i.Created) < supersedeAfter {
+	if !e.to.SendResolved || e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
 	st := g.standing(e, a.mutedRoutes[g.route] != "")
@@ -214,12 +214,12 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		e.Ref = o.Ref
 		a.writeEntry(e)
 	}
-	if e.to.Remediation != nil {
-		a.remedied(e, o, err, now)
-		return
-	}
 	if i.notBegun(err, now) {
 		e.lastError = cmp.Or(e.lastError, err.Error())
+		return
+	}
+	if e.to.Remediation != nil {
+		a.remedied(e, o, err, now)
 		return
 	}
 	if err != nil {

@@ -118,15 +118,26 @@ func (a *Alerter) remedied(e *entry, o Outcome, err error, now time.Time) {
 // worthAnother says whether a call that surely was not made should be tried again: while the incident lasts, and not for
 // ever.
 func (a *Alerter) worthAnother(e *entry, o Outcome) bool {
-	if o.Permanent || e.Intent.attempts >= maxRemedyAttempts {
-		return false
-	}
+	return !o.Permanent && e.Intent.attempts < maxRemedyAttempts && e.lasts()
+}
+
+// lasts says whether an alert that the intent tells of as firing still fires.
+func (e *entry) lasts() bool {
 	for _, m := range e.group.members {
 		if m.fires() && m.among(e.Intent.Firing) {
 			return true
 		}
 	}
 	return false
+}
+
+// pointless drops a call that was not made yet and whose alerts are over.
+func (a *Alerter) pointless(e *entry, now time.Time) bool {
+	if e.to.Remediation == nil || e.lasts() {
+		return false
+	}
+	a.conclude(e, notifyAbandoned, Abandoned, fmt.Sprintf("remediation %s was not called: its alerts were over before it was its turn", e.to.Receiver), now)
+	return true
 }
 
 const maxRemedyAttempts = 5
@@ -143,7 +154,10 @@ func (a *Alerter) conclude(e *entry, status string, v Verdict, text string, now 
 		}
 	}
 	delete(a.intents, i.ID)
-	e.At, e.News, e.Intent, e.lastError = now, now, nil, ""
+	e.Intent, e.lastError = nil, ""
+	if v != Abandoned { // else the cool-down does not begin
+		e.At, e.News = now, now
+	}
 	if e.Firing == nil {
 		e.Firing = incidents{}
 	}

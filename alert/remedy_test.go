@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -210,5 +211,70 @@ func TestRemediationOfSeveral(t *testing.T) {
 	w.advance(time.Hour)
 	if len(w.alerter.groups) != 0 {
 		t.Error("the group is left after its end")
+	}
+}
+
+// TestRemediationThatWaited: waiting behind others is no attempt, and a call whose alerts are over meanwhile is not made.
+func TestRemediationThatWaited(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err   error
+		waits int // answers before it is called
+		over  bool
+		calls string
+	}{
+		"too late":                {ErrTooLate, 9, false, "called"},
+		"queue full":              {ErrQueueFull, 9, false, "called"},
+		"over while it waited":    {ErrTooLate, 9, true, ""},
+		"over after a failure":    {errDown, 3, true, ""},
+		"others fire after a try": {errDown, 3, false, "called"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := remediation(RemediationConfig{})
+			o.Integrations[1].SendResolved = true // as somebody may write
+			w := newWorld(t, o)
+			a, b := &subject{name: "a"}, &subject{name: "b"}
+			var calls []string
+			answers := 0
+			w.answer = func(n *Notification) (Outcome, bool, error) {
+				if n.Integration.Remediation == nil {
+					return Outcome{Ref: "C/1"}, true, nil
+				}
+				if answers++; answers <= tc.waits {
+					if answers == tc.waits && tc.over {
+						w.produce(a.resolve(w.now))
+						if errors.Is(tc.err, ErrTooLate) {
+							w.receive()
+						}
+					}
+					return Outcome{}, false, fmt.Errorf("notifying ops: %w", tc.err)
+				}
+				if got := tell(n); got != "first notification: a" && answers == tc.waits+1 {
+					t.Errorf("the call was about %q", got)
+				}
+				calls = append(calls, "called")
+				return Outcome{}, false, nil
+			}
+			w.produce(a.fire(w.now))
+			w.run()
+			if !tc.over {
+				w.advance(70 * time.Second)
+				w.produce(b.fire(w.now))
+			}
+			w.advance(time.Hour)
+			want := tc.calls
+			if !tc.over {
+				want += " called" // about b
+			}
+			if got := strings.Join(calls, " "); got != want {
+				t.Errorf("it was %q, expected %q", got, want)
+			}
+			said := strings.Join(w.verdicts("a"), "\n")
+			if strings.Contains(said, "failed: remediation") || tc.over != strings.Contains(said, "abandoned: ") {
+				t.Errorf("the ledger says\n%s", said)
+			}
+			if n := len(w.alerter.DeadLetters()); n != 0 {
+				t.Errorf("%d notifications count as undelivered though nothing is left to mend", n)
+			}
+		})
 	}
 }
