@@ -11,6 +11,9 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
+// DefaultResolveTimeout is Alertmanager's default for resolve_timeout.
+const DefaultResolveTimeout = 5 * time.Minute
+
 // Posted is an alert as others post it to the API.
 type Posted struct {
 	Labels, Annotations map[string]string
@@ -45,6 +48,14 @@ func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.F
 	return f
 }
 
+// expires is when a posted alert is over unless it is posted again: as its poster said, but after a break, in which nobody
+// could post, not before there was time for it.
+func (a *Alerter) expires(s *state) time.Time {
+	f := s.Firing
+	grace := min(f.Expires.Sub(f.WindowEnd), cmp.Or(a.options.ResolveTimeout, DefaultResolveTimeout))
+	return later(f.Expires, a.awake.Add(grace))
+}
+
 // expire ends the alerts that others posted and did not post again.
 func (a *Alerter) expire(now time.Time) {
 	if a.expireAt.IsZero() || a.expireAt.After(now) {
@@ -53,25 +64,29 @@ func (a *Alerter) expire(now time.Time) {
 	a.expireAt = time.Time{}
 	for _, fp := range slices.Sorted(maps.Keys(a.posted)) {
 		s := a.posted[fp]
-		switch {
-		case !s.fires():
-			delete(a.posted, fp)
-		case s.Firing.Expires.After(now):
-			a.expiring(s)
-		default:
-			f := *s.Firing
-			f.ID, f.State, f.EndsAt, f.WindowEnd = f.ID+"/expired", finding.Resolved, f.Expires, f.Expires
-			f.Transition++
-			f.Reason = "not posted again"
-			a.take(s, &f, now)
+		delete(a.posted, fp)
+		if !s.fires() || s.Held != nil {
+			continue
 		}
+		if a.expires(s).After(now) {
+			a.expiring(s)
+			continue
+		}
+		f := *s.Firing
+		f.ID, f.State, f.EndsAt, f.WindowEnd = f.ID+"/expired", finding.Resolved, f.Expires, f.Expires
+		f.Transition++
+		f.Reason = "not posted again"
+		a.take(s, &f, now)
 	}
 }
 
-// expiring has a posted alert looked at when it is over.
+// expiring has an alert that others posted looked at when it is over.
 func (a *Alerter) expiring(s *state) {
+	if !s.fires() || s.Held != nil || s.Firing.Expires.IsZero() {
+		return
+	}
 	a.posted[s.Fingerprint] = s
-	if a.expireAt.IsZero() || s.Firing.Expires.Before(a.expireAt) {
-		a.expireAt = s.Firing.Expires
+	if at := a.expires(s); a.expireAt.IsZero() || at.Before(a.expireAt) {
+		a.expireAt = at
 	}
 }

@@ -123,37 +123,6 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
-func TestPostedAlerts(t *testing.T) {
-	o := one(AlertmanagerDefaults(), RouteConfig{GroupWait: minutes(0.5), GroupInterval: minutes(1)})
-	w := newWorld(t, o)
-	post := func(p *Posted) {
-		p.Labels = map[string]string{"alertname": "Other", "name": "a"}
-		w.produce(p.Finding(w.now, 5*time.Minute))
-	}
-	began := w.now
-	for range 4 {
-		post(&Posted{StartsAt: began, EndsAt: w.now.Add(4 * time.Minute)})
-		w.advance(time.Minute)
-	}
-	w.expect("first notification: a")
-	w.restart()
-	w.advance(2 * time.Minute)
-	w.expect()
-	w.advance(2 * time.Minute)
-	w.expect("all alerts resolved: -a") // not posted again
-	post(&Posted{})
-	w.advance(6 * time.Minute)
-	w.expect("first notification: a", "all alerts resolved: -a") // five minutes when no end is given
-	post(&Posted{StartsAt: w.now})
-	w.advance(time.Minute)
-	post(&Posted{StartsAt: w.now.Add(-time.Minute), EndsAt: w.now})
-	w.advance(time.Minute)
-	w.expect("first notification: a", "all alerts resolved: -a")
-	if f := (&Posted{EndsAt: w.now.Add(-time.Hour)}).Finding(w.now, time.Minute); f.State != "resolved" || f.StartsAt.After(f.EndsAt) {
-		t.Errorf("an alert that ended an hour ago becomes %+v", f)
-	}
-}
-
 func TestWatchdog(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})

@@ -60,9 +60,7 @@ func (a *Alerter) resumeAlert(s *state) {
 	if s.Held != nil {
 		a.hold(s)
 	}
-	if s.fires() && !s.Firing.Expires.IsZero() {
-		a.expiring(s)
-	}
+	a.expiring(s)
 }
 
 // regroup finds out what mutes whom, puts the pages of the ledger into their groups, and makes the alerts that fire members of

@@ -1,0 +1,120 @@
+package alert
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPostedAlerts(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupWait: minutes(0.5), GroupInterval: minutes(1)})
+	w := newWorld(t, o)
+	post := func(p *Posted) {
+		p.Labels = map[string]string{"alertname": "Other", "name": "a"}
+		w.produce(p.Finding(w.now, 5*time.Minute))
+	}
+	began := w.now
+	for range 4 {
+		post(&Posted{StartsAt: began, EndsAt: w.now.Add(4 * time.Minute)})
+		w.advance(time.Minute)
+	}
+	w.expect("first notification: a")
+	w.restart()
+	w.advance(2 * time.Minute)
+	w.expect()
+	w.advance(2 * time.Minute)
+	w.expect("all alerts resolved: -a") // not posted again
+	post(&Posted{})
+	w.advance(6 * time.Minute)
+	w.expect("first notification: a", "all alerts resolved: -a") // five minutes when no end is given
+	post(&Posted{StartsAt: w.now})
+	w.advance(time.Minute)
+	post(&Posted{StartsAt: w.now.Add(-time.Minute), EndsAt: w.now})
+	w.advance(time.Minute)
+	w.expect("first notification: a", "all alerts resolved: -a")
+	if f := (&Posted{EndsAt: w.now.Add(-time.Hour)}).Finding(w.now, time.Minute); f.State != "resolved" || f.StartsAt.After(f.EndsAt) {
+		t.Errorf("an alert that ended an hour ago becomes %+v", f)
+	}
+}
+
+// post posts an alert named a.
+func (w *world) post(p *Posted) {
+	if p.Labels == nil {
+		p.Labels = map[string]string{"alertname": "Other", "name": "a"}
+	}
+	w.produce(p.Finding(w.now, 5*time.Minute))
+}
+
+// TestPostedAcrossAnInterruption: who could not post meanwhile does not lose the alert, and an end that was posted counts.
+func TestPostedAcrossAnInterruption(t *testing.T) {
+	restarted := func(w *world) { w.restart() }
+	for name, tc := range map[string]struct {
+		after func(*world)
+		ends  time.Duration // what the poster gives ahead, 0 for nothing
+		away  time.Duration
+		end   string
+	}{
+		"restart":                         {restarted, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"long restart":                    {restarted, 4 * time.Minute, 6 * time.Hour, "4m0s"},
+		"Kafka away":                      {func(*world) {}, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"Kafka away, then a command":      {func(w *world) { w.silence("s", time.Hour, `name="b"`); w.receive() }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"reloaded after it was away":      {func(w *world) { w.reconfigure(w.options) }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"without an end":                  {restarted, 0, 6 * time.Minute, "5m0s"},
+		"an end that is far ahead":        {restarted, time.Hour, 58 * time.Minute, "5m0s"}, // not another hour
+		"a short restart":                 {restarted, 4 * time.Minute, time.Second, "4m0s"},
+		"an end far ahead, short restart": {restarted, time.Hour, time.Second, "58m59s"}, // as it was posted
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, one(InlineDefaults(), RouteConfig{RepeatInterval: minutes(1e6)}))
+			post := func() {
+				p := &Posted{StartsAt: epoch}
+				if tc.ends > 0 {
+					p.EndsAt = w.now.Add(tc.ends)
+				}
+				w.post(p)
+			}
+			post()
+			w.advance(time.Minute)
+			post()
+			w.advance(time.Minute)
+			w.expect("first notification: a")
+			stopped := w.now
+			w.now = w.now.Add(tc.away)
+			tc.after(w)
+			w.run() // before anybody could post
+			w.expect()
+			back := w.now
+			w.advance(2 * time.Minute)
+			w.expect()
+			if tc.ends < time.Hour { // who posts such an end posts it once
+				post()
+				back = w.now
+			}
+			w.advance(time.Hour)
+			if len(w.got) != 1 {
+				t.Fatalf("it was told %q, expected the end", w.story())
+			}
+			w.expect("all alerts resolved: -a")
+			v := w.alerter.Alerts()[0]
+			if ended := w.decisions[len(w.decisions)-2]; ended.Verdict != Ended || ended.At.Sub(back).String() != tc.end {
+				t.Errorf("it ended %s after %s with %+v, expected %s after", ended.At.Sub(back), back.Sub(stopped), ended, tc.end)
+			}
+			if v.Reason != "not posted again" {
+				t.Errorf("it ended for %q", v.Reason)
+			}
+		})
+	}
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
+	w.post(&Posted{StartsAt: epoch, EndsAt: w.now.Add(4 * time.Minute)})
+	w.advance(time.Minute)
+	w.now = w.now.Add(10 * time.Minute)
+	w.restart()
+	if w.run(); w.alerter.Alerts()[0].Expires.Before(w.now) {
+		t.Errorf("it fires, but is shown as over since %s", w.alerter.Alerts()[0].Expires)
+	}
+	w.post(&Posted{StartsAt: epoch, EndsAt: w.now.Add(-3 * time.Minute)})
+	w.run()
+	w.expect("first notification: a", "all alerts resolved: -a")
+	if v := w.alerter.Alerts()[0]; !v.Until.Equal(w.now.Add(-3 * time.Minute)) {
+		t.Errorf("it ended at %s, expected what was posted", v.Until)
+	}
+}
