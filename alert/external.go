@@ -22,8 +22,8 @@ type Posted struct {
 	GeneratorURL     string
 }
 
-// Finding returns what a posted alert says, received at a time. The same alert is posted again and again while it fires, so
-// the finding's ID names the incident, and the time of receipt orders it among those of the same alert.
+// Finding returns what a posted alert says, received at a time. The same alert is posted again and again while it fires: the
+// time of receipt names the finding, and orders it among those of the same alert.
 func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.Finding {
 	labels := label.FromMap(p.Labels)
 	f := &finding.Finding{

@@ -1,6 +1,9 @@
 package alert
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -116,5 +119,45 @@ func TestPostedAcrossAnInterruption(t *testing.T) {
 	w.expect("first notification: a", "all alerts resolved: -a")
 	if v := w.alerter.Alerts()[0]; !v.Until.Equal(w.now.Add(-3 * time.Minute)) {
 		t.Errorf("it ended at %s, expected what was posted", v.Until)
+	}
+}
+
+// TestPostedAgain: an alert that is posted again and again is one incident, with its earliest beginning.
+func TestPostedAgain(t *testing.T) {
+	for name, defaults := range map[string]Defaults{"inline": InlineDefaults(), "Alertmanager": AlertmanagerDefaults()} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, editing(defaults, RouteConfig{GroupWait: minutes(0), RepeatInterval: minutes(60)}))
+			var told []string
+			w.answer = func(n *Notification) (Outcome, bool, error) {
+				told = append(told, fmt.Sprintf("%s %s, since %s", w.now.Sub(epoch), tell(n), n.Data.Alerts[0].StartsAt.Sub(epoch)))
+				return Outcome{Ref: "C/1"}, false, nil
+			}
+			w.now = epoch.Add(time.Minute)
+			for i := range 30 {
+				p := &Posted{StartsAt: epoch.Add(45 * time.Second), EndsAt: w.now.Add(4 * time.Minute), Annotations: map[string]string{"summary": "slow"}}
+				switch {
+				case i%3 == 1:
+					p.StartsAt = time.Time{} // somebody who does not say
+				case i%3 == 2:
+					p.StartsAt = epoch.Add(30 * time.Second) // the other replica
+				}
+				if i >= 20 {
+					p.Annotations = map[string]string{"summary": "slower"}
+				}
+				w.post(p)
+				w.advance(time.Minute)
+				if i == 10 {
+					w.restart()
+				}
+			}
+			w.advance(15 * time.Minute)
+			want := []string{"1m0s first notification: a, since 45s", "3m0s content changed: a, since 30s", "21m0s content changed: a, since 30s", "34m0s all alerts resolved: -a, since 30s"}
+			if name == "Alertmanager" {
+				want[1], want[3] = "6m0s content changed: a, since 30s", "34m0s all alerts resolved: -a, since 30s"
+			}
+			if !slices.Equal(told, want) {
+				t.Errorf("it told\n  %s\nexpected\n  %s", strings.Join(told, "\n  "), strings.Join(want, "\n  "))
+			}
+		})
 	}
 }
