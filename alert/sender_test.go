@@ -221,6 +221,7 @@ func TestWebhookIsSentOneAtATime(t *testing.T) {
 		settle(parallelAfter / 4)
 		say("in haste")
 		settle(time.Minute)
+		slices.Sort(order[min(4, len(order)):]) // both begin at the same time
 		want := []string{"begin 1", "keep 1", "begin 2", "in haste", "begin 3", "begin 4"}
 		if !slices.Equal(order, want) {
 			t.Errorf("what happened is %q, expected %q", order, want)
