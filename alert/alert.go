@@ -134,7 +134,7 @@ func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time
 
 // goOn takes a firing of an alert that fires, and returns it as the incident shows it.
 func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time) *finding.Finding {
-	if s.Held != nil || !f.Expires.IsZero() { // who posts an alert again may not know when it began
+	if s.Held != nil || !f.Expires.IsZero() { // who posts an alert again may not know when it began, or say it otherwise
 		f = since(f, s.Firing.StartsAt)
 	}
 	if s.Held != nil {
@@ -215,14 +215,14 @@ func (s *state) content() uint64 {
 			_, _ = d.Write([]byte{0})
 			continue
 		}
-		_, _ = d.WriteString(f.Labels.String())
-		_, _ = d.Write([]byte{1, b2i(f.Settled), b2i(f.Expires.IsZero())})
 		if f.Expires.IsZero() {
 			_, _ = d.WriteString(f.ID)
-		} else { // such a finding comes again and again, and only its text may be new
-			_, _ = d.Write(binary.BigEndian.AppendUint64(nil, uint64(s.Incident)))
+		} else { // each time that it is posted it is another finding, of which this is shown
+			_, _ = d.WriteString(f.StartsAt.UTC().String())
 			_, _ = d.WriteString(label.FromMap(f.Annotations).String())
 		}
+		_, _ = d.WriteString(f.Labels.String())
+		_, _ = d.Write([]byte{1, b2i(f.Settled), b2i(f.Expires.IsZero())})
 	}
 	_, _ = d.Write([]byte{b2i(s.Acknowledged != nil), b2i(s.Held != nil), byte(len(s.Begins)), b2i(s.muted())})
 	return d.Sum64()

@@ -39,6 +39,8 @@ type Options struct {
 	// Inhibitions are the rules by which alerts mute others, Intervals the times that routes name.
 	Inhibitions []InhibitRule
 	Intervals   map[string][]timeinterval.TimeInterval
+	// ResolveTimeout is for how long those who post alerts may be silent after a break, by default DefaultResolveTimeout.
+	ResolveTimeout time.Duration
 	// Flapping says when an alert flaps; a Count of 0 means never.
 	Flapping FlappingConfig
 	// Deadman, when it names a receiver, is told all the time that freshet works.
@@ -77,8 +79,8 @@ type Alerter struct {
 	held     map[label.Fingerprint]*state // that flap and are calm
 	calmAt   time.Time
 	posted   map[label.Fingerprint]*state // that others posted
+	awake    time.Time                    // since when it has run without a break
 	expireAt time.Time
-	patient  time.Time         // before which none of them ends
 	calls    map[string]*calls // of remediations, by integration
 
 	intents map[string]*entry // outstanding, by id
@@ -129,10 +131,22 @@ func (a *Alerter) configure() {
 	a.deadman, a.watching = deadmanRoute(a.options.Deadman), false
 }
 
-// Receive takes a finding. What follows from it is decided by the next Tick.
-func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
+// breakAfter is how long the alerter may go uncalled while it holds alerts: Next is never further ahead than pruneEvery then.
+// After a longer time it had a break, in which nobody could reach it.
+const breakAfter = pruneEvery + 10*time.Second
+
+// enter is what every call begins with.
+func (a *Alerter) enter(now time.Time) {
+	if now.Sub(a.now) > breakAfter {
+		a.awake = now
+	}
 	a.resume(now)
 	a.now = now
+}
+
+// Receive takes a finding. What follows from it is decided by the next Tick.
+func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
+	a.enter(now)
 	f = writable(f)
 	s := a.alerts[f.Fingerprint]
 	if f.Update {
@@ -195,9 +209,7 @@ func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
 	if s.Held != nil {
 		a.hold(s)
 	}
-	if s.fires() && !s.Firing.Expires.IsZero() {
-		a.expiring(s)
-	}
+	a.expiring(s)
 	if f.State == finding.Firing && !f.Quiet && (s.Incident != incident || len(s.groups) == 0) {
 		a.route(s)
 	}
@@ -232,8 +244,7 @@ func (a *Alerter) ended(s *state, now time.Time) {
 
 // Tick does what is due: call it after each batch of findings and when Next has come.
 func (a *Alerter) Tick(now time.Time) {
-	a.resume(now)
-	a.now = now
+	a.enter(now)
 	a.expire(now)
 	a.calm(now)
 	if at := a.silences.next; !at.IsZero() && !at.After(now) {

@@ -13,8 +13,7 @@ import (
 
 // Command takes what somebody decided. What follows from it is done by the next Tick.
 func (a *Alerter) Command(c *Command, now time.Time) {
-	a.resume(now)
-	a.now = now
+	a.enter(now)
 	a.metrics.commands.WithLabelValues(string(c.Kind)).Inc()
 	switch c.Kind {
 	case AddSilence:

@@ -108,7 +108,9 @@ type Global struct {
 	SlackSigningSecretFile string `yaml:"slack_signing_secret_file"`
 	// HTTPConfig is for receivers that have none of their own.
 	HTTPConfig *HTTPConfig `yaml:"http_config"`
-	// ResolveTimeout is when an alert that somebody posts without an end counts as over, by default 5m.
+	// ResolveTimeout is when an alert that somebody posts without an end counts as over, by default 5m. After a restart, or
+	// when Kafka was away, other posted alerts too have that long to be posted again, or as long as their poster gave if
+	// that is less.
 	ResolveTimeout time.Duration `yaml:"resolve_timeout"`
 	GlobalOfOthers `yaml:",inline"`
 }

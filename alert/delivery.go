@@ -17,7 +17,7 @@ func (a *Alerter) retry(e *entry, now time.Time) (at time.Time, wait bool) {
 		return time.Time{}, false
 	case i.retryAt.After(now):
 		return i.retryAt, true
-	case a.forgone(e, now), a.muffled(e, now), a.superseded(e, now):
+	case a.pointless(e, now), a.forgone(e, now), a.muffled(e, now), a.superseded(e, now):
 		return time.Time{}, false
 	}
 	i.phase = ready
@@ -83,7 +83,7 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 // of those included whose beginning was never delivered.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
-	if !e.to.SendResolved || g.left || now.Sub(i.Created) < supersedeAfter {
+	if !e.to.SendResolved || e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
 	st := g.standing(e, a.mutedRoutes[g.route] != "")
@@ -261,15 +261,15 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	delete(a.intents, id)
 	e.At, e.Firing, e.Content, e.Stands, e.Intent, e.lastError = now, i.Firing, i.Content, i.Stands, nil, ""
 	maps.Copy(e.Firing, i.Kept)
-	if i.Reason != ContentChanged && i.Reason != NoteAdded {
-		e.Told = now
+	if !i.Reason.edits() {
+		e.News = now
 	}
 	switch {
 	case len(e.Firing) == 0:
 		e.forget()
 	case i.Reason == RepeatElapsed:
 		e.Repeats++
-	case i.Reason != ContentChanged && i.Reason != NoteAdded:
+	case !i.Reason.edits():
 		e.Repeats = 0
 	}
 	a.writeEntry(e)

@@ -11,6 +11,9 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
+// DefaultResolveTimeout is Alertmanager's default for resolve_timeout.
+const DefaultResolveTimeout = 5 * time.Minute
+
 // Posted is an alert as others post it to the API.
 type Posted struct {
 	Labels, Annotations map[string]string
@@ -20,7 +23,7 @@ type Posted struct {
 }
 
 // Finding returns what a posted alert says, received at a time. The same alert is posted again and again while it fires: the
-// time of receipt orders what comes.
+// time of receipt names the finding, and orders it among those of the same alert.
 func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.Finding {
 	labels := label.FromMap(p.Labels)
 	f := &finding.Finding{
@@ -45,44 +48,48 @@ func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.F
 	return f
 }
 
-// patience is how long others have to post their alerts again after a time at which they could not be heard.
-const patience = 5 * time.Minute
+// Unheard says that what others post cannot be read now, so that the time is a break for them.
+func (a *Alerter) Unheard(now time.Time) { a.awake = now }
 
-// Unheard says that what others post cannot be read now, so that no alert ends because it is not posted again. Tick says so
-// itself after Restore.
-func (a *Alerter) Unheard(now time.Time) { a.patient = now.Add(patience) }
+// expires is when a posted alert is over unless it is posted again: as its poster said, but after a break, in which nobody
+// could post, not before there was time for it.
+func (a *Alerter) expires(s *state) time.Time {
+	f := s.Firing
+	grace := min(f.Expires.Sub(f.WindowEnd), cmp.Or(a.options.ResolveTimeout, DefaultResolveTimeout))
+	return later(f.Expires, a.awake.Add(grace))
+}
 
 // expire ends the alerts that others posted and did not post again.
 func (a *Alerter) expire(now time.Time) {
 	if a.expireAt.IsZero() || a.expireAt.After(now) {
 		return
 	}
-	if a.patient.After(now) {
-		a.expireAt = a.patient
-		return
-	}
 	a.expireAt = time.Time{}
 	for _, fp := range slices.Sorted(maps.Keys(a.posted)) {
 		s := a.posted[fp]
-		switch {
-		case !s.fires():
-			delete(a.posted, fp)
-		case s.Firing.Expires.After(now):
-			a.expiring(s)
-		default:
-			f := *s.Firing
-			f.ID, f.State, f.EndsAt, f.WindowEnd = f.ID+"/expired", finding.Resolved, f.Expires, f.Expires
-			f.Transition++
-			f.Reason = "not posted again"
-			a.take(s, &f, now)
+		delete(a.posted, fp)
+		if !s.fires() || s.Held != nil {
+			continue
 		}
+		if a.expires(s).After(now) {
+			a.expiring(s)
+			continue
+		}
+		f := *s.Firing
+		f.ID, f.State, f.EndsAt, f.WindowEnd = f.ID+"/expired", finding.Resolved, f.Expires, f.Expires
+		f.Transition++
+		f.Reason = "not posted again"
+		a.take(s, &f, now)
 	}
 }
 
-// expiring has a posted alert looked at when it is over.
+// expiring has an alert that others posted looked at when it is over.
 func (a *Alerter) expiring(s *state) {
+	if !s.fires() || s.Held != nil || s.Firing.Expires.IsZero() {
+		return
+	}
 	a.posted[s.Fingerprint] = s
-	if a.expireAt.IsZero() || s.Firing.Expires.Before(a.expireAt) {
-		a.expireAt = s.Firing.Expires
+	if at := a.expires(s); a.expireAt.IsZero() || at.Before(a.expireAt) {
+		a.expireAt = at
 	}
 }

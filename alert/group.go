@@ -114,20 +114,15 @@ func (s *standing) raised(e *entry) bool {
 // due says why and when an integration is to be told next; ok is false when there is nothing to tell.
 func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.Time, ok bool) {
 	r := g.route
-	// ends is the time from which an end may be told, and edits from which a message may be brought up to date.
-	ends := func(spacing time.Duration) time.Time {
-		at := e.At.Add(min(spacing, r.GroupInterval))
+	// after is the time from which what need not wait for group_interval may be told, where that is told at once.
+	after := func(last time.Time, spacing time.Duration) time.Time {
 		if !prompt {
-			at = later(at, e.told().Add(r.GroupInterval))
+			return last.Add(r.GroupInterval)
 		}
-		return at
+		return e.At.Add(min(spacing, r.GroupInterval))
 	}
-	edits := func() time.Time {
-		if !prompt {
-			return e.At.Add(r.GroupInterval)
-		}
-		return ends(editSpacing)
-	}
+	ends := func(spacing time.Duration) time.Time { return after(e.News, spacing) }
+	edits := func() time.Time { return after(e.At, editSpacing) }
 	consider := func(why Reason, when time.Time) {
 		if !ok || when.Before(at) {
 			reason, at, ok = why, when, true
@@ -140,7 +135,7 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.fresh) > 0 && s.raised(e):
 		consider(SeverityRaised, later(earliest(s.fresh), ends(editSpacing)))
 	case len(s.fresh) > 0:
-		consider(NewAlerts, later(earliest(s.fresh), e.told().Add(r.GroupInterval)))
+		consider(NewAlerts, later(earliest(s.fresh), e.News.Add(r.GroupInterval)))
 	}
 	if len(s.moved) > 0 {
 		consider(SeverityRaised, later(earliest(s.moved), ends(editSpacing)))
@@ -168,7 +163,7 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 		}
 	}
 	if len(s.firing) > 0 && len(e.Firing) > 0 && !g.left && slices.ContainsFunc(s.firing, func(a *state) bool { return a.Acknowledged == nil }) {
-		consider(RepeatElapsed, e.told().Add(r.repeatAfter(e.Repeats)))
+		consider(RepeatElapsed, e.News.Add(r.repeatAfter(e.Repeats)))
 	}
 	// A message tells all there is to tell, so its reason is the weightiest, not the one that came due first.
 	switch {

@@ -73,11 +73,12 @@ type entry struct {
 	Integration string    `json:"integration"`
 	GroupKey    string    `json:"group_key"`
 	GroupLabels label.Set `json:"group_labels"`
-	// At is when the last notification was delivered, Told when the last one was that told anything new or reminded, as
-	// edits that only keep a message up to date do not, and Firing who fired in it.
+	// At is when the last notification was delivered, Firing who fired in it.
 	At     time.Time `json:"at,omitzero"`
-	Told   time.Time `json:"told,omitzero"`
 	Firing incidents `json:"firing,omitempty"`
+	// News is when the last one was delivered that was no mere edit, as those notify nobody: repeat_interval and
+	// group_interval count from it, At spaces edits.
+	News time.Time `json:"news,omitzero"`
 	// Content is a hash of what it said, Ref the name of the message.
 	Content uint64  `json:"content,omitempty"`
 	Ref     string  `json:"ref,omitempty"`
@@ -109,14 +110,6 @@ func (e *entry) unlearn(alerts []*state) {
 			delete(e.Firing, i)
 		}
 	}
-}
-
-// told is when somebody was last told something, or reminded. Records of versions before have one time only.
-func (e *entry) told() time.Time {
-	if e.Told.IsZero() {
-		return e.At
-	}
-	return e.Told
 }
 
 // forget has the next incident get a message of its own.
@@ -209,6 +202,9 @@ func decodeEntry(key string, value []byte) (*entry, error) {
 	}
 	if want := sentKey(e.Integration, e.Route, e.GroupLabels); want != key {
 		return nil, fmt.Errorf("decoding %s: its content belongs to key %s", key, want)
+	}
+	if e.News.IsZero() { // written by an older version
+		e.News = e.At
 	}
 	if e.Intent != nil {
 		if e.Intent.ID == "" {

@@ -37,7 +37,7 @@ func (g *group) overdue(e *entry, s *state, now time.Time) bool {
 	}
 	at := s.Received.Add(g.route.GroupWait)
 	if len(e.Firing) > 0 {
-		at = later(s.Received, e.told().Add(g.route.GroupInterval))
+		at = later(s.Received, e.News.Add(g.route.GroupInterval))
 	}
 	return at.Before(now)
 }

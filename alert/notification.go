@@ -27,6 +27,9 @@ const (
 	SeverityRaised Reason = "severity raised"
 )
 
+// edits says that a notification only changes or adds to a message that was sent, which notifies nobody.
+func (r Reason) edits() bool { return r == ContentChanged || r == NoteAdded }
+
 // Notification is one message about one group of alerts for one integration. It does not change once made, so that a
 // repeated attempt says the same under the same ID.
 type Notification struct {

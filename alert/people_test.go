@@ -162,38 +162,6 @@ func TestExponentialRepeat(t *testing.T) {
 	}
 }
 
-// Edits of a message that shows how the alert stands put off neither the reminder nor the news of others.
-func TestEditsPutOffNoReminder(t *testing.T) {
-	o := one(AlertmanagerDefaults(), RouteConfig{GroupInterval: minutes(5), RepeatInterval: minutes(60)})
-	o.Integrations[0].Edits = true
-	w := newWorld(t, o)
-	var reminded []string
-	w.answer = func(n *Notification) (Outcome, bool, error) {
-		if n.Reason != ContentChanged {
-			reminded = append(reminded, fmt.Sprintf("%s %s", w.now.Sub(epoch), n.Reason))
-		}
-		return Outcome{Ref: "C/1"}, true, nil
-	}
-	f := (&subject{name: "a"}).fire(w.now)
-	w.produce(f)
-	for i := range 260 { // more than two hours
-		if i == 201 {
-			w.produce((&subject{name: "b"}).fire(w.now))
-		}
-		u, value := *f, float64(100+i)
-		u.ID, u.Update, u.Value = "update", true, &value
-		w.produce(&u)
-		w.advance(30 * time.Second)
-		if i == 100 {
-			w.restart()
-		}
-	}
-	want := "30s first notification; 1h0m30s repeat interval elapsed; 1h40m30s new alerts added"
-	if got := strings.Join(reminded, "; "); got != want {
-		t.Errorf("the receiver was told\n%s, expected\n%s", got, want)
-	}
-}
-
 // TestUpdates: a message that can be edited shows how the alert stands, now and then, and the highest value.
 func TestUpdates(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})

@@ -14,8 +14,7 @@ import (
 //
 // Integrations are known by their keys. What is to be told to one that there is no more is given up.
 func (a *Alerter) Reconfigure(o Options, now time.Time) {
-	a.resume(now)
-	a.now = now
+	a.enter(now)
 	o.Registerer = a.options.Registerer
 	a.options = o
 	a.configure()

@@ -22,7 +22,10 @@ const busy = time.Second
 // a time and in an hour than its limits say.
 func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
 	s := g.standing(e, a.mutedRoutes[g.route] != "")
-	e.unlearn(append(s.ended, s.moved...))
+	if over := append(s.ended, s.moved...); len(over) > 0 {
+		e.unlearn(over)
+		a.writeEntry(e)
+	}
 	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.among(e.Firing) }) // a worse severity is the same incident
 	if g.left || len(s.fresh) == 0 {
 		return e.At.Add(e.to.Remediation.Cooldown), e.resting(now)
@@ -45,7 +48,7 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	e.heldBack = ""
 	a.called(e.to, now)
-	a.intend(e, FirstNotification, standing{firing: s.fresh, fresh: s.fresh}, now)
+	a.intend(e, FirstNotification, standing{firing: s.fresh}, now) // what is mended already is not named again
 	return time.Time{}, false
 }
 
@@ -115,15 +118,26 @@ func (a *Alerter) remedied(e *entry, o Outcome, err error, now time.Time) {
 // worthAnother says whether a call that surely was not made should be tried again: while the incident lasts, and not for
 // ever.
 func (a *Alerter) worthAnother(e *entry, o Outcome) bool {
-	if o.Permanent || e.Intent.attempts >= maxRemedyAttempts {
-		return false
-	}
+	return !o.Permanent && e.Intent.attempts < maxRemedyAttempts && e.lasts()
+}
+
+// lasts says whether an alert that the intent tells of as firing still fires.
+func (e *entry) lasts() bool {
 	for _, m := range e.group.members {
 		if m.fires() && m.among(e.Intent.Firing) {
 			return true
 		}
 	}
 	return false
+}
+
+// pointless drops a call that was not made yet and whose alerts are over.
+func (a *Alerter) pointless(e *entry, now time.Time) bool {
+	if e.to.Remediation == nil || e.lasts() {
+		return false
+	}
+	a.conclude(e, notifyAbandoned, Abandoned, fmt.Sprintf("remediation %s was not called: its alerts were over before it was its turn", e.to.Receiver), now)
+	return true
 }
 
 const maxRemedyAttempts = 5
@@ -140,7 +154,10 @@ func (a *Alerter) conclude(e *entry, status string, v Verdict, text string, now 
 		}
 	}
 	delete(a.intents, i.ID)
-	e.At, e.Intent, e.lastError = now, nil, ""
+	e.Intent, e.lastError = nil, ""
+	if v != Abandoned { // else the cool-down does not begin
+		e.At, e.News = now, now
+	}
 	if e.Firing == nil {
 		e.Firing = incidents{}
 	}

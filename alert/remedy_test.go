@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -149,49 +150,131 @@ func TestConcurrentRemediations(t *testing.T) {
 	}
 }
 
-// A call is about what is new only, although a group has more that fires, or has just ended.
-func TestRemediationIsAboutNewIncidents(t *testing.T) {
-	w := newWorld(t, remediation(RemediationConfig{}))
+// calling has the receiver that tells answer, and notes which alerts the one that mends is called about.
+func calling(w *world, answer func(n *Notification) (Outcome, error)) *[]string {
 	var calls []string
 	w.answer = func(n *Notification) (Outcome, bool, error) {
 		if n.Integration.Remediation == nil {
 			return Outcome{Ref: "C/1"}, true, nil
 		}
-		calls = append(calls, tell(n))
-		return Outcome{}, false, nil
+		calls = append(calls, fmt.Sprintf("%s %s", w.now.Sub(epoch), strings.TrimPrefix(tell(n), "first notification: ")))
+		o, err := answer(n)
+		return o, false, err
 	}
+	return &calls
+}
+
+func called(*Notification) (Outcome, error) { return Outcome{Note: "200 OK"}, nil }
+
+// TestRemediationOfSeveral: a call names what is to be mended, not what fires beside it and was mended before.
+func TestRemediationOfSeveral(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{}))
+	calls := calling(w, called)
 	a, b, c := &subject{name: "a"}, &subject{name: "b"}, &subject{name: "c"}
 	w.produce(a.fire(w.now))
 	w.advance(time.Minute)
 	w.produce(b.fire(w.now))
 	w.advance(time.Minute)
+	w.silence("s", time.Minute, `name="a"`) // a mended alert is not mended again when its silence is over
+	w.advance(time.Second)
+	w.produce(c.fire(w.now))
+	w.advance(time.Minute)
 	w.restart()
-	w.produce(a.resolve(w.now), c.fire(w.now))
+	w.produce(b.resolve(w.now))
 	w.advance(time.Minute)
-	w.produce(a.fire(w.now))
-	w.advance(time.Minute)
-	want := "first notification: a; first notification: b; first notification: c; first notification: a"
-	if got := strings.Join(calls, "; "); got != want {
-		t.Errorf("the calls were about\n%s, expected\n%s", got, want)
+	w.produce(b.fire(w.now))
+	w.advance(10 * time.Minute)
+	w.produce(c.resolve(w.now))
+	w.run()
+	w.produce(c.fire(w.now))
+	w.run()
+	if got := strings.Join(*calls, "; "); got != "0s a; 1m0s b; 2m1s c; 4m1s b; 14m1s c" {
+		t.Errorf("it was called at %s", got)
+	}
+	for _, n := range w.got {
+		for _, note := range n.Data.Notes {
+			if note.Text != "remediation ops was called: 200 OK" {
+				t.Errorf("the thread says %q", note.Text)
+			}
+		}
+	}
+	var verdicts []string
+	for _, d := range w.decisions {
+		if d.Verdict == Remediated {
+			verdicts = append(verdicts, d.Labels.Get("name"))
+		}
+	}
+	if got := strings.Join(verdicts, " "); got != "a b c b c" {
+		t.Errorf("recorded as mended are %s", got)
+	}
+	w.produce(a.resolve(w.now), b.resolve(w.now), c.resolve(w.now))
+	w.advance(time.Hour)
+	if len(w.alerter.groups) != 0 {
+		t.Error("the group is left after its end")
 	}
 }
 
-// One that only waited behind others was not tried.
+// TestRemediationThatWaited: waiting behind others is no attempt, and a call whose alerts are over meanwhile is not made.
 func TestRemediationThatWaited(t *testing.T) {
-	w := newWorld(t, remediation(RemediationConfig{}))
-	tries := 0
-	w.answer = func(n *Notification) (Outcome, bool, error) {
-		if n.Integration.Remediation == nil {
-			return Outcome{Ref: "C/1"}, true, nil
-		}
-		if tries++; tries < 20 {
-			return Outcome{}, false, fmt.Errorf("waited: %w", []error{ErrTooLate, ErrQueueFull}[tries%2])
-		}
-		return Outcome{}, false, nil
-	}
-	w.produce((&subject{name: "a"}).fire(w.now))
-	w.advance(time.Hour)
-	if got := strings.Join(w.verdicts("a"), "\n"); tries != 20 || !strings.Contains(got, "remediat") || strings.Contains(got, "failed") {
-		t.Errorf("after %d tries:\n%s", tries, got)
+	for name, tc := range map[string]struct {
+		err   error
+		waits int // answers before it is called
+		over  bool
+		calls string
+	}{
+		"too late":                {ErrTooLate, 9, false, "called"},
+		"queue full":              {ErrQueueFull, 9, false, "called"},
+		"over while it waited":    {ErrTooLate, 9, true, ""},
+		"over after a failure":    {errDown, 3, true, ""},
+		"others fire after a try": {errDown, 3, false, "called"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := remediation(RemediationConfig{})
+			o.Integrations[1].SendResolved = true // as somebody may write
+			w := newWorld(t, o)
+			a, b := &subject{name: "a"}, &subject{name: "b"}
+			var calls []string
+			answers := 0
+			w.answer = func(n *Notification) (Outcome, bool, error) {
+				if n.Integration.Remediation == nil {
+					return Outcome{Ref: "C/1"}, true, nil
+				}
+				if answers++; answers <= tc.waits {
+					if answers == tc.waits && tc.over {
+						w.produce(a.resolve(w.now))
+						if errors.Is(tc.err, ErrTooLate) {
+							w.receive()
+						}
+					}
+					return Outcome{}, false, fmt.Errorf("notifying ops: %w", tc.err)
+				}
+				if got := tell(n); got != "first notification: a" && answers == tc.waits+1 {
+					t.Errorf("the call was about %q", got)
+				}
+				calls = append(calls, "called")
+				return Outcome{}, false, nil
+			}
+			w.produce(a.fire(w.now))
+			w.run()
+			if !tc.over {
+				w.advance(70 * time.Second)
+				w.produce(b.fire(w.now))
+			}
+			w.advance(time.Hour)
+			want := tc.calls
+			if !tc.over {
+				want += " called" // about b
+			}
+			if got := strings.Join(calls, " "); got != want {
+				t.Errorf("it was %q, expected %q", got, want)
+			}
+			said := strings.Join(w.verdicts("a"), "\n")
+			if strings.Contains(said, "failed: remediation") || tc.over != strings.Contains(said, "abandoned: ") {
+				t.Errorf("the ledger says\n%s", said)
+			}
+			if n := len(w.alerter.DeadLetters()); n != 0 {
+				t.Errorf("%d notifications count as undelivered though nothing is left to mend", n)
+			}
+		})
 	}
 }

@@ -16,7 +16,6 @@ func (a *Alerter) resume(now time.Time) {
 	}
 	records := a.restored
 	a.restored, a.now = nil, now
-	a.Unheard(now)
 	var entries []*entry
 	for _, key := range slices.Sorted(maps.Keys(records)) {
 		value := records[key]
@@ -61,9 +60,7 @@ func (a *Alerter) resumeAlert(s *state) {
 	if s.Held != nil {
 		a.hold(s)
 	}
-	if s.fires() && !s.Firing.Expires.IsZero() {
-		a.expiring(s)
-	}
+	a.expiring(s)
 }
 
 // regroup finds out what mutes whom, puts the pages of the ledger into their groups, and makes the alerts that fire members of

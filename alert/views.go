@@ -19,6 +19,9 @@ func (a *Alerter) Alerts() []View {
 		if s.flaps(a.options.Flapping) && v.State == statusFiring {
 			v.Flapping = len(s.Begins)
 		}
+		if v.State == statusFiring && !v.Expires.IsZero() {
+			v.Expires = a.expires(s)
+		}
 		if s.Firing != nil {
 			for _, r := range a.options.Route.Match(s.Firing.Labels) {
 				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {

@@ -83,7 +83,8 @@ func (p *Pipeline) newAlerting(cfg *config.Config) (*alerting, error) {
 		a.settings.Integrations = append(a.settings.Integrations, t.Integration)
 	}
 	a.clicks = waysOf(integrations)
-	a.api.ResolveTimeout = cmp.Or(c.Global.ResolveTimeout, resolveTimeout)
+	a.api.ResolveTimeout = cmp.Or(c.Global.ResolveTimeout, alert.DefaultResolveTimeout)
+	a.settings.ResolveTimeout = a.api.ResolveTimeout
 	for _, r := range c.Receivers {
 		a.api.Receivers = append(a.api.Receivers, r.Name)
 	}

@@ -17,9 +17,6 @@ import (
 	"github.com/freshet-dev/freshet/ingest/kafka"
 )
 
-// resolveTimeout is Alertmanager's default for resolve_timeout.
-const resolveTimeout = 5 * time.Minute
-
 // serveAPIs adds Alertmanager's API, Prometheus's about rules and alerts, and freshet's own about what was decided.
 func (p *Pipeline) serveAPIs(mux *http.ServeMux) {
 	v2 := apiv2.New(apiv2.Options{
