@@ -47,6 +47,8 @@ type state struct {
 	Calm   time.Time        `json:"calm,omitzero"`
 	// Raised says that the newest of the incident's transitions made it more severe.
 	Raised bool `json:"raised,omitempty"`
+	// Raises counts how often it became more severe since it fires: so many of the newest of Earlier are no ends.
+	Raises int `json:"raises,omitempty"`
 	// Peak is the incident's value furthest beyond the threshold.
 	Peak *float64 `json:"peak,omitempty"`
 	// Acknowledged and Noise are what somebody said of the incident.
@@ -94,6 +96,12 @@ func (s *state) among(set incidents) bool {
 	return set.has(s.Incident) || slices.ContainsFunc(s.Earlier, set.has)
 }
 
+// firesAmong says whether it fires as part of a set, in whatever severity.
+func (s *state) firesAmong(set incidents) bool {
+	raised := s.Earlier[len(s.Earlier)-s.Raises:]
+	return s.fires() && (set.has(s.Incident) || slices.ContainsFunc(raised, set.has))
+}
+
 // apply takes an accepted finding.
 func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time) {
 	s.Last, s.Updated = positionOf(f), now
@@ -128,7 +136,7 @@ func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time
 		return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
 	})
 	s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
-	s.Acknowledged, s.Noise, s.Peak, s.Raised = nil, false, nil, false
+	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Raises = nil, false, nil, false, 0
 	s.began(f, flapping)
 }
 
@@ -145,6 +153,7 @@ func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time)
 		// It has become worse, and whoever was told of it must hear of that as of something new.
 		s.Earlier = append(s.Earlier, s.Incident)
 		s.Incident, s.Received, s.Raised = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now, true
+		s.Raises++
 	}
 	return f
 }

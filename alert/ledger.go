@@ -191,6 +191,12 @@ func decodeState(key string, value []byte) (*state, error) {
 	if s.Resolved != nil && s.Firing == nil {
 		return nil, fmt.Errorf("decoding %s: it ends an incident that did not begin", key)
 	}
+	if s.Raised && s.Raises == 0 { // written by an older version
+		s.Raises = len(s.Earlier)
+	}
+	if s.Raises < 0 || s.Raises > len(s.Earlier) {
+		return nil, fmt.Errorf("decoding %s: it became more severe %d times and has %d earlier incidents", key, s.Raises, len(s.Earlier))
+	}
 	return s, nil
 }
 

@@ -136,8 +136,13 @@ func TestAgainstOracle(t *testing.T) {
 		repeat := time.Duration(30+r.IntN(200)) * time.Second
 		options := one(d, RouteConfig{GroupWait: &wait, GroupInterval: &interval, RepeatInterval: &repeat})
 		options.Integrations[0].SendResolved = seed%3 != 0
+		edits := seed%4 == 1 // and the values move: such edits must put off nothing
+		options.Integrations[0].Edits = edits
 		o := &oracle{prompt: d.Prompt, resolved: seed%3 != 0, wait: wait, interval: interval, repeat: repeat, told: map[string]bool{}}
 		w := newWorld(t, options)
+		if edits {
+			w.answer = func(n *Notification) (Outcome, bool, error) { return Outcome{Ref: "C/1"}, !n.Reason.edits(), nil }
+		}
 		subjects := []*subject{{name: "a"}, {name: "b"}, {name: "c"}, {name: "d"}}
 		var said []string
 		for range 300 {
@@ -150,6 +155,9 @@ func TestAgainstOracle(t *testing.T) {
 				if r.IntN(4) == 0 && len(w.topic) > 3 {
 					w.topic = append(w.topic, w.topic[len(w.topic)-1-r.IntN(3)]) // the detector replays
 				}
+			}
+			if edits {
+				w.stands(subjects[r.IntN(len(subjects))], float64(r.IntN(1000)))
 			}
 			w.run()
 			o.second(w.now)

@@ -26,7 +26,7 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 		e.unlearn(over)
 		a.writeEntry(e)
 	}
-	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.among(e.Firing) }) // a worse severity is the same incident
+	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.firesAmong(e.Firing) }) // a worse severity is the same incident
 	if g.left || len(s.fresh) == 0 {
 		return e.At.Add(e.to.Remediation.Cooldown), e.resting(now)
 	}
@@ -124,7 +124,7 @@ func (a *Alerter) worthAnother(e *entry, o Outcome) bool {
 // lasts says whether an alert that the intent tells of as firing still fires.
 func (e *entry) lasts() bool {
 	for _, m := range e.group.members {
-		if m.fires() && m.among(e.Intent.Firing) {
+		if m.firesAmong(e.Intent.Firing) {
 			return true
 		}
 	}

@@ -278,3 +278,58 @@ func TestRemediationThatWaited(t *testing.T) {
 		})
 	}
 }
+
+// TestRemediationOfTheNextIncident: an alert that ends and fires again while a call is under way is to be mended again, one
+// that becomes worse is not.
+func TestRemediationOfTheNextIncident(t *testing.T) {
+	for name, tc := range map[string]struct {
+		during func(w *world, a *subject)
+		old    bool // the state is one of an older version
+		calls  string
+	}{
+		"fires again": {func(w *world, a *subject) { w.produce(a.resolve(w.now), a.fire(w.now)) }, false, "0s a; 5m0s a"},
+		"becomes worse": {func(w *world, a *subject) {
+			w.produce(graded(a.fire(w.now), "warning"), graded(a.fire(w.now), "critical"))
+		}, false, "0s a"},
+		"becomes worse, and freshet newer": {func(w *world, a *subject) {
+			w.produce(graded(a.fire(w.now), "warning"), graded(a.fire(w.now), "critical"))
+		}, true, "0s a"},
+		"fires again, then becomes worse": {func(w *world, a *subject) {
+			w.produce(a.resolve(w.now), a.fire(w.now), graded(a.fire(w.now), "critical"))
+		}, false, "0s a; 5m0s a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, remediation(RemediationConfig{Cooldown: 5 * time.Minute}))
+			a := &subject{name: "a"}
+			first := true
+			calls := calling(w, func(*Notification) (Outcome, error) {
+				if first {
+					tc.during(w, a)
+					w.receive()
+					first = false
+				}
+				return Outcome{}, nil
+			})
+			w.produce(a.fire(w.now))
+			w.run()
+			w.restart()
+			if tc.old {
+				for key, value := range w.kept {
+					w.kept[key] = []byte(strings.ReplaceAll(string(value), `"raises":`, `"unknown":`))
+				}
+				w.restart()
+			}
+			w.advance(time.Minute)
+			w.produce(graded(a.fire(w.now), "critical"))
+			w.advance(time.Hour)
+			if got := strings.Join(*calls, "; "); got != tc.calls {
+				t.Errorf("it was called at %s, expected %s", got, tc.calls)
+			}
+			w.produce(a.resolve(w.now))
+			w.advance(time.Hour)
+			if len(w.alerter.groups) != 0 {
+				t.Error("the group is left after its end")
+			}
+		})
+	}
+}
