@@ -135,10 +135,10 @@ func TestPostedAgain(t *testing.T) {
 			w.now = epoch.Add(time.Minute)
 			for i := range 30 {
 				p := &Posted{StartsAt: epoch.Add(45 * time.Second), EndsAt: w.now.Add(4 * time.Minute), Annotations: map[string]string{"summary": "slow"}}
-				switch {
-				case i%3 == 1:
+				switch i % 3 {
+				case 1:
 					p.StartsAt = time.Time{} // somebody who does not say
-				case i%3 == 2:
+				case 2:
 					p.StartsAt = epoch.Add(30 * time.Second) // the other replica
 				}
 				if i >= 20 {
