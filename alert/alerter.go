@@ -79,7 +79,9 @@ type Alerter struct {
 	held     map[label.Fingerprint]*state // that flap and are calm
 	calmAt   time.Time
 	posted   map[label.Fingerprint]*state // that others posted
-	awake    time.Time                    // since when it has run without a break
+	alive    time.Time                    // when it last knew that others can reach it
+	awake    time.Time                    // since when they can
+	probed   time.Time                    // when it last tried
 	expireAt time.Time
 	calls    map[string]*calls // of remediations, by integration
 
@@ -131,13 +133,9 @@ func (a *Alerter) configure() {
 	a.deadman, a.watching = deadmanRoute(a.options.Deadman), false
 }
 
-// breakAfter is how long the alerter may go uncalled while it holds alerts: Next is never further ahead than pruneEvery then.
-// After a longer time it had a break, in which nobody could reach it.
-const breakAfter = pruneEvery + 10*time.Second
-
 // enter is what every call begins with.
 func (a *Alerter) enter(now time.Time) {
-	if now.Sub(a.now) > breakAfter {
+	if now.Sub(a.alive) > breakAfter {
 		a.awake = now
 	}
 	a.resume(now)
@@ -246,6 +244,7 @@ func (a *Alerter) ended(s *state, now time.Time) {
 func (a *Alerter) Tick(now time.Time) {
 	a.enter(now)
 	a.expire(now)
+	a.probe(now)
 	a.calm(now)
 	if at := a.silences.next; !at.IsZero() && !at.After(now) {
 		a.refreshSilences(now)
@@ -272,7 +271,7 @@ func (a *Alerter) Next() time.Time {
 		return a.now
 	}
 	next := a.pruneAt
-	for _, at := range []time.Time{a.silences.next, a.calmAt, a.expireAt, a.nextMinute(), a.nextTimer()} {
+	for _, at := range []time.Time{a.silences.next, a.calmAt, a.expireAt, a.nextProbe(), a.nextMinute(), a.nextTimer()} {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}

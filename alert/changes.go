@@ -36,6 +36,7 @@ func (a *Alerter) Changes() ([]Change, error) {
 
 // Committed says that everything returned by all earlier calls of Changes is committed.
 func (a *Alerter) Committed() {
+	a.alive = a.now
 	for _, e := range a.handed {
 		if e.Intent != nil && e.Intent.phase == handed {
 			e.Intent.phase = ready

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,6 +58,29 @@ func (a *Alerter) expires(s *state) time.Time {
 	f := s.Firing
 	grace := min(f.Expires.Sub(f.WindowEnd), cmp.Or(a.options.ResolveTimeout, DefaultResolveTimeout))
 	return later(f.Expires, a.awake.Add(grace))
+}
+
+// While it holds posted alerts the alerter writes something every probeEvery. As long as that is not committed, those who post
+// cannot reach it either; when nothing was committed for breakAfter, there was a break.
+const (
+	probeEvery = 15 * time.Second
+	breakAfter = 2 * probeEvery
+)
+
+// probe finds out whether others can reach the alerter.
+func (a *Alerter) probe(now time.Time) {
+	if at := a.nextProbe(); at.IsZero() || at.After(now) {
+		return
+	}
+	a.probed = now
+	a.write(aliveKey, func() ([]byte, error) { return json.Marshal(now) })
+}
+
+func (a *Alerter) nextProbe() time.Time {
+	if len(a.posted) == 0 {
+		return time.Time{}
+	}
+	return later(a.probed.Add(probeEvery), a.now)
 }
 
 // expire ends the alerts that others posted and did not post again.

@@ -49,18 +49,26 @@ func (w *world) post(p *Posted) {
 
 // TestPostedAcrossAnInterruption: who could not post meanwhile does not lose the alert, and an end that was posted counts.
 func TestPostedAcrossAnInterruption(t *testing.T) {
-	restarted := func(w *world) { w.restart() }
+	restarted := func(w *world, away time.Duration) { w.now = w.now.Add(away); w.restart() }
+	stalled := func(w *world, away time.Duration) { w.now = w.now.Add(away) }
+	uncommitted := func(w *world, away time.Duration) {
+		for end := w.now.Add(away); w.now.Before(end); w.now = w.now.Add(time.Second) {
+			w.alerter.Tick(w.now)
+		}
+	}
 	for name, tc := range map[string]struct {
-		after func(*world)
-		ends  time.Duration // what the poster gives ahead, 0 for nothing
-		away  time.Duration
-		end   string
+		interrupt func(*world, time.Duration)
+		ends      time.Duration // what the poster gives ahead, 0 for nothing
+		away      time.Duration
+		end       string
 	}{
 		"restart":                         {restarted, 4 * time.Minute, 6 * time.Minute, "4m0s"},
 		"long restart":                    {restarted, 4 * time.Minute, 6 * time.Hour, "4m0s"},
-		"Kafka away":                      {func(*world) {}, 4 * time.Minute, 6 * time.Minute, "4m0s"},
-		"Kafka away, then a command":      {func(w *world) { w.silence("s", time.Hour, `name="b"`); w.receive() }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
-		"reloaded after it was away":      {func(w *world) { w.reconfigure(w.options) }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"stalled":                         {stalled, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"stalled, then a command":         {func(w *world, d time.Duration) { stalled(w, d); w.silence("s", time.Hour, `name="b"`); w.receive() }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"stalled, then reloaded":          {func(w *world, d time.Duration) { stalled(w, d); w.reconfigure(w.options) }, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"Kafka away":                      {uncommitted, 4 * time.Minute, 6 * time.Minute, "4m0s"},
+		"Kafka back in the last moment":   {uncommitted, 4 * time.Minute, 2*time.Minute + 50*time.Second, "4m0s"},
 		"without an end":                  {restarted, 0, 6 * time.Minute, "5m0s"},
 		"an end that is far ahead":        {restarted, time.Hour, 58 * time.Minute, "5m0s"}, // not another hour
 		"a short restart":                 {restarted, 4 * time.Minute, time.Second, "4m0s"},
@@ -81,8 +89,7 @@ func TestPostedAcrossAnInterruption(t *testing.T) {
 			w.advance(time.Minute)
 			w.expect("first notification: a")
 			stopped := w.now
-			w.now = w.now.Add(tc.away)
-			tc.after(w)
+			tc.interrupt(w, tc.away)
 			w.run() // before anybody could post
 			w.expect()
 			back := w.now

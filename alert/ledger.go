@@ -25,6 +25,7 @@ const (
 	silencePrefix    = "silence/"
 	statisticsPrefix = "statistics/"
 	callsPrefix      = "calls/"
+	aliveKey         = "alive" // tells nothing but that it can be written
 )
 
 // incidents is a set, written as base64 of 8 bytes each: a group of ten thousand alerts still fits one record.
