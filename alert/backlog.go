@@ -14,9 +14,10 @@ type backlog struct {
 
 	mu      sync.Mutex
 	list    []queued
-	closed  bool            // nothing more is taken
-	busy    map[string]bool // groups that are under way
-	changed chan struct{}   // closed and replaced when something changes
+	closed  bool              // nothing more is taken
+	busy    map[string]bool   // groups that are under way
+	unkept  []<-chan struct{} // of those that are delivered, closed when the outcome is kept
+	changed chan struct{}     // closed and replaced when something changes
 }
 
 func newBacklog(limit int) *backlog {
@@ -76,13 +77,22 @@ func (b *backlog) done(n *Notification) {
 	b.signal()
 }
 
+// unkeptPer is how many must wait for each delivered notification whose outcome need not be kept before the next is taken.
+const unkeptPer = 16
+
 // take waits for a notification whose group is not under way and that waits for as long as after, while no more than atMost
-// wait unless that is 0.
+// wait unless that is 0, and the outcomes of those before are kept but for few.
 func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (queued, bool) {
 	for ctx.Err() == nil {
 		b.mu.Lock()
+		b.unkept = slices.DeleteFunc(b.unkept, isClosed)
 		var timer <-chan time.Time
-		if i := b.first(); i >= 0 && (atMost == 0 || len(b.list) <= atMost) {
+		var kept <-chan struct{}
+		if i := b.first(); i < 0 || atMost > 0 && len(b.list) > atMost {
+			// what changes says so
+		} else if len(b.unkept) > len(b.list)/unkeptPer {
+			kept = b.unkept[0]
+		} else {
 			q := b.list[i]
 			wait := after - time.Since(q.at)
 			if wait <= 0 {
@@ -99,30 +109,25 @@ func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (qu
 		case <-ctx.Done():
 		case <-changed:
 		case <-timer:
+		case <-kept:
 		}
 	}
 	return queued{}, false
 }
 
-// pause waits until kept is closed, or one whose group is not under way waits for as long as limit.
-func (b *backlog) pause(ctx context.Context, kept <-chan struct{}, limit time.Duration) {
-	for {
-		b.mu.Lock()
-		var timer <-chan time.Time
-		if i := b.first(); i >= 0 {
-			timer = time.After(limit - time.Since(b.list[i].at))
-		}
-		changed := b.changed
-		b.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return
-		case <-kept:
-			return
-		case <-timer:
-			return
-		case <-changed:
-		}
+// keep counts a delivered notification as repeated by a crash until kept is closed.
+func (b *backlog) keep(kept <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unkept = append(b.unkept, kept)
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

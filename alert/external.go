@@ -49,9 +49,6 @@ func (p *Posted) Finding(now time.Time, resolveTimeout time.Duration) *finding.F
 	return f
 }
 
-// Unheard says that what others post cannot be read now, so that the time is a break for them.
-func (a *Alerter) Unheard(now time.Time) { a.awake = now }
-
 // expires is when a posted alert is over unless it is posted again: as its poster said, but after a break, in which nobody
 // could post, not before there was time for it.
 func (a *Alerter) expires(s *state) time.Time {

@@ -31,15 +31,14 @@ type SenderOptions struct {
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
 	// Parallel is how many notifications one webhook is sent at a time at most, by default 8; a Digester gets as many as it
-	// is not to put into a digest, every other notifier one. As a crash repeats what is under way, a webhook too gets one, and the next after the outcome of the
-	// one before is kept, until one waits for parallelAfter.
+	// is not to put into a digest, every other notifier one. As a crash repeats what is under way, a webhook too gets one as
+	// long as none waits for parallelAfter, and the next after the outcome of the one before is kept as long as few wait.
 	Parallel   int
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
 
-// parallelAfter is how long a notification waits for a webhook until haste is worth more than few repeats, and again for each
-// more that is sent at a time.
+// parallelAfter is how long a notification waits for a webhook for each more that is sent at a time.
 const parallelAfter = 500 * time.Millisecond
 
 // timeoutMargin is how much longer than its timeout an attempt may last, so that it ends by itself and says why.
@@ -226,7 +225,7 @@ func (w worker) work(ctx, taking context.Context) {
 		if w.rest(taking) {
 			kept := w.s.attempt(ctx, w.lane, q)
 			if w.Integration.Kind == "webhook" && kept != nil {
-				w.queue.pause(taking, kept, parallelAfter)
+				w.queue.keep(kept)
 			}
 		} else {
 			w.s.giveBack(ctx, w.lane, []queued{q})

@@ -35,12 +35,8 @@ type notify struct {
 	taken     []chan struct{} // of outcomes that the alerter knows
 	kept      []chan struct{} // of those that the commit under way keeps
 	announced bool            // that this process is the active alerter
-	took      time.Time       // when Take last was called
 	finishing bool            // nothing more is sent
 }
-
-// unheardAfter is how long Kafka may keep the alerter from its work until those who post alerts get time to do so again.
-const unheardAfter = 10 * time.Second
 
 // closeLimit bounds how long Close waits for attempts that were told to end.
 const closeLimit = 5 * time.Second
@@ -197,10 +193,6 @@ func (t *notify) Take(now time.Time) (kafka.Output, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.takeOutcomes()
-	if t.p.client.Ready() != nil || now.Sub(t.took) > unheardAfter {
-		t.alerter.Unheard(now) // nothing was read or committed for some time
-	}
-	t.took = now
 	t.alerter.Tick(now)
 	t.deliver() // attempts that are due again
 	changes, err := t.alerter.Changes()
