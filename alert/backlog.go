@@ -88,11 +88,11 @@ func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (qu
 		b.unkept = slices.DeleteFunc(b.unkept, isClosed)
 		var timer <-chan time.Time
 		var kept <-chan struct{}
-		if i := b.first(); i < 0 || atMost > 0 && len(b.list) > atMost {
-			// what changes says so
-		} else if len(b.unkept) > len(b.list)/unkeptPer {
+		switch i := b.first(); {
+		case i < 0, atMost > 0 && len(b.list) > atMost: // until that changes
+		case len(b.unkept) > len(b.list)/unkeptPer:
 			kept = b.unkept[0]
-		} else {
+		default:
 			q := b.list[i]
 			wait := after - time.Since(q.at)
 			if wait <= 0 {
