@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +12,12 @@ import (
 	"github.com/freshet-dev/freshet/rules/label"
 )
 
-// Command takes what somebody decided. What follows from it is done by the next Tick.
-func (a *Alerter) Command(c *Command, now time.Time) {
+// ErrOver says that a command was about alerts that are over, so that it changed nothing.
+var ErrOver = errors.New("these alerts are over: nothing was done")
+
+// Command takes what somebody decided. What follows from it is done by the next Tick. It returns ErrOver when there is nothing
+// that the command is about.
+func (a *Alerter) Command(c *Command, now time.Time) error {
 	a.enter(now)
 	a.metrics.commands.WithLabelValues(string(c.Kind)).Inc()
 	switch c.Kind {
@@ -21,13 +26,20 @@ func (a *Alerter) Command(c *Command, now time.Time) {
 	case ExpireSilence:
 		a.expireSilence(c.SilenceID, now)
 	case SilenceSubject:
-		a.silenceSubject(c, now)
+		if a.silenceSubject(c, now) == 0 {
+			return ErrOver
+		}
 	case Acknowledge, Unacknowledge, MarkNoise:
-		for _, s := range a.subjects(c.Subject) {
+		about := a.subjects(c.Subject)
+		if len(about) == 0 {
+			return ErrOver
+		}
+		for _, s := range about {
 			a.mark(s, c, now)
 		}
 	}
 	a.note(c, now)
+	return nil
 }
 
 // subjects are the alerts that fire among those that a command names; one that it names by a fingerprint may be over.
@@ -98,8 +110,9 @@ func (a *Alerter) mark(s *state, c *Command, now time.Time) {
 	}
 }
 
-// silenceSubject silences what a button was pressed for: the group's labels, or where it has none those of its one alert.
-func (a *Alerter) silenceSubject(c *Command, now time.Time) {
+// silenceSubject silences what a button was pressed for: the group's labels, or where it has none those of its one alert. It
+// returns how many silences that makes.
+func (a *Alerter) silenceSubject(c *Command, now time.Time) (made int) {
 	var sets []label.Set
 	if e := a.entryOf(c.Subject.Group); e != nil && len(e.GroupLabels) > 0 {
 		sets = append(sets, e.GroupLabels)
@@ -117,8 +130,10 @@ func (a *Alerter) silenceSubject(c *Command, now time.Time) {
 		slices.Sort(s.Matchers)
 		if s.Validate() == nil {
 			a.addSilence(s, now)
+			made++
 		}
 	}
+	return made
 }
 
 // note has a command told in the threads of the messages that it is about.

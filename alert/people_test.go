@@ -44,6 +44,36 @@ func TestAcknowledgement(t *testing.T) {
 	}
 }
 
+// What is about alerts that are over changes nothing, and whoever asked for it is told so.
+func TestCommandsComeTooLate(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	w := newWorld(t, o)
+	a := &subject{name: "a"}
+	w.produce(a.fire(w.now))
+	w.run()
+	group := w.got[0].Group
+	do := func(k Kind) error {
+		return w.alerter.Command(&Command{ID: string(k), Kind: k, At: w.now, By: "ada", Duration: time.Hour, Subject: Subject{Group: group}}, w.now)
+	}
+	for _, k := range []Kind{Acknowledge, SilenceSubject, MarkNoise} {
+		if err := do(k); err != nil {
+			t.Errorf("%s while it fires: %v", k, err)
+		}
+	}
+	_ = w.alerter.Command(&Command{Kind: ExpireSilence, SilenceID: w.alerter.Silences(w.now)[0].ID}, w.now)
+	w.produce(a.resolve(w.now))
+	w.advance(time.Hour)
+	before := len(w.alerter.Silences(w.now))
+	for _, k := range []Kind{Acknowledge, SilenceSubject, MarkNoise} {
+		if err := do(k); !errors.Is(err, ErrOver) {
+			t.Errorf("%s when it is over: %v", k, err)
+		}
+	}
+	if after := len(w.alerter.Silences(w.now)); after != before {
+		t.Errorf("%d silences became %d", before, after)
+	}
+}
+
 func TestNoiseAndNotes(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations[0].Edits = true

@@ -74,7 +74,7 @@ func (w *world) receive() {
 		case *finding.Finding:
 			w.alerter.Receive(m, w.now)
 		case *Command:
-			w.alerter.Command(m, w.now)
+			_ = w.alerter.Command(m, w.now)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func newService(t *testing.T) *service {
 		}, Version: "1.2.3", Started: epoch,
 		Do: func(_ context.Context, c *alert.Command) error {
 			defer s.lock()()
-			s.alerter.Command(c, s.now)
+			_ = s.alerter.Command(c, s.now)
 			s.alerter.Tick(s.now)
 			return nil
 		},

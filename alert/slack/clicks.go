@@ -32,6 +32,7 @@ type ClickOptions struct {
 	// Do carries a command out. It returns when the command is sure to be taken.
 	Do func(context.Context, *alert.Command) error
 	// Users are the IDs of the users who may use the buttons of an integration, by its key; everybody where there are none.
+	// Buttons of an integration without a key here do nothing.
 	Users map[string][]string
 	// AppLevelToken is what Run connects with, SigningSecret what ServeHTTP checks requests by.
 	AppLevelToken     alert.Secret
@@ -66,6 +67,9 @@ func NewClicks(o ClickOptions) *Clicks {
 	}
 	return c
 }
+
+// errNoReceiver says that nobody knows any more who may use the button.
+var errNoReceiver = errors.New("the configuration does not have the receiver of this message any more: use freshet's page")
 
 // errNotAllowed says that the user may not use the button.
 var errNotAllowed = errors.New("only some people may use the buttons here (button_users)")
@@ -103,7 +107,10 @@ func (c *Clicks) take(ctx context.Context, click *slack.InteractionCallback) {
 }
 
 func (c *Clicks) do(ctx context.Context, click *slack.InteractionCallback, action *slack.BlockAction, command *alert.Command) error {
-	if users := c.users[action.BlockID]; len(users) > 0 && !slices.Contains(users, click.User.ID) {
+	switch users, known := c.users[action.BlockID]; {
+	case !known:
+		return errNoReceiver
+	case len(users) > 0 && !slices.Contains(users, click.User.ID):
 		return errNotAllowed
 	}
 	if err := command.Validate(); err != nil {

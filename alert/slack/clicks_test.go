@@ -109,7 +109,24 @@ func TestRequestURL(t *testing.T) {
 	press("U1", actNoise)
 	until(t, "the failure is answered", func() bool { return len(s.Answers()) == 5 })
 	contains(t, s.Answers()[4].Text, "did not work: Kafka &lt;is&gt; down")
+	did.err = alert.ErrOver
+	press("U1", actSilence)
+	until(t, "it is answered that nothing was done", func() bool { return len(s.Answers()) == 6 })
+	contains(t, s.Answers()[5].Text, "these alerts are over: nothing was done")
 	clean(t, s)
+}
+
+// Buttons of a receiver that was renamed or removed do nothing: nobody knows who may use them.
+func TestButtonsOfNoReceiver(t *testing.T) {
+	s := slacktest.New(t)
+	payload := s.Payload(withButtons(t, s), slacktest.Click{UserID: "U1", Action: actSilence})
+	var did commands
+	c := NewClicks(ClickOptions{Do: did.do, SigningSecret: slacktest.SigningSecret, Users: map[string][]string{"others/slack[0]": {"U1"}}})
+	c.ServeHTTP(httptest.NewRecorder(), slacktest.Request("http://freshet.example.org/slack", payload, slacktest.SigningSecret, time.Now()))
+	until(t, "it is answered", func() bool { return len(s.Answers()) == 1 })
+	if contains(t, s.Answers()[0].Text, "does not have the receiver of this message any more"); len(did.all()) > 0 {
+		t.Errorf("the click led to %+v", did.all())
+	}
 }
 
 // What Slack has not signed, or long ago, does nothing.
@@ -142,7 +159,7 @@ func TestForgedRequests(t *testing.T) {
 	} {
 		before := len(did.all())
 		w := httptest.NewRecorder()
-		NewClicks(ClickOptions{Do: did.do, SigningSecret: slacktest.SigningSecret}).ServeHTTP(w, tc.r)
+		NewClicks(ClickOptions{Do: did.do, SigningSecret: slacktest.SigningSecret, Users: map[string][]string{"ops/slack[0]": nil}}).ServeHTTP(w, tc.r)
 		if w.Code != tc.code {
 			t.Errorf("%s: answered %d %s, expected %d", name, w.Code, w.Body, tc.code)
 		}
@@ -163,7 +180,7 @@ func TestSocketMode(t *testing.T) {
 	m := withButtons(t, s)
 	var did commands
 	var log safeBuffer
-	c := NewClicks(ClickOptions{Do: did.do, AppLevelToken: slacktest.AppLevelToken, AppURL: s.API(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c := NewClicks(ClickOptions{Do: did.do, AppLevelToken: slacktest.AppLevelToken, AppURL: s.API(), Users: map[string][]string{"ops/slack[0]": nil}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()

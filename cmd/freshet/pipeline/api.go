@@ -91,7 +91,12 @@ func (p *Pipeline) serveCommand(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := p.Do(r.Context(), c); err != nil {
+	err := p.Do(r.Context(), c)
+	if errors.Is(err, alert.ErrOver) {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	if err != nil {
 		p.log.Warn("a command is not kept", slog.String("kind", string(c.Kind)), slog.Any("error", err))
 		http.Error(w, "it is not kept, try again: "+err.Error(), http.StatusServiceUnavailable)
 	}

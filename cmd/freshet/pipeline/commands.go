@@ -35,7 +35,8 @@ func (p *Pipeline) Do(ctx context.Context, c *alert.Command) error {
 	timer := time.NewTimer(takenWithin)
 	defer timer.Stop()
 	select {
-	case <-taken:
+	case err := <-taken:
+		return err
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -58,25 +59,26 @@ func (p *Pipeline) Post(ctx context.Context, findings []*finding.Finding) error 
 // waiting are those who wait for the active alerter to take their commands.
 type waiting struct {
 	mu   sync.Mutex
-	byID map[string]chan struct{}
+	byID map[string]chan error
 }
 
-func (w *waiting) wait(id string) <-chan struct{} {
+func (w *waiting) wait(id string) <-chan error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byID == nil {
-		w.byID = map[string]chan struct{}{}
+		w.byID = map[string]chan error{}
 	}
-	c := make(chan struct{})
+	c := make(chan error, 1)
 	w.byID[id] = c
 	return c
 }
 
-func (w *waiting) took(id string) {
+// took says that a command is taken, and what is wrong with it.
+func (w *waiting) took(id string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c, ok := w.byID[id]; ok {
-		close(c)
+		c <- err
 		delete(w.byID, id)
 	}
 }

@@ -181,9 +181,9 @@ func (t *notify) command(m *kafka.Message) {
 		return
 	}
 	t.mu.Lock()
-	t.alerter.Command(c, time.Now())
+	err = t.alerter.Command(c, time.Now())
 	t.mu.Unlock()
-	t.p.taken.took(c.ID)
+	t.p.taken.took(c.ID, err)
 	t.flush() // a person waits for it
 }
 
