@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,9 +11,9 @@ import (
 // thousands. It looks after how often its receiver may be written to.
 type Digester interface {
 	Notifier
-	// Digest delivers notifications in one message. It returns an outcome for each, in their order, also with an error,
-	// which is about all.
-	Digest(ctx context.Context, ns []*Notification) ([]Outcome, error)
+	// Digest delivers notifications in one message, or one for each place that they go to. It returns an outcome and an error
+	// for each, in their order.
+	Digest(ctx context.Context, ns []*Notification) ([]Outcome, []error)
 }
 
 const (
@@ -44,7 +45,7 @@ func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 	}
 }
 
-// digest makes one attempt at notifications that are told of together. When it fails, all have failed.
+// digest makes one attempt at notifications that are told of together.
 func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 	if !s.active() {
 		s.giveBack(ctx, l, qs)
@@ -71,18 +72,17 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 		ns[i] = q.n
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.bound(l))
-	outcomes, err := d.Digest(bounded, ns)
+	outcomes, errs := d.Digest(bounded, ns)
 	cancel()
-	if err != nil && ctx.Err() != nil {
-		return // as for one notification
-	}
 	end := time.Now()
 	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
-	if len(outcomes) != len(ns) {
-		outcomes = make([]Outcome, len(ns))
-	}
-	s.settle(l, outcomes[0], err, end)
 	for i, n := range ns {
-		_ = s.options.Done(n.ID, outcomes[i], err)
+		if errs[i] != nil && ctx.Err() != nil {
+			continue // as for one notification
+		}
+		if i == 0 || errs[i] != nil && !slices.Contains(errs[:i], errs[i]) { // one error of many is said once
+			s.settle(l, outcomes[i], errs[i], end)
+		}
+		_ = s.options.Done(n.ID, outcomes[i], errs[i])
 	}
 }

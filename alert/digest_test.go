@@ -45,8 +45,9 @@ func (p *paced) Notify(ctx context.Context, n *Notification) (Outcome, error) {
 }
 
 // Digest implements Digester.
-func (p *paced) Digest(ctx context.Context, ns []*Notification) ([]Outcome, error) {
-	return slices.Repeat([]Outcome{{Ref: "digest"}}, len(ns)), p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
+func (p *paced) Digest(ctx context.Context, ns []*Notification) ([]Outcome, []error) {
+	err := p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
+	return slices.Repeat([]Outcome{{Ref: "digest"}}, len(ns)), slices.Repeat([]error{err}, len(ns))
 }
 
 func (p *paced) take() []string {

@@ -19,48 +19,49 @@ const maxEdits = 10
 // Digest implements alert.Digester: it tells of many groups in one message, whose thread has the list of all. A group that
 // has a message of its own keeps it; the others get one with their next news. Groups that were all told of in the same
 // digest are told of in its thread.
-func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, error) {
-	outcomes := make([]alert.Outcome, len(ns))
-	channels, members, err := n.byChannel(ns)
-	if err != nil {
-		return slices.Repeat([]alert.Outcome{{Permanent: true}}, len(ns)), fmt.Errorf("slack: %w", err)
-	}
-	for i, c := range channels {
-		some := make([]*alert.Notification, len(members[i]))
-		for j, at := range members[i] {
+func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, []error) {
+	outcomes, errs := make([]alert.Outcome, len(ns)), make([]error, len(ns))
+	for _, p := range n.byChannel(ns, outcomes, errs) {
+		some := make([]*alert.Notification, len(p.members))
+		for j, at := range p.members {
 			some[j] = ns[at]
 		}
-		refs, o, err := c.digest(ctx, some)
-		for j, at := range members[i] {
-			outcomes[at].Ref = refs[j]
-		}
+		refs, o, err := p.digest(ctx, some)
 		if err != nil {
-			for j := range outcomes {
-				outcomes[j].Permanent, outcomes[j].RetryAfter = o.Permanent, o.RetryAfter
-			}
-			return outcomes, fmt.Errorf("slack: telling of %d groups: %w", len(some), err)
+			err = fmt.Errorf("slack: telling of %d groups: %w", len(some), err)
+		}
+		for j, at := range p.members {
+			o.Ref = refs[j]
+			outcomes[at], errs[at] = o, err
 		}
 	}
-	return outcomes, nil
+	return outcomes, errs
 }
 
-// byChannel finds out where notifications go: the channel may be a template. Members are indices.
-func (n *Notifier) byChannel(ns []*alert.Notification) (channels []*channel, members [][]int, err error) {
-	at := map[string]int{}
+// addressees are a channel and the notifications that go there, as indices.
+type addressees struct {
+	*channel
+	members []int
+}
+
+// byChannel finds out where notifications go: the channel may be a template. One that names none fails alone.
+func (n *Notifier) byChannel(ns []*alert.Notification, outcomes []alert.Outcome, errs []error) []*addressees {
+	var places []*addressees
+	known := map[string]*addressees{}
 	for i, notification := range ns {
 		c, err := n.channel(&notification.Data)
 		if err != nil {
-			return nil, nil, err
+			outcomes[i], errs[i] = alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
+			continue
 		}
-		k, ok := at[c.name]
-		if !ok {
-			k = len(channels)
-			at[c.name] = k
-			channels, members = append(channels, c), append(members, nil)
+		p := known[c.name]
+		if p == nil {
+			p = &addressees{channel: c}
+			known[c.name], places = p, append(places, p)
 		}
-		members[k] = append(members[k], i)
+		p.members = append(p.members, i)
 	}
-	return channels, members, nil
+	return places
 }
 
 // digest tells of notifications and returns the names of the messages in which each is told of from now on.

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -29,8 +30,8 @@ func stormOf(count int) []*alert.Notification {
 
 func mustDigest(t *testing.T, n *Notifier, ns []*alert.Notification) []alert.Outcome {
 	t.Helper()
-	outcomes, err := n.Digest(t.Context(), ns)
-	if err != nil {
+	outcomes, errs := n.Digest(t.Context(), ns)
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 	if len(outcomes) != len(ns) {
@@ -129,9 +130,9 @@ func TestDoubtfulDigest(t *testing.T) {
 		n := bot(t, s, nil)
 		ns := stormOf(count)
 		s.Fail(slacktest.Fault{Method: "chat.postMessage", Cut: true, Done: true})
-		outcomes, err := n.Digest(t.Context(), ns)
-		if err == nil || len(outcomes) != count || outcomes[0].Permanent {
-			t.Fatalf("got %d outcomes, %v", len(outcomes), err)
+		outcomes, errs := n.Digest(t.Context(), ns)
+		if err := errors.Join(errs...); err == nil || len(outcomes) != count || outcomes[0].Permanent {
+			t.Fatalf("got %d outcomes, %v", len(outcomes), errs)
 		}
 		for i := range ns {
 			ns[i] = again(ns[i])
@@ -171,7 +172,7 @@ func TestDoubtfulDigestInAThread(t *testing.T) {
 		ends = append(ends, end)
 	}
 	s.Fail(slacktest.Fault{Method: "chat.postMessage", Status: 504, Done: true})
-	if _, err := n.Digest(t.Context(), ends); err == nil {
+	if _, errs := n.Digest(t.Context(), ends); errs[0] == nil {
 		t.Fatal("a lost answer is no error")
 	}
 	for i := range ends {
@@ -204,9 +205,9 @@ func TestDigestThatFails(t *testing.T) {
 	s := slacktest.New(t)
 	n := bot(t, s, nil)
 	s.Fail(slacktest.Limited("chat.postMessage", 30))
-	outcomes, err := n.Digest(t.Context(), stormOf(12))
-	if err == nil || len(outcomes) != 12 || outcomes[11].RetryAfter.Seconds() != 30 || outcomes[11].Ref != "" {
-		t.Errorf("got %+v, %v", outcomes, err)
+	outcomes, errs := n.Digest(t.Context(), stormOf(12))
+	if err := errors.Join(errs...); err == nil || len(outcomes) != 12 || outcomes[11].RetryAfter.Seconds() != 30 || outcomes[11].Ref != "" {
+		t.Errorf("got %+v, %v", outcomes, errs)
 	}
 	// Without the scope for files the list is text.
 	s = slacktest.New(t)
@@ -235,4 +236,36 @@ func TestDigestsOfChannels(t *testing.T) {
 		t.Errorf("told in %q and %q", outcomes[0].Ref, outcomes[1].Ref)
 	}
 	clean(t, s)
+}
+
+// A channel that does not exist, or that no template names, takes nothing from those that do.
+func TestDigestOfSeveralChannels(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, func(c *alert.SlackConfig, _ *Options) {
+		c.Channel = `{{ with .CommonLabels.channel }}{{ . }}{{ else }}{{ template "nowhere" }}{{ end }}`
+	})
+	ns := stormOf(9)
+	for i, at := range []string{slacktest.Channel, "C0GONE", ""} {
+		for _, notification := range ns[3*i : 3*i+3] {
+			if at != "" {
+				notification.Data.CommonLabels["channel"] = at
+			}
+		}
+	}
+	ns[0], ns[8] = ns[8], ns[0] // those that cannot be told are not the last
+	outcomes, errs := n.Digest(t.Context(), ns)
+	told := 0
+	for i := range ns {
+		if ns[i].Data.CommonLabels["channel"] == slacktest.Channel {
+			told++
+			if errs[i] != nil || outcomes[i].Ref == "" {
+				t.Errorf("%s: told in %q, %v", ns[i].ID, outcomes[i].Ref, errs[i])
+			}
+		} else if errs[i] == nil || !outcomes[i].Permanent || outcomes[i].Ref != "" {
+			t.Errorf("%s of %q: %+v, %v", ns[i].ID, ns[i].Data.CommonLabels["channel"], outcomes[i], errs[i])
+		}
+	}
+	if messages := s.Messages(slacktest.Channel); told != 3 || len(messages) != 1 {
+		t.Errorf("%d groups are told in %d messages", told, len(messages))
+	}
 }

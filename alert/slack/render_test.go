@@ -53,9 +53,7 @@ func TestGolden(t *testing.T) {
 	}
 	mustNotify(t, n, notification("3", alert.FirstNotification, "", many...))
 	golden(t, "many", s.Messages(slacktest.Channel)[2])
-	if _, err := n.Digest(t.Context(), stormOf(60)); err != nil {
-		t.Fatal(err)
-	}
+	mustDigest(t, n, stormOf(60))
 	golden(t, "digest", s.Messages(slacktest.Channel)[3])
 	clean(t, s)
 }
@@ -261,9 +259,7 @@ func everyForm(t *testing.T, r *rand.Rand, texts []string, most int) {
 		storm[i].Group = fmt.Sprint(i)
 	}
 	for _, d := range []*Notifier{bot(t, s, nil), hook(t, s)} {
-		if _, err := d.Digest(t.Context(), storm); err != nil {
-			t.Fatal(err)
-		}
+		mustDigest(t, d, storm)
 	}
 	clean(t, s)
 	for _, m := range append(append(s.Messages(slacktest.Channel), s.Messages(slacktest.Hook)...), threads(s)...) {

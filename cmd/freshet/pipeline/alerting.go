@@ -133,12 +133,12 @@ type watchedDigester struct {
 }
 
 // Digest implements alert.Digester.
-func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, error) {
-	outcomes, err := w.digester.Digest(ctx, ns)
-	for _, n := range ns {
-		w.watch(n, err)
+func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, []error) {
+	outcomes, errs := w.digester.Digest(ctx, ns)
+	for i, n := range ns {
+		w.watch(n, errs[i])
 	}
-	return outcomes, err //nolint:wrapcheck // passed on as it is
+	return outcomes, errs
 }
 
 func watching(n alert.Notifier, watch func(*alert.Notification, error)) alert.Notifier {
