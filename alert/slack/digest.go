@@ -12,7 +12,7 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 )
 
-// maxEdits is how many messages of single groups a digest also brings up to date. More would keep the channel busy for
+// maxEdits is how many messages of single groups a digest also brings up to date at once. More would keep the channel busy for
 // long, and the digest has told what they would say.
 const maxEdits = 10
 
@@ -26,13 +26,16 @@ func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]aler
 		for j, at := range p.members {
 			some[j] = ns[at]
 		}
-		refs, o, err := p.digest(ctx, some)
+		refs, late, o, err := p.digest(ctx, some)
 		if err != nil {
 			err = fmt.Errorf("slack: telling of %d groups: %w", len(some), err)
 		}
 		for j, at := range p.members {
 			o.Ref = refs[j]
 			outcomes[at], errs[at] = o, err
+			if err == nil && slices.Contains(late, ns[at]) {
+				errs[at] = alert.ErrTooLate
+			}
 		}
 	}
 	return outcomes, errs
@@ -64,8 +67,9 @@ func (n *Notifier) byChannel(ns []*alert.Notification, outcomes []alert.Outcome,
 	return places
 }
 
-// digest tells of notifications and returns the names of the messages in which each is told of from now on.
-func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []string, o alert.Outcome, err error) {
+// digest tells of notifications and returns the names of the messages in which each is told of from now on, and those for which
+// there was no time.
+func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []string, late []*alert.Notification, o alert.Outcome, err error) {
 	refs = make([]string, len(ns))
 	for i, n := range ns {
 		refs[i] = n.Ref
@@ -75,7 +79,7 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 		if err == nil {
 			o, err = c.hook(ctx, nil, m)
 		}
-		return refs, o, err
+		return refs, nil, o, err
 	}
 	found, err := c.find(ctx, ns)
 	if err == nil {
@@ -83,15 +87,16 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	}
 	if err != nil {
 		o, err := judge(err, c.token)
-		return refs, o, err
+		return refs, nil, o, err
 	}
-	var news, quiet []*alert.Notification
+	var news, quiet, again []*alert.Notification // again are told already
 	var at []int
 	for i, n := range ns {
 		before, known := found[n.ID]
 		switch {
 		case known:
 			refs[i] = keep(n.Ref, before.ref)
+			again = append(again, n)
 		case n.Reason == alert.ContentChanged, n.Reason == alert.NoteAdded && len(n.Data.Notes) == 0:
 			quiet = append(quiet, n)
 		default:
@@ -102,22 +107,21 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	case len(news) == 1:
 		o, err := c.n.Notify(ctx, news[0])
 		if err != nil {
-			return refs, o, errors.Unwrap(err)
+			return refs, nil, o, errors.Unwrap(err)
 		}
 		refs[at[0]] = o.Ref
 	case len(news) > 1:
 		made, err := c.postDigest(ctx, news)
 		if err != nil {
 			o, err := judge(err, c.token)
-			return refs, o, err
+			return refs, nil, o, err
 		}
 		for j, i := range at {
 			refs[i] = keep(news[j].Ref, made)
 		}
 	}
 	c.listFound(ctx, found, ns)
-	c.bringUpToDate(ctx, append(ended(news), quiet...))
-	return refs, alert.Outcome{}, nil
+	return refs, c.bringUpToDate(ctx, append(news, again...), quiet), alert.Outcome{}, nil
 }
 
 // keep returns a group's own message, if it has one, else the new one.
@@ -207,26 +211,36 @@ func ended(ns []*alert.Notification) []*alert.Notification {
 	return out
 }
 
-// bringUpToDate edits the own messages of groups, as many as there is time for.
-func (c *channel) bringUpToDate(ctx context.Context, ns []*alert.Notification) {
-	edits := 0
-	for _, n := range ns {
+// bringUpToDate edits the own messages of groups: some now, those whose alerts are over some time. It returns those of quiet for
+// which there is no time, as no digest tells what they would.
+func (c *channel) bringUpToDate(ctx context.Context, news, quiet []*alert.Notification) (late []*alert.Notification) {
+	own := func(n *alert.Notification) bool {
 		at, ok := parseRef(n.Ref)
-		if !ok || at.digest || edits == maxEdits || ctx.Err() != nil {
-			continue
-		}
-		m, err := c.n.render(n, true)
-		if err != nil {
-			continue // the digest has told of it
-		}
-		edits++
-		here := &channel{n: c.n, api: c.api, token: c.token, name: at.channel}
-		if err := here.update(ctx, at, m, false); err != nil && !gone(err) {
-			_, err = judge(err, c.token)
-			c.n.options.Log.WarnContext(ctx, "a message could not be brought up to date; the digest after it tells how things stand", "error", err)
-			return
+		return ok && !at.digest
+	}
+	var later []*alert.Notification
+	edits := 0
+	for i, n := range append(ended(news), quiet...) {
+		switch isQuiet := i >= len(ended(news)); {
+		case !own(n):
+		case edits < maxEdits && ctx.Err() == nil:
+			edits++
+			if err := c.bringOne(ctx, n); err != nil && !gone(err) {
+				edits = maxEdits
+				_, err = judge(err, c.token)
+				c.n.options.Log.WarnContext(ctx, "a message could not be brought up to date; the digest after it tells how things stand", "error", err)
+				if n.Data.Status == "resolved" {
+					later = append(later, n)
+				}
+			}
+		case isQuiet:
+			late = append(late, n)
+		case n.Data.Status == "resolved":
+			later = append(later, n)
 		}
 	}
+	c.owe(later)
+	return late
 }
 
 // list puts all groups of a digest into its thread: few as text, many as a file. It goes before what others want to say,

@@ -269,3 +269,42 @@ func TestDigestOfSeveralChannels(t *testing.T) {
 		t.Errorf("%d groups are told in %d messages", told, len(messages))
 	}
 }
+
+// Every message of an alert that is over says so in the end, however many a digest tells of.
+func TestDigestOfManyOwnMessages(t *testing.T) {
+	const count = 3 * maxEdits
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	var ends, changes []*alert.Notification
+	for i := range count {
+		name := fmt.Sprint("service-", i)
+		ref := mustNotify(t, n, notification("begin-"+name, alert.FirstNotification, "", fires(name)))
+		end := notification("end-"+name, alert.AllResolved, ref, over(fires(name)))
+		change := notification("change-"+name, alert.ContentChanged, ref, fires(name))
+		end.Group, change.Group = name, name
+		ends, changes = append(ends, end), append(changes, change)
+	}
+	outcomes, errs := n.Digest(t.Context(), changes)
+	late := 0
+	for i := range changes {
+		if errors.Is(errs[i], alert.ErrTooLate) {
+			late++
+		} else if errs[i] != nil {
+			t.Fatal(errs[i])
+		}
+	}
+	if late != count-maxEdits || outcomes[0].Ref != changes[0].Ref {
+		t.Errorf("%d of %d edits are given back, expected all but %d", late, count, maxEdits)
+	}
+	mustDigest(t, n, ends)
+	says := func() (fire int) {
+		for _, m := range s.Messages(slacktest.Channel)[:count] {
+			if !strings.Contains(m.Raw(), "RESOLVED") {
+				fire++
+			}
+		}
+		return fire
+	}
+	until(t, "no message says that its alert fires", func() bool { return says() == 0 })
+	clean(t, s)
+}

@@ -49,6 +49,7 @@ type Notifier struct {
 	templates  *alert.Templates
 	client     *http.Client
 	complaints sync.Map // what was logged once
+	owed       owed     // edits of messages
 }
 
 var _ alert.Digester = (*Notifier)(nil)
