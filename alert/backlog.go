@@ -16,6 +16,7 @@ type backlog struct {
 	list    []queued
 	closed  bool              // nothing more is taken
 	busy    map[string]bool   // groups that are under way
+	begun   []time.Time       // when attempts that go on began
 	unkept  []<-chan struct{} // of those that are delivered, closed when the outcome is kept
 	changed chan struct{}     // closed and replaced when something changes
 }
@@ -70,38 +71,49 @@ func (b *backlog) signal() {
 }
 
 // done says that a notification is no longer under way.
-func (b *backlog) done(n *Notification) {
+func (b *backlog) done(q queued) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.busy, about(n))
+	delete(b.busy, about(q.n))
+	if i := slices.Index(b.begun, q.began); i >= 0 {
+		b.begun = slices.Delete(b.begun, i, i+1)
+	}
 	b.signal()
 }
 
-// unkeptPer is how many must wait for each delivered notification whose outcome need not be kept before the next is taken.
-const unkeptPer = 16
+const (
+	// waitingPer is how many must wait for each notification more that a crash may repeat.
+	waitingPer = 64
+	// hangsFor is how long an attempt must last until another may go on beside it, and again for each more.
+	hangsFor = 500 * time.Millisecond
+)
 
-// take waits for a notification whose group is not under way and that waits for as long as after, while no more than atMost
-// wait unless that is 0, and the outcomes of those before are kept but for few.
-func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (queued, bool) {
+// take waits for a notification whose group is not under way, while no more than atMost wait unless that is 0. With few it also
+// waits until a crash would repeat no more than one: those that are under way, and those that are delivered and whose outcome is
+// not kept. It lets there be more when attempts hang or many wait.
+func (b *backlog) take(ctx context.Context, few bool, atMost int) (queued, bool) {
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		b.unkept = slices.DeleteFunc(b.unkept, isClosed)
+		i := b.first()
 		var timer <-chan time.Time
 		var kept <-chan struct{}
-		switch i := b.first(); {
-		case i < 0, atMost > 0 && len(b.list) > atMost: // until that changes
-		case len(b.unkept) > len(b.list)/unkeptPer:
-			kept = b.unkept[0]
-		default:
-			q := b.list[i]
-			wait := after - time.Since(q.at)
-			if wait <= 0 {
+		if i >= 0 && (atMost == 0 || len(b.list) <= atMost) {
+			if !few || len(b.begun)+len(b.unkept) < b.allowed() {
+				q := b.list[i]
 				b.list = remove(b.list, i)
 				b.begin(q)
+				q.began = time.Now()
+				b.begun = append(b.begun, q.began)
 				b.mu.Unlock()
 				return q, true
 			}
-			timer = time.After(wait)
+			if len(b.unkept) > 0 {
+				kept = b.unkept[0]
+			}
+			if len(b.begun) > 0 {
+				timer = time.After(hangsFor - time.Since(b.begun[0])%hangsFor)
+			}
 		}
 		changed := b.changed
 		b.mu.Unlock()
@@ -113,6 +125,15 @@ func (b *backlog) take(ctx context.Context, after time.Duration, atMost int) (qu
 		}
 	}
 	return queued{}, false
+}
+
+// allowed is how many a crash may repeat.
+func (b *backlog) allowed() int {
+	n := 1 + len(b.list)/waitingPer
+	if len(b.begun) > 0 {
+		n += int(time.Since(b.begun[0]) / hangsFor)
+	}
+	return n
 }
 
 // keep counts a delivered notification as repeated by a crash until kept is closed.

@@ -40,7 +40,7 @@ func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 			s.giveBack(ctx, l, qs)
 		}
 		for _, q := range qs {
-			l.queue.done(q.n)
+			l.queue.done(q)
 		}
 	}
 }

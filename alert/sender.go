@@ -31,15 +31,12 @@ type SenderOptions struct {
 	// Queue bounds the notifications that wait for one integration, by default 10000; more are given back as failed.
 	Queue int
 	// Parallel is how many notifications one webhook is sent at a time at most, by default 8; a Digester gets as many as it
-	// is not to put into a digest, every other notifier one. As a crash repeats what is under way, a webhook too gets one as
-	// long as none waits for parallelAfter, and the next after the outcome of the one before is kept as long as few wait.
+	// is not to put into a digest, every other notifier one. As a crash repeats what is under way, a webhook too gets one,
+	// and the next after the outcome of the one before is kept, as long as none hangs and few wait.
 	Parallel   int
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
-
-// parallelAfter is how long a notification waits for a webhook for each more that is sent at a time.
-const parallelAfter = 500 * time.Millisecond
 
 // timeoutMargin is how much longer than its timeout an attempt may last, so that it ends by itself and says why.
 const timeoutMargin = 5 * time.Second
@@ -70,8 +67,8 @@ type lane struct {
 }
 
 type queued struct {
-	n  *Notification
-	at time.Time
+	n         *Notification
+	at, began time.Time // when it came, and when it was taken
 }
 
 // Errors that Done may be given beside those of notifiers.
@@ -132,7 +129,7 @@ func (s *Sender) Send(ns []*Notification) {
 			_ = s.options.Done(n.ID, Outcome{Permanent: true}, fmt.Errorf("notifying %s: %w", key, ErrNoNotifier))
 			continue
 		}
-		byLane[key] = append(byLane[key], queued{n, now})
+		byLane[key] = append(byLane[key], queued{n: n, at: now})
 	}
 	for key, qs := range byLane {
 		// All at once, so that a storm is seen as one.
@@ -168,13 +165,11 @@ func (s *Sender) Run(ctx context.Context) error {
 		case l.Integration.Kind == "webhook":
 			workers = s.options.Parallel
 		}
-		for i := range workers {
-			w := worker{s: s, lane: l}
-			if digests {
-				w.atMost = digestAbove
-			} else {
-				w.after = time.Duration(i) * parallelAfter
-			}
+		w := worker{s: s, lane: l, few: l.Integration.Kind == "webhook"}
+		if digests {
+			w.atMost = digestAbove
+		}
+		for range workers {
 			g.Go(func() error {
 				w.work(ctx, taking)
 				return nil
@@ -206,31 +201,32 @@ func (s *Sender) giveBack(ctx context.Context, l *lane, qs []queued) {
 	}
 }
 
-// worker makes attempts at one integration: what waits for as long as after, while no more than atMost wait unless that is 0.
+// worker makes attempts at one integration, with few only as many as a crash may repeat, and while no more than atMost wait
+// unless that is 0.
 type worker struct {
 	s *Sender
 	*lane
-	after  time.Duration
+	few    bool
 	atMost int
 }
 
 // work makes attempts within ctx, and begins them while taking lasts.
 func (w worker) work(ctx, taking context.Context) {
 	for {
-		q, ok := w.queue.take(taking, w.after, w.atMost)
+		q, ok := w.queue.take(taking, w.few, w.atMost)
 		if !ok {
 			return
 		}
 		w.s.metrics.queued.WithLabelValues(w.Integration.Key()).Dec()
 		if w.rest(taking) {
 			kept := w.s.attempt(ctx, w.lane, q)
-			if w.Integration.Kind == "webhook" && kept != nil {
+			if w.few && kept != nil {
 				w.queue.keep(kept)
 			}
 		} else {
 			w.s.giveBack(ctx, w.lane, []queued{q})
 		}
-		w.queue.done(q.n)
+		w.queue.done(q)
 	}
 }
 

@@ -290,10 +290,40 @@ func TestWebhookIsSentOneAtATime(t *testing.T) {
 			t.Errorf("what happened is %q, expected %q", order, want)
 		}
 		order = nil
-		s.Send(storm(i, 10, 4*unkeptPer))
+		s.Send(storm(i, 10, 4*waitingPer))
 		settle(time.Minute)
 		if n := len(order); n < 2 || n > 5 {
-			t.Errorf("of %d that waited %d were sent before the outcome of one was kept", 4*unkeptPer, n)
+			t.Errorf("of %d that waited %d were sent before the outcome of one was kept", 4*waitingPer, n)
+		}
+	})
+}
+
+// A webhook that hangs has others go on beside it.
+func TestWebhookThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "webhook"}
+		var got answers
+		var mu sync.Mutex
+		var begun []time.Duration
+		start := time.Now()
+		s := NewSender(SenderOptions{
+			Targets: []Target{{i, notifierFunc(func(ctx context.Context, _ *Notification) (Outcome, error) {
+				mu.Lock()
+				begun = append(begun, time.Since(start))
+				mu.Unlock()
+				<-ctx.Done()
+				return Outcome{}, ctx.Err()
+			})}},
+			Done: got.done, Parallel: 4,
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = s.Run(ctx) }()
+		s.Send(storm(i, 0, 6))
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if want := []time.Duration{0, hangsFor, 2 * hangsFor, 3 * hangsFor}; !slices.Equal(begun, want) {
+			t.Errorf("attempts began after %v, expected %v", begun, want)
 		}
 	})
 }

@@ -72,7 +72,7 @@ func TestOversized(t *testing.T) {
 		<-done
 		keys := func(topic string) (keys []string) {
 			t.Helper()
-			err := client.ReadPartition(t.Context(), topic, 0, func(m *kafka.Message) error {
+			err := client.ReadSettled(t.Context(), topic, 0, kafka.Oldest(), func(m *kafka.Message) error {
 				keys = append(keys, string(m.Key))
 				if string(m.Key) == "cut" && len(m.Value) != 10 {
 					t.Errorf("%d bytes were written of what was cut to 10", len(m.Value))
