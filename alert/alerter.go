@@ -251,11 +251,12 @@ func (a *Alerter) Tick(now time.Time) {
 	}
 	a.clockwork(now)
 	a.watchdog(now)
-	for _, g := range a.touched {
-		if g.touched {
+	for i := 0; i < len(a.touched); i++ { // which grows when what becomes of one group is told in another
+		if g := a.touched[i]; g.touched {
 			a.advance(g, now)
 		}
 	}
+	clear(a.touched)
 	a.touched = a.touched[:0]
 	for len(a.timers) > 0 && !a.timers[0].wake.After(now) {
 		a.advance(a.timers[0], now)

@@ -3,6 +3,7 @@ package alert
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,40 @@ func TestRemediationThatWasSurelyNotCalled(t *testing.T) {
 	w.advance(time.Hour)
 	if calls != 3 {
 		t.Errorf("it was called %d times, expected 3", calls)
+	}
+}
+
+// What became of a remediation is told in a thread whose message is under way as well, and does not keep its group from being
+// looked at afterwards.
+func TestRemediationGivenUpWhileTheMessageIsUnderWay(t *testing.T) {
+	w := newWorld(t, remediation(RemediationConfig{}))
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if n.Integration.Remediation != nil {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{Ref: "C/1"}, true, nil
+	}
+	a := &subject{name: "a"}
+	w.produce(a.fire(w.now))
+	w.receive()
+	w.alerter.Tick(w.now)
+	w.commit()
+	w.send()
+	slow := slices.IndexFunc(w.flight, func(n *Notification) bool { return n.Integration.Remediation == nil })
+	message := w.flight[slow]
+	w.flight = slices.Delete(w.flight, slow, slow+1)
+	w.deliver()
+	w.now = w.now.Add(10 * time.Second) // the next attempt of the call is due when it is known to be pointless
+	w.produce(a.resolve(w.now))
+	w.run()
+	w.flight = []*Notification{message}
+	w.deliver()
+	w.advance(2 * time.Hour)
+	if got := strings.Join(w.story(), "; "); !strings.Contains(got, "-a") {
+		t.Errorf("the receiver got %q, expected the end of a", got)
+	}
+	if got := len(w.alerter.Groups()); got != 0 {
+		t.Errorf("%d groups are left, expected none", got)
 	}
 }
 
