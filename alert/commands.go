@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"github.com/freshet-dev/freshet/rules/label"
 )
@@ -16,18 +17,20 @@ import (
 var ErrOver = errors.New("these alerts are over: nothing was done")
 
 // Command takes what somebody decided. What follows from it is done by the next Tick. It returns ErrOver when there is nothing
-// that the command is about.
+// that the command is about, and ErrTooManySilences.
 func (a *Alerter) Command(c *Command, now time.Time) error {
 	a.enter(now)
 	a.metrics.commands.WithLabelValues(string(c.Kind)).Inc()
 	switch c.Kind {
 	case AddSilence:
-		a.addSilence(c.Silence, now)
+		if err := a.addSilence(c.Silence, now); err != nil {
+			return err
+		}
 	case ExpireSilence:
 		a.expireSilence(c.SilenceID, now)
 	case SilenceSubject:
-		if a.silenceSubject(c, now) == 0 {
-			return ErrOver
+		if err := a.silenceSubject(c, now); err != nil {
+			return err
 		}
 	case Acknowledge, Unacknowledge, MarkNoise:
 		about := a.subjects(c.Subject)
@@ -110,9 +113,9 @@ func (a *Alerter) mark(s *state, c *Command, now time.Time) {
 	}
 }
 
-// silenceSubject silences what a button was pressed for: the group's labels, or where it has none those of its one alert. It
-// returns how many silences that makes.
-func (a *Alerter) silenceSubject(c *Command, now time.Time) (made int) {
+// silenceSubject silences what a button was pressed for: the group's labels, or where it has none those of its alerts.
+func (a *Alerter) silenceSubject(c *Command, now time.Time) error {
+	made := 0
 	var sets []label.Set
 	if e := a.entryOf(c.Subject.Group); e != nil && len(e.GroupLabels) > 0 {
 		sets = append(sets, e.GroupLabels)
@@ -125,15 +128,22 @@ func (a *Alerter) silenceSubject(c *Command, now time.Time) (made int) {
 		s := &Silence{ID: c.ID, StartsAt: now, EndsAt: now.Add(c.Duration), UpdatedAt: now, CreatedBy: c.By, Comment: c.Comment}
 		s.ID = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", c.ID, n)).String() // the same when it is replayed
 		for name, value := range set.Map() {
-			s.Matchers = append(s.Matchers, fmt.Sprintf("%s=%q", name, value))
+			m := labels.Matcher{Type: labels.MatchEqual, Name: name, Value: value}
+			s.Matchers = append(s.Matchers, m.String())
 		}
 		slices.Sort(s.Matchers)
-		if s.Validate() == nil {
-			a.addSilence(s, now)
-			made++
+		if s.Validate() != nil {
+			continue
 		}
+		if err := a.addSilence(s, now); err != nil {
+			return err
+		}
+		made++
 	}
-	return made
+	if made == 0 {
+		return ErrOver
+	}
+	return nil
 }
 
 // note has a command told in the threads of the messages that it is about.

@@ -63,6 +63,16 @@ func TestSilencedAndOver(t *testing.T) {
 	}
 }
 
+// Schedules that say when relative to the start of freshet, or in a time zone of their own, mean nothing for a silence.
+func TestSchedulesThatAreNotTaken(t *testing.T) {
+	for _, schedule := range []string{"@every 1h", "TZ=Asia/Tokyo 0 2 * * *", "CRON_TZ=Asia/Tokyo 0 2 * * *", "0 2 * *"} {
+		s := &Silence{ID: "s", Matchers: []string{`name="a"`}, StartsAt: epoch, EndsAt: epoch.AddDate(0, 1, 0), Schedule: schedule, Duration: time.Hour}
+		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "five cron fields") {
+			t.Errorf("%q: %v", schedule, err)
+		}
+	}
+}
+
 func TestRecurringSilence(t *testing.T) {
 	s := &Silence{ID: "s", Matchers: []string{`name="a"`}, StartsAt: epoch, EndsAt: epoch.AddDate(0, 1, 0), CreatedBy: "ada",
 		Schedule: "0 2 * * 0", Duration: 2 * time.Hour, Location: "Europe/Berlin"}
@@ -74,6 +84,7 @@ func TestRecurringSilence(t *testing.T) {
 	for at, want := range map[string]bool{
 		"2026-03-01T10:00:00Z": false, "2026-03-08T00:59:59Z": false, "2026-03-08T01:00:00Z": true, "2026-03-08T02:59:59Z": true,
 		"2026-03-08T03:00:00Z": false, "2026-03-09T01:30:00Z": false, "2026-03-22T01:30:00Z": true,
+		"2026-03-29T00:59:59Z": false, "2026-03-29T01:00:00Z": true, "2026-03-29T02:59:59Z": true, "2026-03-29T03:00:00Z": false,
 	} {
 		now, err := time.Parse(time.RFC3339, at)
 		if err != nil {

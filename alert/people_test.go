@@ -117,6 +117,19 @@ func TestNoiseAndNotes(t *testing.T) {
 	}
 }
 
+// The silence of a button is of the labels as they are, whatever they hold.
+func TestSilenceOfOddLabels(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupBy: []string{"name"}}))
+	a := &subject{name: "a\u00e9\x07\u2028 \"x\"\\\n"}
+	w.produce(a.fire(w.now))
+	w.run()
+	w.command(&Command{Kind: SilenceSubject, By: "ada", Duration: time.Hour, Subject: Subject{Group: w.got[0].Group}})
+	w.run()
+	if v := w.alerter.Silences(w.now); len(v) != 1 || len(v[0].Alerts) != 1 {
+		t.Errorf("silences are %+v, expected one that mutes the alert", v)
+	}
+}
+
 func TestFlapping(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Flapping = FlappingConfig{Count: 3, Window: 30 * time.Minute, Calm: 10 * time.Minute}

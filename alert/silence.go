@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -72,6 +73,9 @@ func (s *Silence) validateSchedule() (err error) {
 	if s.Duration <= 0 {
 		return errors.New("duration is missing: how long each time of the schedule lasts, as in 2h")
 	}
+	if strings.Contains(s.Schedule, "=") || strings.HasPrefix(s.Schedule, "@every") {
+		return fmt.Errorf("schedule: %q is not taken: expected five cron fields such as \"0 2 * * 0\", and the time zone in location", s.Schedule)
+	}
 	if s.cron, err = cron.ParseStandard(s.Schedule); err != nil {
 		return fmt.Errorf("schedule: expected five cron fields such as \"0 2 * * 0\" (minute, hour, day of month, month, day of week): %w", err)
 	}
@@ -89,39 +93,4 @@ func (s *Silence) Matches(set label.Set) bool {
 		}
 	}
 	return true
-}
-
-// Active says whether the silence mutes at a time.
-func (s *Silence) Active(now time.Time) bool {
-	if now.Before(s.StartsAt) || !now.Before(s.EndsAt) {
-		return false
-	}
-	if s.cron == nil {
-		return true
-	}
-	began := s.cron.Next(now.Add(-s.Duration).In(s.location))
-	return !began.IsZero() && !began.After(now)
-}
-
-// Next returns when Active changes next after a time, zero when it does not.
-func (s *Silence) Next(now time.Time) time.Time {
-	if !now.Before(s.EndsAt) {
-		return time.Time{}
-	}
-	if now.Before(s.StartsAt) {
-		return s.StartsAt
-	}
-	if s.cron == nil {
-		return s.EndsAt
-	}
-	next := s.EndsAt
-	consider := func(t time.Time) {
-		if t.After(now) && t.Before(next) {
-			next = t
-		}
-	}
-	began := s.cron.Next(now.Add(-s.Duration).In(s.location))
-	consider(began)
-	consider(began.Add(s.Duration))
-	return next
 }

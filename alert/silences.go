@@ -19,6 +19,9 @@ const (
 	maxSilences = 10_000
 )
 
+// ErrTooManySilences says that a silence was not taken because so many others are not over.
+var ErrTooManySilences = fmt.Errorf("there are %d silences that are not over, and no more are held: expire some first", maxSilences)
+
 // The states of a silence.
 const (
 	silenceActive  = "active"
@@ -95,14 +98,19 @@ func (s *Silence) state(now time.Time) string {
 	}
 }
 
-func (a *Alerter) addSilence(s *Silence, now time.Time) {
-	if old := a.silences.byID[s.ID]; old == nil && len(a.silences.byID) >= maxSilences && !a.forgetExpired(now) {
-		a.metrics.refused.Inc()
-		return
+// addSilence adds a silence, or replaces the one of its ID. It returns ErrTooManySilences when there is no room.
+func (a *Alerter) addSilence(s *Silence, now time.Time) error {
+	if a.silences.byID[s.ID] == nil && len(a.silences.byID) >= maxSilences {
+		a.refreshSilences(now) // so that what is forgotten mutes nothing
+		if !a.forgetExpired(now) {
+			a.metrics.refused.Inc()
+			return ErrTooManySilences
+		}
 	}
 	a.silences.byID[s.ID] = s
 	a.writeSilence(s)
 	a.refreshSilences(now)
+	return nil
 }
 
 // forgetExpired makes room for a silence: it forgets the one that has been over for longest, false if none is over.

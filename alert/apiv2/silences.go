@@ -101,6 +101,10 @@ func (a *api) addSilence(w http.ResponseWriter, r *http.Request) {
 		s.ID = p.ID
 	}
 	err = a.Do(r.Context(), &alert.Command{ID: uuid.NewString(), Kind: alert.AddSilence, At: now, By: s.CreatedBy, Silence: s})
+	if errors.Is(err, alert.ErrTooManySilences) {
+		a.fail(w, http.StatusBadRequest, err) // as Alertmanager answers what it cannot take
+		return
+	}
 	if err != nil {
 		a.fail(w, http.StatusServiceUnavailable, fmt.Errorf("the silence is not kept, add it again: %w", err))
 		return

@@ -92,7 +92,7 @@ func (p *Pipeline) serveCommand(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := p.Do(r.Context(), c)
-	if errors.Is(err, alert.ErrOver) {
+	if errors.Is(err, alert.ErrOver) || errors.Is(err, alert.ErrTooManySilences) {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
