@@ -36,7 +36,7 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 		}
 	}
 	a.abandon(e, "given up after "+mattersFor.String()+": "+e.lastError, now)
-	e.Firing = nil
+	e.Firing, e.Missed = nil, nil
 	e.forget()
 	return true
 }

@@ -103,9 +103,10 @@ type entry struct {
 // name is how commands name the entry's group.
 func (e *entry) name() string { return strings.TrimPrefix(e.key, sentPrefix) }
 
-// unlearn forgets that it was told of alerts.
+// unlearn forgets that it was told, or is to be told, of alerts.
 func (e *entry) unlearn(alerts []*state) {
 	for _, s := range alerts {
+		e.heard(s)
 		delete(e.Firing, s.Incident)
 		for _, i := range s.Earlier {
 			delete(e.Firing, i)
