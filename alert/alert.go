@@ -45,6 +45,8 @@ type state struct {
 	Begins []time.Time      `json:"begins,omitempty"`
 	Held   *finding.Finding `json:"held,omitempty"`
 	Calm   time.Time        `json:"calm,omitzero"`
+	// Uninhibited is when the last alert ended that inhibited it.
+	Uninhibited time.Time `json:"uninhibited,omitzero"`
 	// Raised says that the newest of the incident's transitions made it more severe.
 	Raised bool `json:"raised,omitempty"`
 	// Raises counts how often it became more severe since it fires: so many of the newest of Earlier are no ends.
@@ -55,11 +57,11 @@ type state struct {
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 	Noise        bool             `json:"noise,omitempty"`
 
-	groups      []*group
-	silencedBy  []string     // IDs of silences, sorted
-	inhibitedBy []inhibition // sorted
-	lastError   string
-	replayed    bool // a finding that told nothing new has been recorded since the last that did
+	groups     []*group
+	silencedBy []string // IDs of silences, sorted
+	inhibited  bool
+	lastError  string
+	replayed   bool // a finding that told nothing new has been recorded since the last that did
 }
 
 // shown is the finding that the alert is known by, nil when there is none.
@@ -136,7 +138,7 @@ func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time
 		return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
 	})
 	s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
-	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Raises = nil, false, nil, false, 0
+	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Raises, s.Uninhibited = nil, false, nil, false, 0, time.Time{}
 	s.began(f, flapping)
 }
 
@@ -310,9 +312,6 @@ func (s *state) view() (v View, ok bool) {
 	}
 	v.Received, v.Notified, v.Peak, v.Acknowledged, v.Noise = s.Received, s.Notified, s.Peak, s.Acknowledged, s.Noise
 	v.SilencedBy, v.Updated = s.silencedBy, s.Updated
-	for _, i := range s.inhibitedBy {
-		v.InhibitedBy = append(v.InhibitedBy, i.By)
-	}
 	v.Calm, v.Expires, v.GeneratorURL = s.Calm, f.Expires, f.GeneratorURL
 	if r := s.Resolved; r != nil {
 		over := s.over()

@@ -319,7 +319,7 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 	if e.to.Remediation != nil {
 		return a.remedy(g, e, now)
 	}
-	s := g.standing(e, a.mutedRoutes[g.route] != "")
+	s := g.standing(e, a.mutedRoutes[g.route] != "", now)
 	if !e.to.SendResolved && len(s.ended) > 0 {
 		e.unlearn(s.ended)
 		s.ended = nil
@@ -330,6 +330,9 @@ func (a *Alerter) decide(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	reason, at, ok := g.due(e, s, a.options.Prompt)
 	if !ok || at.After(now) {
+		if !s.settles.IsZero() && (!ok || s.settles.Before(at)) {
+			return s.settles, true
+		}
 		return at, ok
 	}
 	a.intend(e, reason, s, now)

@@ -86,7 +86,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	if !e.to.SendResolved || e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
-	st := g.standing(e, a.mutedRoutes[g.route] != "")
+	st := g.standing(e, a.mutedRoutes[g.route] != "", now)
 	st.ended = nil
 	same := true
 	for _, m := range st.firing {

@@ -52,11 +52,13 @@ type standing struct {
 	muted  []*state // those that are muted, or routed elsewhere, since it was told of them
 	moved  []*state // those that it was told of and that other routes take since they became more severe
 	ended  []*state // resolved ones that it was told fire
+
+	settles time.Time // when one that was inhibited until a moment ago may be told of, zero when there is none
 }
 
 // standing compares the group with what an integration was told. Nobody is told of what a muted alert does but that it
 // is over, if its beginning was told: an incident that somebody was called to must not stay open for ever.
-func (g *group) standing(e *entry, routeMuted bool) standing {
+func (g *group) standing(e *entry, routeMuted bool, now time.Time) standing {
 	var s standing
 	for fp, a := range g.members {
 		gone, told := g.gone[fp], a.among(e.Firing)
@@ -75,6 +77,10 @@ func (g *group) standing(e *entry, routeMuted bool) standing {
 			} else if told { // an incident before this one, which is over
 				s.ended = append(s.ended, a)
 			}
+		case !told && g.settles(a).After(now):
+			if at := g.settles(a); s.settles.IsZero() || at.Before(s.settles) {
+				s.settles = at
+			}
 		default:
 			s.firing = append(s.firing, a)
 			if !e.Firing.has(a.Incident) {
@@ -83,6 +89,15 @@ func (g *group) standing(e *entry, routeMuted bool) standing {
 		}
 	}
 	return s
+}
+
+// settles is when an alert is told of that was inhibited, zero for others: not at once, as it often ends soon after what
+// inhibited it, and hundreds may.
+func (g *group) settles(a *state) time.Time {
+	if a.Uninhibited.IsZero() {
+		return time.Time{}
+	}
+	return a.Uninhibited.Add(g.route.GroupInterval)
 }
 
 // shown are the alerts that fire and that a message of the integration shows.

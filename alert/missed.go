@@ -39,7 +39,7 @@ func (g *group) overdue(e *entry, s *state, now time.Time) bool {
 	if len(e.Firing) > 0 {
 		at = later(s.Received, e.News.Add(g.route.GroupInterval))
 	}
-	return at.Before(now)
+	return later(at, g.settles(s)).Before(now)
 }
 
 // heard notes that the integration was told of an alert.

@@ -21,32 +21,37 @@ func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) 
 	}
 	if fires {
 		affected = append(affected, a.inhibitor.add(s, s.Firing.Labels)...)
-		a.mute(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels), now)
+		a.mute(s, a.silences.of(s.Firing.Labels), now)
 	} else {
-		a.suppress(s, nil, nil)
+		a.suppress(s, nil, false)
 	}
 	for _, other := range affected {
 		if other != s && other.fires() {
-			a.mute(other, other.silencedBy, a.inhibitor.of(other.Fingerprint, other.Firing.Labels), now)
+			a.mute(other, other.silencedBy, now)
 		}
 	}
 }
 
 // mute notes what mutes an alert, and has its groups looked at when that changed.
-func (a *Alerter) mute(s *state, silences []string, inhibitions []inhibition, now time.Time) {
+func (a *Alerter) mute(s *state, silences []string, now time.Time) {
+	inhibitions := a.inhibitor.of(s.Firing.Labels)
 	silenced := !slices.Equal(s.silencedBy, silences)
-	inhibited := !slices.Equal(s.inhibitedBy, inhibitions)
+	inhibited := s.inhibited != (len(inhibitions) > 0)
 	if !silenced && !inhibited {
 		return
 	}
-	a.suppress(s, silences, inhibitions)
+	a.suppress(s, silences, len(inhibitions) > 0)
 	switch {
 	case silenced && len(silences) > 0:
 		a.decided(now, s, Decision{Verdict: Silenced, Reason: a.silenceText(silences)})
-	case inhibited && len(inhibitions) > 0:
+	case inhibited && s.inhibited:
 		a.decided(now, s, Decision{Verdict: Inhibited, Reason: a.inhibitText(inhibitions)})
 	case !s.muted():
 		a.decided(now, s, Decision{Verdict: Unmuted, Reason: "no silence and no other alert mutes it any longer"})
+	}
+	if inhibited && !s.inhibited {
+		s.Uninhibited = now
+		a.writeAlert(s)
 	}
 	for _, g := range s.groups {
 		a.touch(g)
@@ -54,19 +59,19 @@ func (a *Alerter) mute(s *state, silences []string, inhibitions []inhibition, no
 }
 
 // suppress notes what mutes an alert, and counts it.
-func (a *Alerter) suppress(s *state, silences []string, inhibitions []inhibition) {
-	count := func(v Verdict, was, is int) {
-		if (was > 0) != (is > 0) {
-			a.metrics.suppressed.WithLabelValues(string(v)).Add(float64(2*int(b2i(is > 0)) - 1))
+func (a *Alerter) suppress(s *state, silences []string, inhibited bool) {
+	count := func(v Verdict, was, is bool) {
+		if was != is {
+			a.metrics.suppressed.WithLabelValues(string(v)).Add(float64(2*int(b2i(is)) - 1))
 		}
 	}
-	count(Silenced, len(s.silencedBy), len(silences))
-	count(Inhibited, len(s.inhibitedBy), len(inhibitions))
-	s.silencedBy, s.inhibitedBy = silences, inhibitions
+	count(Silenced, len(s.silencedBy) > 0, len(silences) > 0)
+	count(Inhibited, s.inhibited, inhibited)
+	s.silencedBy, s.inhibited = silences, inhibited
 }
 
 // muted says whether a silence or another alert mutes the alert, whatever the route.
-func (s *state) muted() bool { return len(s.silencedBy)+len(s.inhibitedBy) > 0 }
+func (s *state) muted() bool { return len(s.silencedBy) > 0 || s.inhibited }
 
 // mutedText says what mutes an alert, "" when nothing does.
 func (a *Alerter) mutedText(s *state) string {
@@ -74,8 +79,8 @@ func (a *Alerter) mutedText(s *state) string {
 	if len(s.silencedBy) > 0 {
 		parts = append(parts, "silenced "+a.silenceText(s.silencedBy))
 	}
-	if len(s.inhibitedBy) > 0 {
-		parts = append(parts, "inhibited "+a.inhibitText(s.inhibitedBy))
+	if s.inhibited {
+		parts = append(parts, "inhibited "+a.inhibitText(a.inhibitor.of(s.Firing.Labels)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -95,16 +100,13 @@ func (a *Alerter) silenceText(ids []string) string {
 }
 
 func (a *Alerter) inhibitText(by []inhibition) string {
-	texts := make([]string, 0, min(len(by), 3))
-	for _, i := range by[:min(len(by), 3)] {
+	texts := make([]string, 0, len(by))
+	for _, i := range by {
 		name := i.By.String()
 		if s := a.alerts[i.By]; s != nil && s.Firing != nil {
 			name = s.Firing.Rule + s.Firing.Labels.Without(label.AlertName).String()
 		}
 		texts = append(texts, fmt.Sprintf("by %s (%s)", name, i.Rule))
-	}
-	if more := len(by) - len(texts); more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, ", ")
 }

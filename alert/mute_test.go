@@ -146,7 +146,7 @@ func TestInhibition(t *testing.T) {
 	}
 	w.produce(source.resolve(w.now))
 	w.advance(time.Minute)
-	w.expect("new alerts added: other target -source")
+	w.expect("some alerts resolved: other -source", "new alerts added: other target")
 	w.produce(target.resolve(w.now))
 	w.advance(time.Minute)
 	w.expect("some alerts resolved: other -target")

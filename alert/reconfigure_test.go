@@ -265,7 +265,7 @@ func TestReconfiguredMutes(t *testing.T) {
 	w.expect()
 	w.reconfigure(team(RouteConfig{GroupBy: []string{"name"}}))
 	w.advance(time.Minute)
-	if got := w.story(); !reflect.DeepEqual(got, []string{"first notification: c", "first notification: d"}) {
+	if got := w.story(); !reflect.DeepEqual(got, []string{"first notification: d", "first notification: c"}) {
 		t.Errorf("when nothing mutes them any longer the receiver got %q, expected c and d", got)
 	}
 }

@@ -21,13 +21,16 @@ const busy = time.Second
 // remedy decides on the call of a remediation: at most one for each incident, never within the cool-down, and no more at
 // a time and in an hour than its limits say.
 func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait bool) {
-	s := g.standing(e, a.mutedRoutes[g.route] != "")
+	s := g.standing(e, a.mutedRoutes[g.route] != "", now)
 	if over := append(s.ended, s.moved...); len(over) > 0 {
 		e.unlearn(over)
 		a.writeEntry(e)
 	}
 	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.firesAmong(e.Firing) }) // a worse severity is the same incident
-	if g.left || len(s.fresh) == 0 {
+	switch {
+	case len(s.fresh) == 0 && !s.settles.IsZero():
+		return s.settles, true
+	case g.left, len(s.fresh) == 0:
 		return e.At.Add(e.to.Remediation.Cooldown), e.resting(now)
 	}
 	at, why := earliest(s.fresh).Add(g.route.GroupWait), ""

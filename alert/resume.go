@@ -170,7 +170,7 @@ func (a *Alerter) remute(now time.Time) {
 	}
 	for _, fp := range slices.Sorted(maps.Keys(a.alerts)) {
 		if s := a.alerts[fp]; s.fires() {
-			a.mute(s, a.silences.of(s.Firing.Labels), a.inhibitor.of(s.Fingerprint, s.Firing.Labels), now)
+			a.mute(s, a.silences.of(s.Firing.Labels), now)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func (a *Alerter) refreshSilences(now time.Time) {
 		}) {
 			continue
 		}
-		a.mute(s, a.silences.of(s.Firing.Labels), s.inhibitedBy, now)
+		a.mute(s, a.silences.of(s.Firing.Labels), now)
 	}
 }
 

@@ -22,6 +22,11 @@ func (a *Alerter) Alerts() []View {
 		if v.State == statusFiring && !v.Expires.IsZero() {
 			v.Expires = a.expires(s)
 		}
+		if s.inhibited {
+			for _, i := range a.inhibitor.of(s.Firing.Labels) {
+				v.InhibitedBy = append(v.InhibitedBy, i.By)
+			}
+		}
 		if s.Firing != nil {
 			for _, r := range a.options.Route.Match(s.Firing.Labels) {
 				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
@@ -60,7 +65,7 @@ func (a *Alerter) Groups() []GroupView {
 			p := ProgressView{Integration: e.Integration, Notified: e.At, LastError: e.lastError}
 			if i := e.Intent; i != nil {
 				p.Outstanding, p.Attempts, p.Next = i.ID, i.attempts, i.retryAt
-			} else if _, at, ok := g.due(e, g.standing(e, a.mutedRoutes[g.route] != ""), a.options.Prompt); ok {
+			} else if _, at, ok := g.due(e, g.standing(e, a.mutedRoutes[g.route] != "", a.now), a.options.Prompt); ok {
 				p.Next = at
 			}
 			v.Integrations = append(v.Integrations, p)
