@@ -354,7 +354,7 @@ func (a *Alerter) release(g *group) {
 	}
 	for _, e := range g.entries {
 		if e.written {
-			a.write(e.key, func() ([]byte, error) { return nil, nil })
+			a.forget(e.key)
 		}
 	}
 	delete(a.groups, g.id)

@@ -53,6 +53,8 @@ func (a *Alerter) write(key string, value func() ([]byte, error)) {
 	a.changed[key] = value
 }
 
+func (a *Alerter) forget(key string) { a.write(key, func() ([]byte, error) { return nil, nil }) }
+
 func (a *Alerter) writeAlert(s *state) {
 	a.write(alertPrefix+s.Fingerprint.String(), func() ([]byte, error) { return json.Marshal(s) })
 }
@@ -128,7 +130,7 @@ func (a *Alerter) prune(now time.Time) {
 		}
 		a.count(s, -1)
 		delete(a.alerts, s.Fingerprint)
-		a.write(alertPrefix+s.Fingerprint.String(), func() ([]byte, error) { return nil, nil })
+		a.forget(alertPrefix + s.Fingerprint.String())
 	}
 }
 

@@ -66,14 +66,18 @@ func (a *Alerter) entryOf(name string) *entry {
 	if name == "" {
 		return nil
 	}
+	var former *entry
 	for _, g := range a.groups {
 		for _, e := range g.entries {
 			if e.name() == name {
 				return e
 			}
+			if slices.Contains(e.Former, name) {
+				former = e
+			}
 		}
 	}
-	return nil
+	return former
 }
 
 func (a *Alerter) membersOf(name string) (out []*state) {

@@ -91,6 +91,8 @@ type entry struct {
 	// Repeats counts the reminders since anything new was told, Notes wait to be told in the message's thread.
 	Repeats int    `json:"repeats,omitempty"`
 	Notes   []Note `json:"notes,omitempty"`
+	// Former are the names that it had before the configuration changed, by which the buttons of its message know it.
+	Former []string `json:"former,omitempty"`
 
 	key       string
 	written   bool // whether the topic may hold a record of it
@@ -115,7 +117,7 @@ func (e *entry) unlearn(alerts []*state) {
 }
 
 // forget has the next incident get a message of its own.
-func (e *entry) forget() { e.Ref, e.Content, e.Notes, e.Repeats = "", 0, nil, 0 }
+func (e *entry) forget() { e.Ref, e.Content, e.Notes, e.Repeats, e.Former = "", 0, nil, 0, nil }
 
 // intent is a notification that was decided on. It may be sent once it is committed.
 type intent struct {

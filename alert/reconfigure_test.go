@@ -160,6 +160,108 @@ func TestReconfiguredAtAnyStep(t *testing.T) {
 	}
 }
 
+// TestReconfiguredApart goes to and fro between trees that divide the alerts of a group otherwise, while everything is under way:
+// no two pages of the ledger are ever kept as one, and whoever was told that an alert fires is told of its end.
+func TestReconfiguredApart(t *testing.T) {
+	name := func(pattern string, more ...RouteConfig) RouteConfig {
+		return RouteConfig{Matchers: []string{`name=~"` + pattern + `"`}, Routes: more}
+	}
+	twice := name("a|b|c|d")
+	twice.Continue = true
+	interval := 5 * time.Second
+	var options []Options
+	for _, routes := range [][]RouteConfig{
+		nil, {name("a|b")}, {name("a|c"), name("b|d")}, {name("b|d"), name("a|c")}, {name("b|d"), name("a|b")}, {twice, name("a|c")}, {name("none"), name("a|b")},
+		{name("a|b|e|f", name("a"), name("b"))},
+	} {
+		options = append(options, team(RouteConfig{GroupInterval: &interval, Routes: routes}))
+	}
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		w := newWorld(t, options[0])
+		w.answer = func(*Notification) (Outcome, bool, error) {
+			if r.IntN(4) == 0 {
+				return Outcome{}, false, errDown
+			}
+			return Outcome{}, true, nil
+		}
+		told := map[string]map[string]string{} // what was last heard of each alert, by group
+		hear := func() {
+			record(told, w.got)
+			w.got = nil
+			keys := map[string]bool{}
+			for _, g := range w.alerter.groups {
+				for _, e := range g.entries {
+					if keys[e.key] {
+						t.Fatalf("seed %d: two entries are kept as %s", seed, e.key)
+					}
+					keys[e.key] = true
+				}
+			}
+			for key := range w.kept {
+				if strings.HasPrefix(key, sentPrefix) && !keys[key] {
+					t.Fatalf("seed %d: %s is kept of an entry that is no more", seed, key)
+				}
+			}
+		}
+		subjects := make([]*subject, 6)
+		for i := range subjects {
+			subjects[i] = &subject{name: string(rune('a' + i)), extra: []string{"half", "0"}}
+		}
+		truth := map[string]finding.State{}
+		for range 60 {
+			for range r.IntN(3) {
+				s, state := subjects[r.IntN(len(subjects))], []finding.State{finding.Firing, finding.Resolved}[r.IntN(2)]
+				w.produce(s.next(state, w.now))
+				truth[s.name] = state
+			}
+			w.run()
+			hear()
+			switch r.IntN(8) {
+			case 0:
+				w.reconfigure(options[r.IntN(len(options))])
+			case 1:
+				w.options = options[r.IntN(len(options))]
+				w.restart()
+			}
+			w.now = w.now.Add(time.Duration(r.IntN(4000)) * time.Millisecond)
+		}
+		w.answer = func(*Notification) (Outcome, bool, error) { return Outcome{}, true, nil }
+		w.advance(10 * time.Minute)
+		hear()
+		for name, state := range truth {
+			heard := false
+			for _, group := range told {
+				heard = heard || group[name] == "firing"
+			}
+			if heard != (state == finding.Firing) {
+				t.Fatalf("seed %d: %s is %s, and what was heard of it is %v", seed, name, state, told)
+			}
+		}
+	}
+}
+
+// The buttons of a message work on when the configuration gives its group another name.
+func TestButtonsAfterReconfiguration(t *testing.T) {
+	options := spellings(0, 10*time.Second)
+	w := newWorld(t, options[0])
+	a := &subject{name: "a", extra: []string{"half", "0"}}
+	w.produce(a.fire(w.now))
+	w.run()
+	group := w.got[0].Group
+	for _, o := range []Options{options[1], options[2], options[0], options[2]} {
+		w.reconfigure(o)
+		w.advance(time.Minute)
+		w.restart()
+		w.run()
+	}
+	w.command(&Command{Kind: Acknowledge, By: "ada", Subject: Subject{Group: group}})
+	w.run()
+	if v := w.alerter.Alerts(); v[0].Acknowledged == nil {
+		t.Errorf("the alert is not acknowledged by the button of its message")
+	}
+}
+
 // A route that is gone: whoever was told is told of the end, the receiver of the new route is told now.
 func TestReconfiguredRoute(t *testing.T) {
 	w := newWorld(t, team(RouteConfig{}))

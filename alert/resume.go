@@ -98,11 +98,12 @@ func (a *Alerter) regroup(entries []*entry, now time.Time) {
 	}
 	for _, e := range strays {
 		if !a.settle(e, a.adopter(e, known)) && !a.settle(e, a.routeOf(e)) {
-			e.group = newGroup("left\xff"+e.key, e.GroupKey, a.options.Route, e.GroupLabels)
+			e.group = newGroup(leftPrefix+e.key, e.GroupKey, a.options.Route, e.GroupLabels)
 			e.group.left, e.group.entries = true, []*entry{e}
 			a.groups[e.group.id] = e.group
 		}
 	}
+	a.rekey(entries)
 	for _, e := range entries {
 		if e.group != nil {
 			a.resumeEntry(e, known)
@@ -224,7 +225,6 @@ func (a *Alerter) settle(e *entry, r *Route) bool {
 			a.merge(e, other)
 		case e.waits():
 			a.merge(other, e)
-			e.group = g
 			return true
 		default:
 			return false
@@ -245,9 +245,51 @@ func (a *Alerter) merge(into, from *entry) {
 		into.Missed = incidents{}
 	}
 	maps.Copy(into.Missed, from.Missed)
+	from.group = nil
 	a.writeEntry(into)
-	a.write(from.key, func() ([]byte, error) { return nil, nil })
+	a.forget(from.key)
 }
+
+// rekey has each entry kept as one of the route that it is in now, so that no two share a record: a later configuration may have
+// the route that it came from again.
+func (a *Alerter) rekey(entries []*entry) {
+	taken := map[string]bool{}
+	for _, e := range entries {
+		if e.group != nil && !strings.HasPrefix(e.group.id, leftPrefix) {
+			taken[sentKey(e.Integration, e.group.route.id, e.GroupLabels)] = true
+		}
+	}
+	var moved []*entry
+	for _, e := range entries {
+		if e.group == nil {
+			continue
+		}
+		route := e.group.route.id
+		if strings.HasPrefix(e.group.id, leftPrefix) {
+			for route = e.Route; taken[sentKey(e.Integration, route, e.GroupLabels)]; {
+				route = leftPrefix + route
+			}
+			taken[sentKey(e.Integration, route, e.GroupLabels)] = true
+		}
+		if route != e.Route {
+			a.forget(e.key)
+			e.Route = route
+			moved = append(moved, e)
+		}
+	}
+	for _, e := range moved {
+		e.Former = append(e.Former, e.name())
+		e.Former = e.Former[max(0, len(e.Former)-maxFormer):]
+		e.key = sentKey(e.Integration, e.Route, e.GroupLabels)
+		a.writeEntry(e)
+	}
+}
+
+// maxFormer bounds the names that are remembered of an entry whose message stands while the configuration changes.
+const maxFormer = 5
+
+// leftPrefix begins the IDs of groups and routes of entries whose routes are no more; those of routes begin with a brace.
+const leftPrefix = "left/"
 
 // resumeEntry joins the alerts that an entry knows to its group. A group that the configuration has no more, or that no alert
 // is routed to, is kept until everybody who was told of a firing in it knows of its end.
@@ -296,7 +338,7 @@ func (a *Alerter) forsake(e *entry, known byIncident, now time.Time) {
 		a.abandon(e, "the configuration has this receiver no more", now)
 	}
 	e.group = nil
-	a.write(e.key, func() ([]byte, error) { return nil, nil })
+	a.forget(e.key)
 }
 
 func (a *Alerter) integrationOf(key string) (Integration, bool) {

@@ -125,7 +125,7 @@ func (a *Alerter) forgetExpired(now time.Time) bool {
 		return false
 	}
 	delete(a.silences.byID, oldest.ID)
-	a.write(silencePrefix+oldest.ID, func() ([]byte, error) { return nil, nil })
+	a.forget(silencePrefix + oldest.ID)
 	return true
 }
 
@@ -175,7 +175,7 @@ func (a *Alerter) countSilences(now time.Time) {
 func (a *Alerter) pruneSilences(now time.Time) {
 	for _, id := range a.silences.expired(now) {
 		delete(a.silences.byID, id)
-		a.write(silencePrefix+id, func() ([]byte, error) { return nil, nil })
+		a.forget(silencePrefix + id)
 	}
 	a.countSilences(now)
 }
