@@ -309,6 +309,42 @@ func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 	}
 }
 
+// A receiver that is told of no ends is told once, and truly, of what began and ended while it could not be reached, and nothing
+// of reminders that are out of date.
+func TestEndDuringAnOutageWithoutSendResolved(t *testing.T) {
+	repeat := 10 * time.Minute
+	o := one(AlertmanagerDefaults(), RouteConfig{RepeatInterval: &repeat})
+	o.Integrations[0].SendResolved = false
+	w := newWorld(t, o)
+	down := true
+	w.answer = func(*Notification) (Outcome, bool, error) {
+		if down {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, true, nil
+	}
+	a, b := &subject{name: "a"}, &subject{name: "b"}
+	w.produce(a.fire(w.now), b.fire(w.now))
+	w.advance(5 * time.Minute)
+	w.produce(a.resolve(w.now))
+	w.advance(5 * time.Minute)
+	w.restart()
+	down = false
+	w.advance(5 * time.Minute)
+	w.expect("first notification: b -a")
+	down = true
+	w.advance(repeat)
+	w.produce(b.resolve(w.now))
+	w.advance(time.Hour)
+	if dead := w.alerter.DeadLetters(); len(dead) != 1 || !strings.Contains(dead[0].Reason, "are over") {
+		t.Errorf("given up was %+v, expected the reminder", dead)
+	}
+	down = false
+	w.produce(a.fire(w.now))
+	w.advance(time.Minute)
+	w.expect("first notification: a")
+}
+
 func TestRouteGoneAfterRestart(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
 	down := true

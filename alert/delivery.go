@@ -80,10 +80,11 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 }
 
 // superseded replaces an intent that could not be delivered for long by one that tells how things stand now, the ends
-// of those included whose beginning was never delivered.
+// of those included whose beginning was never delivered: one that is told of no ends hears in this way alone that an alert was
+// there.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
-	if !e.to.SendResolved || e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
+	if e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
 	st := g.standing(e, a.mutedRoutes[g.route] != "", now)
@@ -93,6 +94,9 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 		same = same && i.Firing.has(m.Incident)
 	}
 	for _, m := range g.members {
+		if !e.to.SendResolved && m.among(e.Firing) {
+			continue
+		}
 		if !m.fires() && (m.among(e.Firing) || m.among(e.Missed) || m.among(i.Firing) || m.among(i.Resolved)) {
 			st.ended = append(st.ended, m)
 			same = same && i.Resolved.has(m.Incident)
@@ -101,8 +105,13 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	for _, m := range st.moved {
 		same = same && i.Moved.has(m.Incident)
 	}
-	if same || len(st.firing)+len(st.ended)+len(st.moved) == 0 {
+	switch some := len(st.firing)+len(st.ended)+len(st.moved) > 0; {
+	case some && !same:
+	case some, e.to.SendResolved, len(st.muted) > 0:
 		return false
+	default:
+		a.abandon(e, "its alerts are over, and this receiver is told of no ends", now)
+		return true
 	}
 	reason := SomeResolved
 	switch {
