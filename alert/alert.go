@@ -45,6 +45,12 @@ type state struct {
 	Begins []time.Time      `json:"begins,omitempty"`
 	Held   *finding.Finding `json:"held,omitempty"`
 	Calm   time.Time        `json:"calm,omitzero"`
+	// Began is when the incident's first finding was judged, in event time.
+	Began time.Time `json:"began,omitzero"`
+	// Worst is the highest severity that the incident has had. RoutedBy are the labels that led the alert to its groups where it
+	// has others by now: one that becomes less severe stays where it is.
+	Worst    string    `json:"worst,omitempty"`
+	RoutedBy label.Set `json:"routed_by,omitempty"`
 	// Uninhibited is when the last alert ended that inhibited it.
 	Uninhibited time.Time `json:"uninhibited,omitzero"`
 	// Raised says that the newest of the incident's transitions made it more severe.
@@ -61,7 +67,9 @@ type state struct {
 	silencedBy []string // IDs of silences, sorted
 	inhibited  bool
 	lastError  string
-	replayed   bool // a finding that told nothing new has been recorded since the last that did
+	counted    incident // the newest of which it is counted that somebody was told
+	unrouted   bool     // that its routes lead to nobody has been recorded
+	replayed   bool     // a finding that told nothing new has been recorded since the last that did
 }
 
 // shown is the finding that the alert is known by, nil when there is none.
@@ -89,6 +97,14 @@ func (s *state) over() *span {
 		o.EndsAt = s.Resolved.WindowEnd
 	}
 	return o
+}
+
+// routing are the labels that lead an alert that fires, or did last, to its groups.
+func (s *state) routing() label.Set {
+	if len(s.RoutedBy) > 0 {
+		return s.RoutedBy
+	}
+	return s.Firing.Labels
 }
 
 func (s *state) fires() bool { return s.Firing != nil && s.Resolved == nil }
@@ -123,7 +139,7 @@ func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time
 		s.Pending = nil
 		switch {
 		case !s.fires():
-		case s.flaps(flapping):
+		case s.flaps(flapping, f.WindowEnd):
 			s.Held, s.Calm = f, now.Add(flapping.Calm)
 		default:
 			s.end(f, now)
@@ -134,11 +150,10 @@ func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time
 // begin begins an incident. A firing that follows a firing without an end between is the same incident, whatever its
 // episode.
 func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time) {
-	s.Earlier = slices.DeleteFunc(append(s.Earlier, s.Incident), func(i incident) bool {
-		return !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) })
-	})
-	s.Before, s.Incident, s.Received = s.over(), newIncident(f), now
+	s.past()
+	s.Before, s.Incident, s.Received, s.Began = s.over(), newIncident(f), now, f.WindowEnd
 	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Raises, s.Uninhibited = nil, false, nil, false, 0, time.Time{}
+	s.Worst, s.RoutedBy, s.unrouted = f.Labels.Get(label.Severity), nil, false
 	s.began(f, flapping)
 }
 
@@ -147,17 +162,39 @@ func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time)
 	if s.Held != nil || !f.Expires.IsZero() { // who posts an alert again may not know when it began, or say it otherwise
 		f = since(f, s.Firing.StartsAt)
 	}
-	if s.Held != nil {
+	worst := label.SeverityRank(f.Labels.Get(label.Severity)) > label.SeverityRank(s.Worst)
+	raised := raises(s.Firing, f)
+	if s.Held != nil || raised && !worst {
 		s.began(f, flapping)
 		s.Held, s.Calm = nil, time.Time{}
 	}
-	if raises(s.Firing, f) {
+	if raised && (worst || !s.flaps(flapping, f.WindowEnd)) {
 		// It has become worse, and whoever was told of it must hear of that as of something new.
-		s.Earlier = append(s.Earlier, s.Incident)
+		s.past()
 		s.Incident, s.Received, s.Raised = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now, true
-		s.Raises++
+		s.RoutedBy = nil
+	} else if len(s.RoutedBy) == 0 && !f.Labels.Equal(s.Firing.Labels) {
+		s.RoutedBy = s.Firing.Labels
+	}
+	if worst {
+		s.Worst = f.Labels.Get(label.Severity)
 	}
 	return f
+}
+
+// past makes the incident an earlier one, and forgets those that nobody was told of.
+func (s *state) past() {
+	first, all := len(s.Earlier)-s.Raises, append(s.Earlier, s.Incident)
+	s.Earlier, s.Raises = nil, 0
+	for n, i := range all {
+		if !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) }) {
+			continue
+		}
+		s.Earlier = append(s.Earlier, i)
+		if n >= first {
+			s.Raises++
+		}
+	}
 }
 
 // end ends the incident.
@@ -274,9 +311,7 @@ func (a *Alerter) message(s *state, resolved bool) Alert {
 			m.Chart = n.Chart
 		}
 	}
-	if s.flaps(a.options.Flapping) {
-		m.Flapping = len(s.Begins)
-	}
+	m.Flapping = s.flapped(a.options.Flapping)
 	if over := s.over(); resolved && over != nil {
 		m.Status, m.StartsAt, m.EndsAt, m.Reason = statusResolved, over.StartsAt, over.EndsAt, over.Reason
 		if s.Resolved != nil && s.Resolved.Value != nil {

@@ -222,14 +222,15 @@ func (a *Alerter) began(s *state, f *finding.Finding, now time.Time) {
 	if f.Quiet {
 		a.decided(now, s, Decision{Verdict: Quieted, Reason: "the rule has notify: false"})
 	}
-	if s.flaps(a.options.Flapping) {
+	flaps := s.flapped(a.options.Flapping) > 0
+	if flaps {
 		a.decided(now, s, Decision{Verdict: Flapping, Reason: s.flapText(a.options.Flapping)})
 	}
 	a.decided(now, s, d)
 	a.statisticsOf(s, now, func(st *Statistics) {
 		st.Fired++
 		st.Last = now
-		if s.flaps(a.options.Flapping) {
+		if flaps {
 			st.Flapped++
 		}
 	})

@@ -236,7 +236,8 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		if o.RetryAfter > 0 {
 			v = RateLimited
 		}
-		if err.Error() != e.lastError {
+		// Errors may differ each time, by a port or the ID of a request: what is recorded of them becomes rarer and rarer.
+		if err.Error() != e.lastError && i.attempts&(i.attempts-1) == 0 {
 			for _, m := range e.group.members {
 				if i.tells(m) {
 					a.decided(now, m, e.about(v, err.Error()))
@@ -262,7 +263,10 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		a.decided(now, m, e.about(Sent, string(i.Reason)))
 		if i.Firing.has(m.Incident) {
 			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())
-			a.statisticsOf(m, now, func(st *Statistics) { st.Notified++ })
+			if m.counted != m.Incident { // by another integration
+				m.counted = m.Incident
+				a.statisticsOf(m, now, func(st *Statistics) { st.Notified++ })
+			}
 		}
 		m.Notified, m.lastError = now, ""
 		a.writeAlert(m)

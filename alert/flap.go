@@ -29,12 +29,38 @@ func (s *state) began(f *finding.Finding, c FlappingConfig) {
 	}
 }
 
-// flaps says whether the alert began to fire so often that its next end does not count at once.
-func (s *state) flaps(c FlappingConfig) bool { return c.Count > 0 && len(s.Begins) >= c.Count }
+// flaps says whether the alert began to fire so often, as of a time in event time, that its next end does not count at once.
+func (s *state) flaps(c FlappingConfig, asOf time.Time) bool {
+	return c.Count > 0 && s.beginsWithin(c.Window, asOf) >= c.Count
+}
+
+func (s *state) beginsWithin(window time.Duration, asOf time.Time) (n int) {
+	oldest := asOf.Add(-window)
+	for _, t := range s.Begins {
+		if !t.Before(oldest) {
+			n++
+		}
+	}
+	return n
+}
+
+// flapped is how often the alert began to fire within the window if it flaps, else 0, as of the newest that is known of it.
+func (s *state) flapped(c FlappingConfig) int {
+	var asOf time.Time
+	for _, f := range []*finding.Finding{s.Firing, s.Now, s.Held, s.Resolved} {
+		if f != nil {
+			asOf = later(asOf, f.WindowEnd)
+		}
+	}
+	if !s.flaps(c, asOf) {
+		return 0
+	}
+	return s.beginsWithin(c.Window, asOf)
+}
 
 func (s *state) flapText(c FlappingConfig) string {
 	return fmt.Sprintf("it began to fire %d times within %s: its end counts when it has stayed calm for %s",
-		len(s.Begins), FormatDuration(c.Window), FormatDuration(c.Calm))
+		s.flapped(c), FormatDuration(c.Window), FormatDuration(c.Calm))
 }
 
 // calm ends the incidents of alerts that flapped and have stayed calm for long enough.

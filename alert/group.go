@@ -129,6 +129,8 @@ func (s *standing) raised(e *entry) bool {
 // due says why and when an integration is to be told next; ok is false when there is nothing to tell.
 func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.Time, ok bool) {
 	r := g.route
+	// raised is the time from which it may be told at once that something has become worse, however rare messages are to be.
+	raised := e.At.Add(min(editSpacing, r.GroupInterval))
 	// after is the time from which what need not wait for group_interval may be told, where that is told at once.
 	after := func(last time.Time, spacing time.Duration) time.Time {
 		if !prompt {
@@ -148,12 +150,12 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.fresh) > 0 && len(e.Firing) == 0:
 		consider(FirstNotification, earliest(s.fresh).Add(r.GroupWait))
 	case len(s.fresh) > 0 && s.raised(e):
-		consider(SeverityRaised, later(earliest(s.fresh), ends(editSpacing)))
+		consider(SeverityRaised, later(earliest(s.fresh), raised))
 	case len(s.fresh) > 0:
 		consider(NewAlerts, later(earliest(s.fresh), e.News.Add(r.GroupInterval)))
 	}
 	if len(s.moved) > 0 {
-		consider(SeverityRaised, later(earliest(s.moved), ends(editSpacing)))
+		consider(SeverityRaised, later(earliest(s.moved), raised))
 	}
 	switch {
 	case len(s.ended) > 0 && len(s.firing)+len(s.muted) == 0:

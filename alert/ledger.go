@@ -195,7 +195,7 @@ func decodeState(key string, value []byte) (*state, error) {
 	if s.Resolved != nil && s.Firing == nil {
 		return nil, fmt.Errorf("decoding %s: it ends an incident that did not begin", key)
 	}
-	if s.Raised && s.Raises == 0 { // written by an older version
+	if s.Raised && s.Raises == 0 && s.Began.IsZero() { // written by an older version
 		s.Raises = len(s.Earlier)
 	}
 	if s.Raises < 0 || s.Raises > len(s.Earlier) {

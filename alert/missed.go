@@ -6,7 +6,11 @@ import "time"
 // behind. One message says then that it was there and is over. What ended within
 // group_wait, or within group_interval in a group that was told of, is told to nobody, as in Alertmanager.
 func (a *Alerter) miss(s *state, now time.Time) {
-	lasted := s.over().EndsAt.Sub(s.Firing.WindowEnd)
+	began := s.Began
+	if began.IsZero() { // written by an older version
+		began = s.Firing.WindowEnd
+	}
+	lasted := s.over().EndsAt.Sub(began)
 	if s.Firing.Quiet || s.muted() || lasted <= 0 {
 		return
 	}

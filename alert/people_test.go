@@ -166,6 +166,88 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
+// That an alert flapped yesterday does not keep its end of today back.
+func TestFlappedLongAgo(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Flapping = FlappingConfig{Count: 3, Window: 30 * time.Minute, Calm: 10 * time.Minute}
+	w := newWorld(t, o)
+	a := &subject{name: "a"}
+	for range 3 {
+		w.produce(a.resolve(w.now), a.fire(w.now))
+		w.advance(time.Minute)
+	}
+	if v := w.alerter.Alerts()[0]; v.Flapping != 3 {
+		t.Fatalf("it is shown as %+v, expected as flapping", v)
+	}
+	w.advance(24 * time.Hour)
+	w.story()
+	w.produce(a.resolve(w.now))
+	w.run()
+	w.expect("all alerts resolved: -a")
+}
+
+// What is said again and again of an alert that nobody is told of, or of a receiver whose error is never the same, is recorded
+// a few times.
+func TestDecisionsDoNotFlood(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	count := func(w *world, v Verdict) (n int) {
+		for _, d := range w.verdicts("a") {
+			if strings.HasPrefix(d, string(v)) {
+				n++
+			}
+		}
+		return n
+	}
+	w := newWorld(t, Options{Route: o.Route})
+	a := &subject{name: "a"}
+	for range 100 {
+		w.produce(a.fire(w.now))
+		w.advance(time.Second)
+	}
+	if n := count(w, Unrouted); n != 1 {
+		t.Errorf("that nobody is told was recorded %d times", n)
+	}
+	w = newWorld(t, o)
+	tries := 0
+	w.answer = func(*Notification) (Outcome, bool, error) {
+		tries++
+		return Outcome{}, false, fmt.Errorf("read tcp 127.0.0.1:%d: reset", 40000+tries)
+	}
+	w.produce((&subject{name: "a"}).fire(w.now))
+	w.advance(10 * time.Hour)
+	if n := count(w, Failed); n < 2 || n > 12 || tries < 100 {
+		t.Errorf("%d failures were recorded %d times", tries, n)
+	}
+}
+
+// How often people were told of a rule's alerts does not grow with the number of receivers; of names without end the oldest are
+// forgotten.
+func TestStatisticsAreBounded(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations = append(o.Integrations, Integration{Receiver: "ops", Kind: "webhook", Index: 1, Webhook: &WebhookConfig{}})
+	w := newWorld(t, o)
+	w.produce((&subject{name: "a"}).fire(w.now))
+	w.run()
+	if st := w.alerter.Statistics(); st[0].Notified != 1 {
+		t.Errorf("two receivers were told of one incident, and %d were counted", st[0].Notified)
+	}
+	for n := range maxStatistics {
+		name := fmt.Sprintf("posted%05d", n)
+		w.alerter.statistics[name] = &Statistics{Rule: name, Last: w.now.Add(-time.Duration(maxStatistics-n) * time.Second)}
+	}
+	f := (&subject{name: "b"}).fire(w.now)
+	f.Rule = "another"
+	w.produce(f)
+	w.run()
+	known := map[string]bool{}
+	for _, st := range w.alerter.Statistics() {
+		known[st.Rule] = true
+	}
+	if !known["another"] || !known["Spike"] || known["posted00000"] || !known["posted00001"] {
+		t.Errorf("another %v, Spike %v, the oldest %v, the next %v", known["another"], known["Spike"], known["posted00000"], known["posted00001"])
+	}
+}
+
 func TestWatchdog(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})

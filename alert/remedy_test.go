@@ -351,6 +351,7 @@ func TestRemediationOfTheNextIncident(t *testing.T) {
 			if tc.old {
 				for key, value := range w.kept {
 					w.kept[key] = []byte(strings.ReplaceAll(string(value), `"raises":`, `"unknown":`))
+					w.kept[key] = []byte(strings.ReplaceAll(string(w.kept[key]), `"began":`, `"unknown":`))
 				}
 				w.restart()
 			}

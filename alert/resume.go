@@ -195,7 +195,7 @@ func (a *Alerter) adopter(e *entry, known byIncident) *Route {
 	if len(alerts) == 0 || e.Route == watchdogRoute {
 		return nil
 	}
-	for _, r := range a.options.Route.Match(alerts[0].Firing.Labels) {
+	for _, r := range a.options.Route.Match(alerts[0].routing()) {
 		if !slices.ContainsFunc(alerts, func(s *state) bool { return !a.leads(s, r, e) }) {
 			return r
 		}
@@ -205,8 +205,8 @@ func (a *Alerter) adopter(e *entry, known byIncident) *Route {
 
 // leads says whether a route leads an alert to an entry's receiver, in a group of the same labels.
 func (a *Alerter) leads(s *state, r *Route, e *entry) bool {
-	return r != nil && r == a.deadman || r != nil && r.Receiver == e.to.Receiver && slices.Contains(a.options.Route.Match(s.Firing.Labels), r) &&
-		r.groupLabels(s.Firing.Labels).Equal(e.GroupLabels)
+	return r != nil && r == a.deadman || r != nil && r.Receiver == e.to.Receiver && slices.Contains(a.options.Route.Match(s.routing()), r) &&
+		r.groupLabels(s.routing()).Equal(e.GroupLabels)
 }
 
 // settle puts an entry into its group of a route, unless another one is there already.

@@ -12,12 +12,16 @@ import (
 // gone: see group.gone.
 func (a *Alerter) route(s *state) {
 	var groups []*group
-	for _, r := range a.options.Route.Match(s.Firing.Labels) {
+	recorded := s.unrouted
+	for _, r := range a.options.Route.Match(s.routing()) {
 		if len(a.integrations[r.Receiver]) == 0 {
-			a.decided(a.now, s, Decision{Verdict: Unrouted, Receiver: r.Receiver, Reason: "nobody is notified by this receiver"})
+			if !recorded { // once, though it is posted again and again
+				a.decided(a.now, s, Decision{Verdict: Unrouted, Receiver: r.Receiver, Reason: "nobody is notified by this receiver"})
+			}
+			s.unrouted = true
 			continue
 		}
-		g := a.group(r, r.groupLabels(s.Firing.Labels))
+		g := a.group(r, r.groupLabels(s.routing()))
 		g.left = false
 		groups = append(groups, g)
 		if a.join(g, s) {

@@ -49,6 +49,74 @@ func TestSeverityMoves(t *testing.T) {
 	}
 }
 
+// That something has become worse does not wait for group_interval, in whatever configuration.
+func TestRaisedAtOnce(t *testing.T) {
+	for name, d := range map[string]Defaults{"inline": InlineDefaults(), "loaded": AlertmanagerDefaults()} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, one(d, RouteConfig{GroupInterval: minutes(10)}))
+			a := &subject{name: "a"}
+			w.produce(graded(a.fire(w.now), "warning"))
+			w.advance(time.Minute)
+			w.expect("first notification: a")
+			w.produce(graded(a.fire(w.now), "critical"))
+			w.run()
+			w.expect("severity raised: a")
+		})
+	}
+}
+
+// One whose severity swings is told to have become worse until it flaps; a severity that it never had is told even then. What is
+// kept of it does not grow.
+func TestSeveritySwings(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Flapping = FlappingConfig{Count: 4, Window: 30 * time.Minute, Calm: 10 * time.Minute}
+	w := newWorld(t, o)
+	a := &subject{name: "a"}
+	for n := range 50 {
+		w.produce(graded(a.fire(w.now), []string{"warning", "error"}[n%2]))
+		w.advance(10 * time.Second)
+	}
+	w.expect("first notification: a", "severity raised: a", "severity raised: a", "severity raised: a")
+	w.produce(graded(a.fire(w.now), "critical"))
+	w.run()
+	w.expect("severity raised: a")
+	s := w.alerter.alerts[a.finding(finding.Firing, w.now).Fingerprint]
+	if len(s.Earlier) > 1 || s.Raises != len(s.Earlier) {
+		t.Errorf("%d earlier incidents are kept, %d of them less severe, expected one at most", len(s.Earlier), s.Raises)
+	}
+	w.produce(a.resolve(w.now))
+	w.advance(time.Hour)
+	w.expect("all alerts resolved: -a")
+	if len(w.alerter.groups) != 0 {
+		t.Error("the group is left after its end")
+	}
+}
+
+// An alert that becomes less severe stays with those who were told of it, whatever happens to freshet.
+func TestLessSevereStays(t *testing.T) {
+	w := newWorld(t, toPager(RouteConfig{}))
+	a := &subject{name: "a"}
+	w.produce(graded(a.fire(w.now), "critical"))
+	w.run()
+	w.expectTold(map[string][]string{"pager": {"first notification: a"}})
+	w.produce(graded(a.fire(w.now), "warning"))
+	w.advance(time.Minute)
+	w.restart()
+	w.advance(time.Minute)
+	w.reconfigure(toPager(RouteConfig{}))
+	w.advance(time.Minute)
+	w.expectTold(map[string][]string{})
+	if v := w.alerter.Alerts(); len(v[0].Receivers) != 1 || v[0].Receivers[0] != "pager" {
+		t.Errorf("it is shown as told to %q", v[0].Receivers)
+	}
+	w.produce(graded(a.resolve(w.now), "warning"))
+	w.advance(time.Minute)
+	w.expectTold(map[string][]string{"pager": {"all alerts resolved: -a"}})
+	w.produce(graded(a.fire(w.now), "warning"))
+	w.run()
+	w.expectTold(map[string][]string{"chat": {"first notification: a"}}) // the next incident is led by its own labels
+}
+
 // toPager has a pager for critical alerts, and a chat for all others.
 func toPager(route RouteConfig) Options {
 	c := Config{Receivers: []Receiver{
@@ -183,7 +251,7 @@ func TestMovedAndOver(t *testing.T) {
 	w.produce(graded(a.fire(w.now), "warning"))
 	w.run()
 	w.produce(graded(a.fire(w.now), "critical"))
-	w.advance(time.Second)
+	w.advance(time.Second / 2)
 	w.produce(graded(a.resolve(w.now), "critical"))
 	w.advance(time.Hour)
 	w.expectTold(map[string][]string{"chat": {"first notification: a", "all alerts resolved: -a"}, "pager": {"first notification: a", "all alerts resolved: -a"}})

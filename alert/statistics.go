@@ -37,13 +37,25 @@ func (a *Alerter) statisticsOf(s *state, now time.Time, change func(*Statistics)
 	st := a.statistics[f.Rule]
 	if st == nil {
 		if len(a.statistics) >= maxStatistics {
-			return
+			a.forgetStatistics()
 		}
 		st = &Statistics{Rule: f.Rule, Since: now}
 		a.statistics[f.Rule] = st
 	}
 	change(st)
 	a.write(statisticsPrefix+f.Rule, func() ([]byte, error) { return json.Marshal(st) })
+}
+
+// forgetStatistics forgets those of the rule that has not fired for longest.
+func (a *Alerter) forgetStatistics() {
+	var oldest *Statistics
+	for _, st := range a.statistics {
+		if oldest == nil || cmp.Or(st.Last.Compare(oldest.Last), strings.Compare(st.Rule, oldest.Rule)) < 0 {
+			oldest = st
+		}
+	}
+	delete(a.statistics, oldest.Rule)
+	a.forget(statisticsPrefix + oldest.Rule)
 }
 
 // Statistics returns what became of the alerts of each rule, those that fired most first.

@@ -16,8 +16,8 @@ func (a *Alerter) Alerts() []View {
 		if !ok {
 			continue
 		}
-		if s.flaps(a.options.Flapping) && v.State == statusFiring {
-			v.Flapping = len(s.Begins)
+		if v.State == statusFiring {
+			v.Flapping = s.flapped(a.options.Flapping)
 		}
 		if v.State == statusFiring && !v.Expires.IsZero() {
 			v.Expires = a.expires(s)
@@ -28,7 +28,7 @@ func (a *Alerter) Alerts() []View {
 			}
 		}
 		if s.Firing != nil {
-			for _, r := range a.options.Route.Match(s.Firing.Labels) {
+			for _, r := range a.options.Route.Match(s.routing()) {
 				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
 					v.Receivers = append(v.Receivers, r.Receiver)
 				}
