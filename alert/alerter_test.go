@@ -436,6 +436,16 @@ func TestOverBeforeItWasHeardOf(t *testing.T) {
 	w.expect("first notification: long", "all alerts resolved: -long")
 }
 
+// How long an alert was there counts from its beginning, however often it was posted since.
+func TestOverAfterItWasPostedAgain(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupWait: minutes(0.5)}))
+	a := &subject{name: "a"}
+	w.produce(a.fire(w.now), a.fire(w.now.Add(time.Minute)), a.resolve(w.now.Add(time.Minute+time.Second)))
+	w.now = w.now.Add(2 * time.Minute) // nobody ran meanwhile
+	w.run()
+	w.expect("all alerts resolved: -a")
+}
+
 // TestOverWhenItIsDecided: beginning and end are read between two decisions, as after a pause.
 func TestOverWhenItIsDecided(t *testing.T) {
 	for wait, want := range map[time.Duration][]string{0: {"all alerts resolved: -a"}, time.Minute: nil} {

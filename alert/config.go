@@ -37,7 +37,7 @@ type Config struct {
 // FlappingConfig says when an alert flaps: it began to fire Count times within Window. It then counts as firing until it
 // has been calm for Calm.
 type FlappingConfig struct {
-	// Count is how often it begins to fire within Window; 0 turns it off.
+	// Count is how often it begins to fire, or is raised again to a severity that it had, within Window; 0 turns it off.
 	Count int `yaml:"count"`
 	// Window is the time within which that happens.
 	Window time.Duration `yaml:"window"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -111,12 +112,23 @@ func newSender(o SenderOptions, m *senderMetrics) *Sender {
 	return s
 }
 
-// Next returns a Sender for other targets, with the same metrics, and drains this one.
+// Next returns a Sender for other targets, with the same metrics, and drains this one. A receiver that asked to be left alone is,
+// as long as its configuration is the same.
 func (s *Sender) Next(targets []Target) *Sender {
 	s.Drain()
 	o := s.options
 	o.Targets = targets
-	return newSender(o, s.metrics)
+	next := newSender(o, s.metrics)
+	for key, l := range next.lanes {
+		before := s.lanes[key]
+		if before == nil || !reflect.DeepEqual(before.Integration, l.Integration) {
+			continue // somebody may have mended it
+		}
+		before.mu.Lock()
+		l.until, l.failing = before.until, before.failing
+		before.mu.Unlock()
+	}
+	return next
 }
 
 // Send queues notifications and returns at once. Each is answered by a call of Done, unless Run ends first.

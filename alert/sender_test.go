@@ -162,6 +162,38 @@ func TestReceiverThatAsksForRest(t *testing.T) {
 }
 
 // A drained sender answers what it has begun, begins nothing more and gives the rest back, what comes later too.
+// A receiver that asked to be left alone is left alone by the sender of a newer configuration, unless it is another receiver there.
+func TestReceiverThatAsksForRestBeforeAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := Integration{Receiver: "ops", Kind: "webhook", Webhook: &WebhookConfig{URL: "http://127.0.0.1:1/"}}
+		other := Integration{Receiver: "ops", Kind: "webhook", Webhook: &WebhookConfig{URL: "http://127.0.0.1:2/"}}
+		var at []time.Duration
+		start := time.Now()
+		busy := notifierFunc(func(context.Context, *Notification) (Outcome, error) {
+			at = append(at, time.Since(start))
+			return Outcome{RetryAfter: time.Hour}, errors.New("429")
+		})
+		var got answers
+		s := NewSender(SenderOptions{Targets: []Target{{to, busy}}, Done: got.done, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		for _, targets := range [][]Target{nil, {{to, busy}}, {{other, busy}}} {
+			if targets != nil {
+				s = s.Next(targets)
+			}
+			running.Go(func() { _ = s.Run(ctx) })
+			s.Send([]*Notification{note("n", to)})
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}
+		cancel()
+		running.Wait()
+		if !slices.Equal(at, []time.Duration{0, 2 * time.Minute}) {
+			t.Errorf("it was asked at %v, expected at once and when its address is another", at)
+		}
+	})
+}
+
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := Integration{Receiver: "r", Kind: "slack"}
