@@ -98,8 +98,10 @@ type Alerter struct {
 
 	decisions []Decision // not yet handed out
 	dead      []DeadLetter
-	deadman   *Route // nil without a dead man's switch
-	watching  bool
+
+	deadman    *Route            // nil without a dead man's switch
+	watchdogOf label.Fingerprint // its alert, which nothing mutes
+	watching   bool
 
 	restored map[string][]byte // records read but not yet taken in
 	resuming bool              // what is decided meanwhile was decided before
@@ -113,7 +115,7 @@ func New(o Options) *Alerter {
 		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
 		silences: newSilences(), statistics: map[string]*Statistics{},
 		held: map[label.Fingerprint]*state{}, posted: map[label.Fingerprint]*state{},
-		calls: map[string]*calls{}, changed: map[string]func() ([]byte, error){},
+		calls: map[string]*calls{}, changed: map[string]func() ([]byte, error){}, watchdogOf: watchdogLabels().Fingerprint(),
 	}
 	a.configure()
 	return a

@@ -34,6 +34,9 @@ func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) 
 
 // mute notes what mutes an alert, and has its groups looked at when that changed.
 func (a *Alerter) mute(s *state, silences []string, now time.Time) {
+	if s.Fingerprint == a.watchdogOf {
+		return // its absence is an alarm
+	}
 	inhibitions := a.inhibitor.of(s.Firing.Labels)
 	silenced := !slices.Equal(s.silencedBy, silences)
 	inhibited := s.inhibited != (len(inhibitions) > 0)

@@ -248,6 +248,27 @@ func TestStatisticsAreBounded(t *testing.T) {
 	}
 }
 
+// Nothing mutes a dead man's switch, as its silence is the alarm, and it mutes nothing.
+func TestWatchdogIsNotMuted(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{})
+	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
+	o.Deadman = DeadmanConfig{Receiver: "deadman", Interval: time.Minute}
+	o.Inhibitions = (&Config{InhibitRules: []InhibitRuleConfig{
+		{SourceMatchers: []string{"name=a"}, TargetMatchers: []string{"name!=a"}},
+		{SourceMatchers: []string{"severity=none"}, TargetMatchers: []string{"name=a"}},
+	}}).Inhibitions()
+	w := newWorld(t, o)
+	w.silence("all", time.Hour, `severity=~".+"`)
+	w.produce((&subject{name: "a"}).fire(w.now))
+	for range 3 {
+		w.advance(10 * time.Minute)
+		w.restart()
+	}
+	if told := w.told(); len(told["deadman"]) < 30 || len(told["ops"]) != 1 {
+		t.Errorf("told was %q", told)
+	}
+}
+
 func TestWatchdog(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})

@@ -165,7 +165,7 @@ func (a *Alerter) remute(now time.Time) {
 		a.mutedRoutes[r] = r.mutedAt(a.options.Intervals, now)
 	}
 	for _, s := range a.alerts {
-		if s.fires() {
+		if s.fires() && s.Fingerprint != a.watchdogOf {
 			a.inhibitor.add(s, s.Firing.Labels)
 		}
 	}
