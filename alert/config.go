@@ -130,7 +130,7 @@ type RouteConfig struct {
 	RepeatMax           *time.Duration `yaml:"repeat_interval_max"`
 	MuteTimeIntervals   []string       `yaml:"mute_time_intervals"`
 	ActiveTimeIntervals []string       `yaml:"active_time_intervals"`
-	// Labels are templates of texts that messages have as RouteLabels, those of the parents among them.
+	// Labels are templates of texts that messages have as .RouteLabels, those of the parents among them.
 	Labels map[string]string `yaml:"labels"`
 	Routes []RouteConfig     `yaml:"routes"`
 }
@@ -171,7 +171,7 @@ type WebhookConfig struct {
 	// Timeout bounds one attempt, 0 for the default of 10 s.
 	Timeout    time.Duration `yaml:"timeout"`
 	HTTPConfig *HTTPConfig   `yaml:"http_config"`
-	// Remediation makes the webhook one that mends: see RemediationConfig.
+	// Remediation makes the webhook one that mends, at most once for each incident.
 	Remediation *RemediationConfig `yaml:"remediation"`
 	// TemplateFiles are the configuration's templates, filled in by Integrations.
 	TemplateFiles []string `yaml:"-"`

@@ -21,7 +21,7 @@ type HTTPConfig struct {
 	BearerToken     Secret         `yaml:"bearer_token"`
 	BearerTokenFile string         `yaml:"bearer_token_file"`
 	TLSConfig       *TLSConfig     `yaml:"tls_config"`
-	// FollowRedirects is by default as Defaults says.
+	// FollowRedirects is false by default; in a file of Alertmanager's it is true, as there.
 	FollowRedirects *bool `yaml:"follow_redirects"`
 	// EnableHTTP2 is true by default.
 	EnableHTTP2 *bool `yaml:"enable_http2"`

@@ -131,6 +131,12 @@ func ofAlertmanager(t *testing.T) map[string]goType {
 	return types
 }
 
+// row is a line of a table: keys that belong together, and what is said of them.
+type row struct{ keys, text string }
+
+// goName is a name of this code, which says nothing to users; those of templates' data have a dot before them.
+var goName = regexp.MustCompile(`(^|[^.\w])[A-Z][a-z]+[A-Z]\w*|Config\b|Defaults\b`)
+
 var word = regexp.MustCompile(`\b[A-Z]\w+\b`)
 
 // TestKeysOfREADME compares the tables of keys with the code: its comments, and which keys are Alertmanager's.
@@ -141,7 +147,7 @@ func TestKeysOfREADME(t *testing.T) {
 		of := reflect.TypeOf(s.of)
 		keys, unused, names := keysOf(of)
 		comments := here[of.Name()].comments
-		var rows strings.Builder
+		var rows []row
 		var same []string
 		for _, key := range keys {
 			text := word.ReplaceAllStringFunc(strings.ReplaceAll(comments[key], "\n", " "), func(w string) string {
@@ -160,11 +166,21 @@ func TestKeysOfREADME(t *testing.T) {
 			default:
 				key += "`"
 			}
-			fmt.Fprintf(&rows, "| `%s | %s |\n", key, strings.ReplaceAll(text, "|", `\|`))
+			if last := len(rows) - 1; text == "" && last >= 0 { // what is said of the key before is about this one too
+				rows[last].keys += ", `" + key
+				continue
+			}
+			if text == "" || goName.MatchString(text) {
+				t.Errorf("%s: the comment of `%s is %q, expected one for users", s.title, key, text)
+			}
+			rows = append(rows, row{"`" + key, strings.ReplaceAll(text, "|", `\|`)})
 		}
 		fmt.Fprintf(&b, "\n### Keys %s\n", strings.Replace("of "+s.title, "of at", "at", 1))
-		if rows.Len() > 0 {
-			b.WriteString("\n| key | meaning |\n| --- | --- |\n" + rows.String())
+		if len(rows) > 0 {
+			b.WriteString("\n| key | meaning |\n| --- | --- |\n")
+		}
+		for _, r := range rows {
+			fmt.Fprintf(&b, "| %s | %s |\n", r.keys, r.text)
 		}
 		if len(same) > 0 {
 			fmt.Fprintf(&b, "\nAs in Alertmanager: `%s`.\n", strings.Join(same, "`, `"))
