@@ -86,7 +86,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 
 // overrides applies the templates that stand beside freshet's own form.
 func (n *Notifier) overrides(m *message, d *alert.Data) error {
-	if n.config.Color == "" && n.config.MessageText == "" {
+	if n.config.Color == "" && n.config.MessageText == "" && n.config.Fallback == "" {
 		return nil
 	}
 	safe := n.escaped(*d)
@@ -95,6 +95,7 @@ func (n *Notifier) overrides(m *message, d *alert.Data) error {
 		set      func(string)
 	}{
 		{n.config.Color, func(s string) { m.attachment.Color = colorName(s) }},
+		{n.config.Fallback, func(s string) { m.attachment.Fallback = trim(s, maxText) }},
 		{n.config.MessageText, func(s string) { m.preview = trim(s, maxText) }},
 	} {
 		if own.template == "" {

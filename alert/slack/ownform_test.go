@@ -105,3 +105,43 @@ func TestLinkNames(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
+
+// Default templates of Alertmanager that a file redefines take effect where a receiver writes nothing of its own.
+func TestRedefinedTemplates(t *testing.T) {
+	define := func(name, text string) string { return `{{ define "` + name + `" }}` + text + `{{ end }}` }
+	for name, tc := range map[string]struct {
+		file, title string // of the receiver
+		own         bool
+		want        attachment
+		username    string
+	}{
+		"none of Slack's": {file: define("shop.text", "x")},
+		"the same":        {file: define("slack.default.title", `{{ template "__subject" . }}`)},
+		"title": {file: define("slack.default.title", "SHOP {{ .CommonLabels.service_name }}"), own: true,
+			want: attachment{Title: "SHOP cart", TitleLink: "http://freshet.example.org"}},
+		"title, written out": {file: define("slack.default.title", "SHOP"), title: `{{ template "slack.default.title" . }}`, own: true,
+			want: attachment{Title: "SHOP", TitleLink: "http://freshet.example.org"}},
+		"title, and one of the receiver's": {file: define("slack.default.title", "SHOP") + define("slack.default.text", "{{ .Status }}"), title: "Mine", own: true,
+			want: attachment{Title: "Mine", TitleLink: "http://freshet.example.org", Text: "firing"}},
+		"what the title calls": {file: define("__subject", "SUBJECT"), own: true, want: attachment{Title: "SUBJECT", TitleLink: "http://freshet.example.org"}},
+		"titlelink": {file: define("slack.default.titlelink", "https://wiki.example.org/{{ .CommonLabels.alertname }}"), own: true,
+			want: attachment{Title: "[FIRING:1] Slow (cart critical)", TitleLink: "https://wiki.example.org/Slow"}},
+		"username": {file: define("slack.default.username", "{{ .Status }}"), username: "firing"},
+	} {
+		file := filepath.Join(t.TempDir(), "shop.tmpl")
+		if err := os.WriteFile(file, []byte(tc.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := slacktest.New(t)
+		n := bot(t, s, func(c *alert.SlackConfig, _ *Options) { c.TemplateFiles, c.Title = []string{file}, tc.title })
+		mustNotify(t, n, notification("1", alert.FirstNotification, "", fires("cart")))
+		m := s.Messages(slacktest.Channel)[0]
+		if got := ownAttachment(t, m); (len(got.Blocks) == 0) != tc.own || tc.own && (got.Title != tc.want.Title || got.TitleLink != tc.want.TitleLink || got.Text != tc.want.Text) {
+			t.Errorf("%s: the message is %s", name, m.Raw())
+		}
+		if m.Username != tc.username {
+			t.Errorf("%s: it is posted by %q", name, m.Username)
+		}
+		clean(t, s)
+	}
+}

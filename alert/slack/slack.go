@@ -81,7 +81,7 @@ func New(c alert.SlackConfig, o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Notifier{config: c, options: o, templates: templates, client: client}, nil
+	return &Notifier{config: c.WithTemplates(templates), options: o, templates: templates, client: client}, nil
 }
 
 // Notify implements alert.Notifier.
