@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +54,17 @@ func TestClicksFollowTheConfiguration(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// The guide names the address that Slack must be given.
+func TestGuideNamesTheRequestURL(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../../alert/slack/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(guide), "https://freshet.example.org"+clicksPath+"\n") {
+		t.Errorf("the guide does not name the request URL with %s", clicksPath)
 	}
 }
