@@ -116,13 +116,14 @@ func (n *Notifier) signed(m message, d *alert.Data) (message, error) {
 		template string
 		to       *string
 		limit    int
-	}{{n.config.Username, &m.username, 80}, {n.config.IconEmoji, &m.iconEmoji, 100}, {n.config.IconURL, &m.iconURL, maxURL}} {
+	}{{n.config.Username, &m.username, 80}, {n.config.IconEmoji, &m.iconEmoji, 100}, {n.config.IconURL, &m.iconURL, maxURL + 1}} {
 		s, err := n.execute(own.template, d)
 		if err != nil {
 			return message{}, err
 		}
 		*own.to = clip(s, own.limit)
 	}
+	m.iconURL = address(m.iconURL) // none where it is too long
 	return m, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"net/url"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -28,21 +29,24 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 	c := &n.config
 	safe := n.escaped(notification.Data)
 	var failed error
-	text := func(template string, limit int) string {
+	render := func(template string, d *alert.Data) string {
 		if template == "" || failed != nil {
 			return ""
 		}
-		s, err := n.templates.Execute(template, &safe)
+		s, err := n.templates.Execute(template, d)
 		if err != nil {
 			failed = err
 		}
-		return trim(strings.ToValidUTF8(s, "·"), limit)
+		return strings.ToValidUTF8(s, "·")
 	}
+	text := func(template string, limit int) string { return trim(render(template, &safe), limit) }
+	// Addresses are no mrkdwn: what is escaped for it would be another address.
+	link := func(template string) string { return address(render(template, &notification.Data)) }
 	a := slack.Attachment{
-		Title: text(cmp.Or(c.Title, defaultTitle), maxOwnTitle), TitleLink: address(text(cmp.Or(c.TitleLink, defaultLink), maxURL)),
+		Title: text(cmp.Or(c.Title, defaultTitle), maxOwnTitle), TitleLink: link(cmp.Or(c.TitleLink, defaultLink)),
 		Pretext: text(c.Pretext, maxText), Text: text(c.Text, maxOwnText), Footer: text(c.Footer, 300),
 		Fallback: text(cmp.Or(c.Fallback, defaultFallback), maxText), CallbackID: text(c.CallbackID, maxBlockID),
-		ImageURL: address(text(c.ImageURL, maxURL)), ThumbURL: address(text(c.ThumbURL, maxURL)),
+		ImageURL: link(c.ImageURL), ThumbURL: link(c.ThumbURL),
 		Color: colorName(text(c.Color, 100)), MarkdownIn: c.MrkdwnIn,
 	}
 	if a.Color == "" {
@@ -59,7 +63,7 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 		a.Fields = append(a.Fields, slack.AttachmentField{Title: text(f.Title, detailText), Value: text(f.Value, maxValue), Short: short})
 	}
 	for _, x := range c.Actions {
-		action := slack.AttachmentAction{Type: slack.ActionType(text(x.Type, 20)), Text: text(x.Text, 75), URL: address(text(x.URL, maxURL)),
+		action := slack.AttachmentAction{Type: slack.ActionType(text(x.Type, 20)), Text: text(x.Text, 75), URL: link(x.URL),
 			Style: text(x.Style, 20), Name: text(x.Name, maxBlockID), Value: text(x.Value, maxValue)}
 		if f := x.Confirm; f != nil {
 			action.Confirm = &slack.ConfirmationField{Title: text(f.Title, 100), Text: text(f.Text, 300), OkText: text(f.OKText, 30),
@@ -105,10 +109,12 @@ func shorten(a *slack.Attachment) bool {
 	return true
 }
 
-// address returns a link that a template made, "" when it is none.
+// address returns an address that a template made, "" when it is none that a person can follow. What cannot stand in one is
+// written as it can.
 func address(s string) string {
-	s = strings.TrimSpace(s)
-	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") || strings.HasSuffix(s, "…") {
+	s = addressable(strings.TrimSpace(s))
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || units(s) > maxURL {
 		return ""
 	}
 	return s

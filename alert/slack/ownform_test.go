@@ -16,6 +16,7 @@ type attachment struct {
 	Title, Text, Pretext, Fallback, Footer, Color string
 	TitleLink                                     string `json:"title_link"`
 	ImageURL                                      string `json:"image_url"`
+	ThumbURL                                      string `json:"thumb_url"`
 	CallbackID                                    string `json:"callback_id"`
 	MrkdwnIn                                      []string
 	Fields                                        []struct {
@@ -141,6 +142,40 @@ func TestRedefinedTemplates(t *testing.T) {
 		}
 		if m.Username != tc.username {
 			t.Errorf("%s: it is posted by %q", name, m.Username)
+		}
+		clean(t, s)
+	}
+}
+
+// Addresses hold what labels hold, and not what would be written in a text; what is no address is left out.
+func TestAddresses(t *testing.T) {
+	for template, want := range map[string]string{
+		"https://x.example/?q={{ .CommonLabels.service_name }}&n=2":            "https://x.example/?q=a&b%3Cc%3E&n=2",
+		"https://x.example/?q={{ .CommonLabels.service_name | urlquery }}&n=2": "https://x.example/?q=a%26b%3Cc%3E&n=2",
+		"{{ (index .Alerts 0).GeneratorURL }}":                                 "https://prometheus.example.org/graph?g0.expr=up&g0.tab=1",
+		`{{ reReplaceAll "&" ";" (index .Alerts 0).GeneratorURL }}`:            "https://prometheus.example.org/graph?g0.expr=up;g0.tab=1",
+		" {{ .ExternalURL }}/#/alerts?receiver=a&b ":                           "http://freshet.example.org/#/alerts?receiver=a&b",
+		"{{ (index .Alerts 0).Annotations.runbook_url }}":                      "https://runbooks.example.org/slow",
+		"javascript:alert(1)":                                                  "", "https:///path": "", "{{ .CommonLabels.alertname }}": "", "https://x.example:port/": "",
+		"https://x.example/" + strings.Repeat("x", maxURL): "",
+	} {
+		s := slacktest.New(t)
+		n := bot(t, s, func(c *alert.SlackConfig, _ *Options) {
+			c.TitleLink, c.ImageURL, c.ThumbURL, c.Text = template, template, template, "{{ .CommonLabels.service_name }}"
+			c.Actions, c.IconURL = []alert.SlackAction{{Type: "button", Text: "Go", URL: template}}, template
+		})
+		a := fires("a&b<c>")
+		a.GeneratorURL = "https://prometheus.example.org/graph?g0.expr=up&g0.tab=1"
+		mustNotify(t, n, notification("1", alert.FirstNotification, "", a))
+		got := ownAttachment(t, s.Messages(slacktest.Channel)[0])
+		for field, address := range map[string]string{"title_link": got.TitleLink, "image_url": got.ImageURL, "thumb_url": got.ThumbURL, "url": got.Actions[0].URL,
+			"icon_url": s.Calls("chat.postMessage")[0].Form.Get("icon_url")} {
+			if address != want {
+				t.Errorf("%s of %s is %q, expected %q", field, template, address, want)
+			}
+		}
+		if got.Text != "a&amp;b&lt;c&gt;" {
+			t.Errorf("the text is %q", got.Text)
 		}
 		clean(t, s)
 	}

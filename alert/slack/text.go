@@ -113,14 +113,17 @@ func hyperlink(address, text string) string {
 }
 
 // safeURL makes an address safe within a link.
-func safeURL(address string) string {
+func safeURL(address string) string { return strings.ReplaceAll(addressable(address), "&", "&amp;") }
+
+// addressable leaves nothing in an address that ends one.
+func addressable(address string) string {
 	safe := strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", " ", "%20", "`", "%60").Replace(address)
-	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return -1
 		}
 		return r
-	}, safe), "&", "&amp;")
+	}, safe)
 }
 
 // section and footnote hold mrkdwn that is escaped already. Verbatim keeps Slack from making links of it by itself.
