@@ -68,3 +68,16 @@ func TestGuideNamesTheRequestURL(t *testing.T) {
 		t.Errorf("the guide does not name the request URL with %s", clicksPath)
 	}
 }
+
+// Clicks are received and answered as the receivers' http_config says.
+func TestClicksFollowTheHTTPConfig(t *testing.T) {
+	t.Parallel()
+	one, other := &alert.HTTPConfig{}, &alert.HTTPConfig{}
+	w := waysOf([]alert.Integration{
+		{Receiver: "one", Kind: "slack", Slack: &alert.SlackConfig{AppLevelToken: "xapp-1", HTTPConfig: one}},
+		{Receiver: "other", Kind: "slack", Slack: &alert.SlackConfig{AppLevelToken: "xapp-1", HTTPConfig: other}},
+	})
+	if len(w.apps) != 1 || w.apps[0].reach != one || w.reach["one/slack[0]"] != one || w.reach["other/slack[0]"] != other {
+		t.Errorf("the ways are %+v", w)
+	}
+}
