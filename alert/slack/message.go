@@ -61,7 +61,7 @@ func (m message) bare() message {
 	if text == "" {
 		text = m.attachment.Fallback
 	}
-	return message{preview: trim(notEmpty(text), maxText), username: m.username, iconEmoji: m.iconEmoji, iconURL: m.iconURL}
+	return message{preview: trim(notEmpty(text), maxText), linkNames: m.linkNames, username: m.username, iconEmoji: m.iconEmoji, iconURL: m.iconURL}
 }
 
 // render writes the message of a notification. Where there is no thread, what belongs there is in the message.
@@ -70,7 +70,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 		return n.renderOwn(notification)
 	}
 	d := &notification.Data
-	m := message{preview: trim(preview(d), maxPreview), linkNames: n.config.LinkNames}
+	m := message{preview: trim(n.unlinked(preview(d)), maxPreview), linkNames: n.config.LinkNames}
 	m.attachment = slack.Attachment{Color: color(d), Fallback: m.preview}
 	if err := n.overrides(&m, d); err != nil {
 		return message{}, err
@@ -82,6 +82,14 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 	}
 	m.attachment.Blocks = slack.Blocks{BlockSet: blocks}
 	return m, nil
+}
+
+// unlinked breaks the names that Slack would make mentions of with link_names, by a character that is not seen.
+func (n *Notifier) unlinked(s string) string {
+	if !n.config.LinkNames {
+		return s
+	}
+	return strings.ReplaceAll(s, "@", "@\u200b")
 }
 
 // overrides applies the templates that stand beside freshet's own form.

@@ -123,11 +123,7 @@ func address(s string) string {
 // escaped returns the data with everything that comes from labels, annotations and records escaped, and without secrets
 // in the records, for the configuration's own templates.
 func (n *Notifier) escaped(d alert.Data) alert.Data {
-	safe := escape
-	if n.config.LinkNames {
-		// Slack makes mentions of names then: those of labels are broken by a character that is not seen.
-		safe = func(s string) string { return strings.ReplaceAll(escape(s), "@", "@\u200b") }
-	}
+	safe := func(s string) string { return n.unlinked(escape(s)) }
 	e := escaping(safe)
 	d.GroupLabels, d.CommonLabels, d.CommonAnnotations, d.RouteLabels = e.kv(d.GroupLabels), e.kv(d.CommonLabels), e.kv(d.CommonAnnotations), e.kv(d.RouteLabels)
 	d.ExternalURL = safeURL(d.ExternalURL)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
@@ -99,6 +100,23 @@ func TestLinkNames(t *testing.T) {
 	}
 	if call := s.Calls("chat.postMessage")[0]; call.Form.Get("link_names") != "true" {
 		t.Errorf("link_names is %q", call.Form.Get("link_names"))
+	}
+	// An incoming webhook is told so too, also when Slack refuses the form; freshet's own form mentions nobody either.
+	for _, own := range []string{"@oncall", ""} {
+		n = mustNew(t, alert.SlackConfig{APIURL: alert.Secret(s.HookURL()), Text: own, LinkNames: true}, Options{Limiter: NewLimiter(time.Microsecond)})
+		s.Fail(slacktest.Fault{Method: slacktest.Hook, Status: 400, Body: "invalid_attachments"})
+		a := fires("cart")
+		a.Annotations["summary"] = "@here it burns"
+		before := len(s.Calls(slacktest.Hook))
+		mustNotify(t, n, notification("hook", alert.FirstNotification, "", a))
+		for _, call := range s.Calls(slacktest.Hook)[before:] {
+			if !strings.Contains(call.Body, `"link_names":true`) || strings.Contains(call.Body, `"text":"@here`) || strings.Contains(call.Body, " @here") {
+				t.Errorf("the webhook is sent %s", call.Body)
+			}
+		}
+		if calls := len(s.Calls(slacktest.Hook)) - before; calls != 2 {
+			t.Errorf("%d calls, expected one that is refused and one in plain text", calls)
+		}
 	}
 	// A template that fails is the configuration's fault, not Slack's.
 	n = bot(t, s, func(c *alert.SlackConfig, _ *Options) { c.Text = `{{ template "none" . }}` })

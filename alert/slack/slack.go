@@ -140,8 +140,15 @@ func (c *channel) hook(ctx context.Context, _ *alert.Notification, m message) (a
 	return o, err
 }
 
+// hookMessage is what an incoming webhook takes.
+type hookMessage struct {
+	slack.WebhookMessage
+	LinkNames bool `json:"link_names,omitempty"`
+}
+
 func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err error) {
-	w := slack.WebhookMessage{Username: m.username, IconEmoji: m.iconEmoji, IconURL: m.iconURL, Channel: c.name, Text: m.preview,
+	w := hookMessage{LinkNames: m.linkNames}
+	w.WebhookMessage = slack.WebhookMessage{Username: m.username, IconEmoji: m.iconEmoji, IconURL: m.iconURL, Channel: c.name, Text: m.preview,
 		Attachments: []slack.Attachment{m.attachment}}
 	if len(m.blocks) > 0 {
 		w.Blocks = &slack.Blocks{BlockSet: m.blocks}
