@@ -375,7 +375,10 @@ func FuzzContent(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		some := []*alert.Notification{hostileNotification(r, texts, 4), hostileNotification(r, texts, 4), hostileNotification(r, texts, 4)}
 		some[0].Reason = reasons[r.IntN(len(reasons))]
-		messages := []message{digestMessage(some, true), digestMessage(some[:1], false), {preview: "list", blocks: listReply(some).blocks}}
+		messages := []message{digestMessage(some, true), {preview: "list", blocks: listReply(some).blocks}}
+		for _, p := range hookParts(some) {
+			messages = append(messages, p.message)
+		}
 		for _, of := range []func() (message, error){
 			func() (message, error) { return n.render(some[0], true) },
 			func() (message, error) { return n.render(some[0], false) },

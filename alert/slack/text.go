@@ -150,7 +150,7 @@ func notEmpty(s string) string {
 // cost is how much of a message a block takes. As nobody says whether characters or bytes count, bytes do too.
 func cost(b slack.Block) int {
 	sum := blockCost
-	add := func(text string) { sum += max(units(text), len(text)*2/3) }
+	add := func(text string) { sum += textCost(text) }
 	switch b := b.(type) {
 	case *slack.SectionBlock:
 		add(b.Text.Text)
@@ -163,6 +163,8 @@ func cost(b slack.Block) int {
 	}
 	return sum
 }
+
+func textCost(text string) int { return max(units(text), len(text)*2/3) }
 
 // fit leaves out what does not fit, from the end; never the first block.
 func fit(blocks []slack.Block, room int) []slack.Block {
