@@ -27,7 +27,12 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 )
 
-const defaultAPI = "https://slack.com/api/"
+const (
+	defaultAPI = "https://slack.com/api/"
+	// postMessage is the method that makes messages, hookPost stands for it with an incoming webhook.
+	postMessage = "chat.postMessage"
+	hookPost    = "webhook"
+)
 
 // Options are what notifiers get from the program; all may be left out.
 type Options struct {
@@ -157,13 +162,17 @@ func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("encoding the message: %w", err)
 	}
-	err = c.write(ctx, "webhook", true, func(ctx context.Context) (time.Duration, error) {
+	err = c.write(ctx, hookPost, true, func(ctx context.Context) (time.Duration, error) {
 		o, err = alert.Post(ctx, c.n.client, c.n.config.HTTPConfig, c.token, http.Header{}, body)
 		if err != nil && o.RetryAfter == 0 && strings.Contains(err.Error(), "429") {
 			o.RetryAfter = defaultRest
 		}
+		o.RetryAfter = min(o.RetryAfter, longestRest)
 		return o.RetryAfter, err //nolint:wrapcheck // shows what was posted to
 	})
+	if r := (*resting)(nil); errors.As(err, &r) {
+		o.RetryAfter = r.rest
+	}
 	return o, err
 }
 
@@ -271,7 +280,7 @@ func apiURL(configured string) string {
 	if configured == "" {
 		return defaultAPI
 	}
-	return strings.TrimRight(strings.TrimSuffix(configured, "chat.postMessage"), "/") + "/"
+	return strings.TrimRight(strings.TrimSuffix(configured, postMessage), "/") + "/"
 }
 
 // gone says that a message cannot be edited any more, so that a new one must take its place.
