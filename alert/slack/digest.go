@@ -2,7 +2,6 @@ package slack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]aler
 	for _, p := range n.byChannel(ns, outcomes, errs) {
 		some := make([]*alert.Notification, len(p.members))
 		for j, at := range p.members {
-			some[j] = ns[at]
+			some[j] = hide(ns[at])
 		}
 		if p.api == nil {
 			untold, o, err := p.digestHook(ctx, some)
@@ -45,7 +44,7 @@ func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]aler
 		for j, at := range p.members {
 			o.Ref = refs[j]
 			outcomes[at], errs[at] = o, err
-			if err == nil && slices.Contains(late, ns[at]) {
+			if err == nil && slices.Contains(late, some[j]) {
 				errs[at] = alert.ErrTooLate
 			}
 		}
@@ -110,9 +109,9 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	}
 	switch {
 	case len(news) == 1:
-		o, err := c.n.Notify(ctx, news[0])
+		o, err := c.tell(ctx, news[0])
 		if err != nil {
-			return refs, nil, o, errors.Unwrap(err)
+			return refs, nil, o, err
 		}
 		refs[at[0]] = o.Ref
 	case len(news) > 1:

@@ -30,7 +30,7 @@ func (c *channel) digestHook(ctx context.Context, ns []*alert.Notification) (unt
 	for _, p := range hookParts(latest(ns)) {
 		m, err := c.n.signed(p.message, &alert.Data{})
 		if err == nil {
-			o, err = c.hook(ctx, nil, m)
+			o, err = c.hook(ctx, m)
 		}
 		if err != nil {
 			return slices.DeleteFunc(slices.Clone(ns), func(n *alert.Notification) bool { return told[groupOf(n)] }), o, err

@@ -10,7 +10,6 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/alert/redact"
 )
 
 const (
@@ -240,5 +239,5 @@ func listLine(n *alert.Notification) string {
 	for _, note := range d.Notes {
 		parts = append(parts, oneLine(note.Text))
 	}
-	return redact.Text(alert.Printable(strings.Join(parts, " | ")))
+	return alert.Printable(strings.Join(parts, " | "))
 }

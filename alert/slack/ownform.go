@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/alert/redact"
 	"github.com/freshet-dev/freshet/detect/finding"
 )
 
@@ -120,8 +120,7 @@ func address(s string) string {
 	return s
 }
 
-// escaped returns the data with everything that comes from labels, annotations and records escaped, and without secrets
-// in the records, for the configuration's own templates.
+// escaped returns the data with everything that comes from labels, annotations and records escaped, for the configuration's own templates.
 func (n *Notifier) escaped(d alert.Data) alert.Data {
 	safe := func(s string) string { return n.unlinked(escape(s)) }
 	e := escaping(safe)
@@ -156,7 +155,7 @@ func (e escaping) alert(a alert.Alert) alert.Alert {
 	a.GeneratorURL, a.Moved, a.Muted = safeURL(a.GeneratorURL), e(a.Moved), e(a.Muted)
 	samples := make([]alert.Sample, len(a.Samples))
 	for j, s := range a.Samples {
-		s.Text, s.Topic, s.TraceID = e(redact.Text(s.Text)), e(s.Topic), e(s.TraceID)
+		s.Text, s.Topic, s.TraceID = e(s.Text), e(s.Topic), e(s.TraceID)
 		samples[j] = s
 	}
 	a.Samples = samples
@@ -191,8 +190,7 @@ func (e escaping) explanation(x *finding.Explanation) *finding.Explanation {
 	out.Against = e(x.Against)
 	out.Traits = make([]finding.Trait, len(x.Traits))
 	for i, t := range x.Traits {
-		t = hidden(t)
-		t.Attribute, t.Value = e(t.Attribute), e(t.Value)
+		t.Attribute, t.Value, t.Also = e(t.Attribute), e(t.Value), slices.Clone(t.Also)
 		for j, o := range t.Also {
 			t.Also[j] = finding.Attribute{Name: e(o.Name), Value: e(o.Value)}
 		}

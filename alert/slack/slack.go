@@ -7,8 +7,8 @@
 // Each channel is written to once in a second at most, by all notifiers that share a Limiter. A storm of notifications is
 // one message: see Digest. Buttons act by Clicks, over Socket Mode or a request URL.
 //
-// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks, and secrets in records
-// are hidden. Tokens and webhook addresses appear in no error.
+// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks, and secrets in them are
+// hidden. Tokens and webhook addresses appear in no error.
 package slack
 
 import (
@@ -95,22 +95,27 @@ func (n *Notifier) Notify(ctx context.Context, notification *alert.Notification)
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
 	}
-	m, err := n.render(notification, c.api != nil)
-	if err == nil {
-		m, err = n.signed(m, &notification.Data)
-	}
-	if err != nil {
-		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
-	}
-	send := c.notify
-	if c.api == nil {
-		send = c.hook
-	}
-	o, err := send(ctx, notification, m)
+	o, err := c.tell(ctx, hide(notification))
 	if err != nil {
 		return o, fmt.Errorf("slack: %w", err)
 	}
 	return o, nil
+}
+
+// tell delivers a notification, whose secrets are hidden.
+func (c *channel) tell(ctx context.Context, notification *alert.Notification) (alert.Outcome, error) {
+	m, err := c.n.render(notification, c.api != nil)
+	if err == nil {
+		m, err = c.n.signed(m, &notification.Data)
+	}
+	switch {
+	case err != nil:
+		return alert.Outcome{Permanent: true}, err
+	case c.api == nil:
+		return c.hook(ctx, m)
+	default:
+		return c.notify(ctx, notification, m)
+	}
 }
 
 // channel returns where a message goes. It has no api when that is an incoming webhook.
@@ -136,7 +141,7 @@ func (n *Notifier) channel(d *alert.Data) (*channel, error) {
 }
 
 // hook sends the message to an incoming webhook.
-func (c *channel) hook(ctx context.Context, _ *alert.Notification, m message) (alert.Outcome, error) {
+func (c *channel) hook(ctx context.Context, m message) (alert.Outcome, error) {
 	o, err := c.postHook(ctx, m)
 	if err != nil && o.Permanent && strings.Contains(err.Error(), "invalid_") {
 		c.n.complain(ctx, "form", err)
