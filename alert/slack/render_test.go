@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 	full := notification("1", alert.FirstNotification, "", rich())
 	mustNotify(t, n, full)
 	golden(t, "firing", s.Messages(slacktest.Channel)[0])
-	golden(t, "thread", s.Thread(slacktest.Channel, "1700000000.000001")[0])
+	golden(t, "thread", s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)[0])
 	gone := over(fires("cart"))
 	gone.Belated, gone.Reason = true, "no data"
 	mustNotify(t, n, notification("2", alert.AllResolved, "", gone))
