@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -140,6 +141,19 @@ func (h *HTTPConfig) Client(name string, options ...commoncfg.HTTPClientOption) 
 		client.Transport = commoncfg.NewUserAgentRoundTripper(userAgent, h.OAuth2.withTokens(oauth2, client.Transport, tokenLimit))
 	}
 	return client, nil
+}
+
+// Connection returns the proxy and the TLS settings of what is no request but begins as one: a WebSocket. The proxy is asked
+// for by proxy_url and its credentials there; proxy_connect_header is for requests alone.
+func (h *HTTPConfig) Connection() (proxy func(*http.Request) (*url.URL, error), tls *tls.Config, err error) {
+	c, err := h.library()
+	if err != nil {
+		return nil, nil, fmt.Errorf("http_config: %w", err)
+	}
+	if tls, err = commoncfg.NewTLSConfig(&c.TLSConfig); err != nil {
+		return nil, nil, fmt.Errorf("http_config: %w", hideSecrets(err, h.secrets))
+	}
+	return c.Proxy(), tls, nil
 }
 
 // library returns the configuration as the library has it.

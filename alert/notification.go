@@ -63,6 +63,8 @@ type Outcome struct {
 	Permanent bool
 	// RetryAfter is how long the receiver asks to be left alone, 0 when it does not say.
 	RetryAfter time.Duration
+	// Partly says that RetryAfter is about something that other notifications may not need, such as edits: they need not wait.
+	Partly bool
 }
 
 // Notifier delivers notifications to one integration. Notify returns when the receiver has answered or ctx ends; the

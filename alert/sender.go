@@ -307,7 +307,7 @@ func (s *Sender) bound(l *lane) time.Duration {
 func (s *Sender) settle(l *lane, o Outcome, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o.RetryAfter > 0 && now.Add(o.RetryAfter).After(l.until) {
+	if o.RetryAfter > 0 && !o.Partly && now.Add(o.RetryAfter).After(l.until) {
 		l.until = now.Add(o.RetryAfter)
 	}
 	text := ""

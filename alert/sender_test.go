@@ -131,6 +131,12 @@ func TestOwnTimeout(t *testing.T) {
 }
 
 func TestReceiverThatAsksForRest(t *testing.T) {
+	for partly, want := range map[bool][]time.Duration{false: {0, 30 * time.Second, 30 * time.Second}, true: {0, 0, 0}} {
+		receiverThatAsksForRest(t, partly, want)
+	}
+}
+
+func receiverThatAsksForRest(t *testing.T, partly bool, want []time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		i := Integration{Receiver: "r", Kind: "slack"}
 		var got answers
@@ -140,7 +146,7 @@ func TestReceiverThatAsksForRest(t *testing.T) {
 			Targets: []Target{{i, notifierFunc(func(context.Context, *Notification) (Outcome, error) {
 				times = append(times, time.Since(begin))
 				if len(times) == 1 {
-					return Outcome{RetryAfter: 30 * time.Second}, errors.New("429")
+					return Outcome{RetryAfter: 30 * time.Second, Partly: partly}, errors.New("429")
 				}
 				return Outcome{}, nil
 			})}},
@@ -152,7 +158,7 @@ func TestReceiverThatAsksForRest(t *testing.T) {
 		s.Send([]*Notification{note("1", i), note("2", i), note("3", i)})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if want := []time.Duration{0, 30 * time.Second, 30 * time.Second}; !slices.Equal(times, want) {
+		if !slices.Equal(times, want) {
 			t.Errorf("attempts at %v, expected %v", times, want)
 		}
 		if list := got.take(); !slices.Equal(list, []string{"1: 429", "2: ok", "3: ok"}) {

@@ -31,7 +31,7 @@ type SlackConfig struct {
 	// a template.
 	Channel string `yaml:"channel"`
 	// Title, Text, Pretext, Fields and what follows them make messages as Alertmanager makes them; they are templates. When
-	// none is given, freshet writes its own.
+	// none is given and no file of templates redefines slack.default.title and the like, freshet writes its own.
 	Title       string        `yaml:"title"`
 	TitleLink   string        `yaml:"title_link"`
 	Pretext     string        `yaml:"pretext"`
@@ -103,9 +103,22 @@ func (s *SlackConfig) Buttons() bool {
 	return s.AppLevelToken != "" || s.AppLevelTokenFile != "" || s.SigningSecret != "" || s.SigningSecretFile != ""
 }
 
+// WithTemplates returns the settings with the default templates of Alertmanager that the template files redefine, where the
+// entry gives no text of its own.
+func (s SlackConfig) WithTemplates(t *Templates) SlackConfig {
+	for name, text := range map[string]*string{"title": &s.Title, "titlelink": &s.TitleLink, "pretext": &s.Pretext, "text": &s.Text,
+		"footer": &s.Footer, "fallback": &s.Fallback, "callbackid": &s.CallbackID, "color": &s.Color, "username": &s.Username,
+		"iconemoji": &s.IconEmoji, "iconurl": &s.IconURL} {
+		if name = "slack.default." + name; *text == "" && t.Redefined(name) {
+			*text = fmt.Sprintf("{{ template %q . }}", name)
+		}
+	}
+	return s
+}
+
 // OwnForm says that the configuration writes the message, in Alertmanager's form.
 func (s *SlackConfig) OwnForm() bool {
-	return s.Title != "" || s.Text != "" || s.Pretext != "" || len(s.Fields) > 0 || s.Footer != "" || s.ImageURL != "" ||
+	return s.Title != "" || s.TitleLink != "" || s.Text != "" || s.Pretext != "" || len(s.Fields) > 0 || s.Footer != "" || s.ImageURL != "" ||
 		s.ThumbURL != "" || len(s.Actions) > 0
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	texttemplate "text/template"
+	"text/template/parse"
 
 	"github.com/prometheus/alertmanager/template"
 )
@@ -26,6 +27,33 @@ func NewTemplates(globs ...string) (*Templates, error) {
 	t.ExternalURL = &url.URL{}
 	ts.t = t
 	return ts, nil
+}
+
+// Redefined says whether the files give one of Alertmanager's default templates, or one that it calls, another text.
+func (t *Templates) Redefined(name string) bool {
+	standard, err := NewTemplates()
+	return err == nil && differs(name, t.text, standard.text, map[string]bool{})
+}
+
+// differs says whether a template has another text in two sets, or one that it calls does; seen are those looked at.
+func differs(name string, a, b *texttemplate.Template, seen map[string]bool) bool {
+	if seen[name] {
+		return false
+	}
+	seen[name] = true
+	one, other := a.Lookup(name), b.Lookup(name)
+	if one == nil || one.Tree == nil || other == nil || other.Tree == nil {
+		return (one == nil) != (other == nil)
+	}
+	if one.Root.String() != other.Root.String() {
+		return true
+	}
+	for _, n := range one.Root.Nodes { // Alertmanager's call others from their top only
+		if call, ok := n.(*parse.TemplateNode); ok && differs(call.Name, a, b, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // Execute renders a text with the data of a message: *Data, or what embeds it.

@@ -16,6 +16,8 @@ const (
 	defaultRest = time.Second
 	// patience is how long a wish to be left alone is waited out here; after a longer one the notification is given back.
 	patience = 10 * time.Second
+	// longestRest is how long Slack is left alone at most: a header that asks for hours must not silence a channel.
+	longestRest = 5 * time.Minute
 	// maxLimited is how often a call is made again that Slack refused because of its rate.
 	maxLimited = 5
 )
@@ -36,36 +38,57 @@ type channel struct {
 func (c *channel) write(ctx context.Context, method string, urgent bool, call func(context.Context) (time.Duration, error)) error {
 	limiter := c.n.options.Limiter
 	for i := 0; ; i++ {
+		if _, bounded := ctx.Deadline(); bounded {
+			if err := c.patient(ctx, method); err != nil {
+				return err
+			}
+		}
 		mine, err := limiter.acquire(ctx, c.token, c.name, method, urgent)
 		if err != nil {
 			return fmt.Errorf("waiting for the channel's turn: %w", err)
 		}
 		if limiter.Active != nil && !limiter.Active() {
-			limiter.release(mine, 0)
+			limiter.release(mine)
 			return errNotActive
 		}
 		rest, err := c.bounded(ctx, call)
 		if rest > 0 {
 			limiter.block(c.token, method, rest)
 		}
-		limiter.release(mine, rest)
-		if err == nil || rest == 0 || rest > patience || i == maxLimited || !lasts(ctx, rest) {
+		limiter.release(mine)
+		switch {
+		case err == nil || rest == 0:
 			return err
+		case rest > patience || i == maxLimited || !lasts(ctx, rest):
+			return &resting{method, rest, err}
 		}
 	}
+}
+
+// patient returns an error where a method must be left alone for longer than anybody waits here.
+func (c *channel) patient(ctx context.Context, method string) error {
+	rest := c.n.options.Limiter.resting(c.token, method)
+	if rest == 0 || rest <= patience && lasts(ctx, rest) {
+		return nil
+	}
+	return &resting{method: method, rest: rest}
 }
 
 // read makes a call that changes nothing.
 func (c *channel) read(ctx context.Context, method string, call func(context.Context) (time.Duration, error)) error {
 	limiter := c.n.options.Limiter
+	if err := c.patient(ctx, method); err != nil {
+		return err
+	}
 	if err := limiter.waitMethod(ctx, c.token, method); err != nil {
 		return err
 	}
 	rest, err := c.bounded(ctx, call)
-	if rest > 0 {
-		limiter.block(c.token, method, rest)
+	if err == nil || rest == 0 {
+		return err
 	}
-	return err
+	limiter.block(c.token, method, rest)
+	return &resting{method, rest, err}
 }
 
 func (c *channel) bounded(ctx context.Context, call func(context.Context) (time.Duration, error)) (time.Duration, error) {
@@ -103,16 +126,16 @@ func (c *channel) post(ctx context.Context, m message, about about, urgent bool,
 		made = ref{channel: id, timestamp: timestamp}
 		return limited(err)
 	}
-	err := c.write(ctx, "chat.postMessage", urgent, call)
+	err := c.write(ctx, postMessage, urgent, call)
 	if refusedMetadata(err) {
 		c.n.complain(ctx, "metadata", err)
 		about.eventType = ""
-		err = c.write(ctx, "chat.postMessage", urgent, call)
+		err = c.write(ctx, postMessage, urgent, call)
 	}
 	if refusedForm(err) {
 		c.n.complain(ctx, "form", err)
 		m = m.bare()
-		err = c.write(ctx, "chat.postMessage", urgent, call)
+		err = c.write(ctx, postMessage, urgent, call)
 	}
 	if err == nil {
 		c.n.options.Limiter.learn(c.token, c.name, made.channel)

@@ -41,29 +41,46 @@ type ClickOptions struct {
 	SigningSecretFile string
 	// AppURL is where Slack's API is, by default https://slack.com/api/.
 	AppURL string
-	// Client reaches Slack, by default http.DefaultClient.
-	Client *http.Client
-	Log    *slog.Logger
+	// HTTPConfig says how Run reaches Slack, HTTPConfigs how the answers to clicks of an integration's buttons do, by its key.
+	// Where there is none, that is as the environment says.
+	HTTPConfig  *alert.HTTPConfig
+	HTTPConfigs map[string]*alert.HTTPConfig
+	Log         *slog.Logger
 }
 
 // Clicks turns clicks of buttons into commands. They come by Socket Mode (Run) or by a request URL (ServeHTTP).
 type Clicks struct {
 	options ClickOptions
 	users   map[string][]string // by block ID
+	clients map[string]client   // by block ID
 	slots   chan struct{}
+}
+
+// client reaches Slack, or says why it cannot.
+type client struct {
+	*http.Client
+	err error
+}
+
+func clientOf(h *alert.HTTPConfig) client {
+	if h == nil {
+		return client{Client: http.DefaultClient}
+	}
+	c, err := h.Client("slack")
+	return client{c, err}
 }
 
 // NewClicks returns Clicks.
 func NewClicks(o ClickOptions) *Clicks {
-	if o.Client == nil {
-		o.Client = http.DefaultClient
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Clicks{options: o, users: map[string][]string{}, slots: make(chan struct{}, maxClicks)}
+	c := &Clicks{options: o, users: map[string][]string{}, clients: map[string]client{}, slots: make(chan struct{}, maxClicks)}
 	for key, ids := range o.Users {
 		c.users[blockID(key)] = ids
+	}
+	for key, h := range o.HTTPConfigs {
+		c.clients[blockID(key)] = clientOf(h)
 	}
 	return c
 }
@@ -100,7 +117,7 @@ func (c *Clicks) take(ctx context.Context, click *slack.InteractionCallback) {
 		} else {
 			log.InfoContext(ctx, "somebody clicked a button")
 		}
-		if err := c.answer(ctx, click.ResponseURL, done); err != nil {
+		if err := c.answer(ctx, action.BlockID, click.ResponseURL, done); err != nil {
 			log.WarnContext(ctx, "the answer to a click could not be shown", "error", err)
 		}
 	}
@@ -148,10 +165,17 @@ func who(u *slack.User) string {
 	return u.Name + " (" + u.ID + ")"
 }
 
-// answer shows a text to the person who clicked.
-func (c *Clicks) answer(ctx context.Context, address, text string) error {
+// answer shows a text to the person who clicked a button of a block.
+func (c *Clicks) answer(ctx context.Context, block, address, text string) error {
 	if address == "" {
 		return nil
+	}
+	reach, known := c.clients[block]
+	if !known {
+		reach = clientOf(c.options.HTTPConfig)
+	}
+	if reach.err != nil {
+		return reach.err
 	}
 	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": text})
 	if err != nil {
@@ -162,7 +186,7 @@ func (c *Clicks) answer(ctx context.Context, address, text string) error {
 		return errors.New("the response URL is no URL")
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.options.Client.Do(req)
+	resp, err := reach.Do(req)
 	if err != nil {
 		return alert.RedactURL(err) //nolint:wrapcheck // names the host
 	}

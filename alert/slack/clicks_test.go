@@ -3,10 +3,16 @@ package slack
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -276,5 +282,119 @@ func TestButtons(t *testing.T) {
 			}
 		}
 		clean(t, s)
+	}
+}
+
+// forwarder is a proxy that leads to one server, whatever it is asked for, and notes for which hosts.
+type forwarder struct {
+	to    string
+	mu    sync.Mutex
+	hosts []string
+}
+
+func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.hosts = append(f.hosts, r.Method+" "+r.URL.Host)
+	f.mu.Unlock()
+	if r.Method != http.MethodConnect {
+		(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.Out.URL.Host = f.to }}).ServeHTTP(w, r)
+		return
+	}
+	there, err := net.Dial("tcp", f.to)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	here, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = there.Close()
+		return
+	}
+	go func() {
+		_, _ = io.Copy(there, here)
+		_ = there.Close()
+	}()
+	_, _ = io.Copy(here, there)
+	_ = here.Close()
+}
+
+func (f *forwarder) asked(request string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.hosts, request)
+}
+
+// Socket Mode and the answers to clicks go through the receiver's proxy.
+func TestClicksThroughAProxy(t *testing.T) {
+	s := slacktest.New(t)
+	here := strings.TrimPrefix(s.URL, "http://")
+	f := &forwarder{to: here}
+	proxy := httptest.NewServer(f)
+	defer proxy.Close()
+	through := &alert.HTTPConfig{ProxyConfig: alert.ProxyConfig{ProxyURL: alert.Secret(proxy.URL)}}
+	var did commands
+	c := NewClicks(ClickOptions{Do: did.do, AppLevelToken: slacktest.AppLevelToken, AppURL: "http://slack.invalid/api/", HTTPConfig: through,
+		HTTPConfigs: map[string]*alert.HTTPConfig{"ops/slack[0]": through}, Users: map[string][]string{"ops/slack[0]": nil}})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	until(t, "freshet is connected", func() bool { return s.Connected() > 0 })
+	payload := s.Payload(withButtons(t, s), slacktest.Click{UserID: "U1", Action: actAcknowledge})
+	payload = bytes.ReplaceAll(payload, []byte(s.URL+"/response"), []byte("http://hooks.invalid/response"))
+	if _, err := s.Push(payload); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the click is answered", func() bool { return len(s.Answers()) == 1 })
+	for _, request := range []string{"POST slack.invalid", "CONNECT " + here, "POST hooks.invalid"} {
+		if !f.asked(request) {
+			t.Errorf("the proxy was not asked to %s: %q", request, f.hosts)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// Socket Mode trusts the authority that the receiver's http_config names, and no other.
+func TestSocketModeWithItsOwnAuthority(t *testing.T) {
+	s := slacktest.New(t)
+	there, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := httptest.NewUnstartedServer(nil)
+	forward := httputil.NewSingleHostReverseProxy(there)
+	secure.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "apps.connections.open") {
+			_, _ = io.WriteString(w, `{"ok":true,"url":"wss`+strings.TrimPrefix(secure.URL, "https")+`/socket"}`)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	})
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}))
+	for _, ca := range []string{"", authority} {
+		var text safeBuffer
+		c := NewClicks(ClickOptions{AppLevelToken: slacktest.AppLevelToken, AppURL: secure.URL + "/api/", Log: slog.New(slog.NewTextHandler(&text, nil)),
+			HTTPConfig: &alert.HTTPConfig{TLSConfig: &alert.TLSConfig{CA: ca}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		if ca == "" {
+			until(t, "it is refused", func() bool { return strings.Contains(text.String(), "certificate") })
+			if s.Connected() > 0 {
+				t.Error("it is connected to somebody whom it does not trust")
+			}
+		} else {
+			until(t, "freshet is connected", func() bool { return s.Connected() > 0 })
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }

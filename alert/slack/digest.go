@@ -2,7 +2,6 @@ package slack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +23,19 @@ func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]aler
 	for _, p := range n.byChannel(ns, outcomes, errs) {
 		some := make([]*alert.Notification, len(p.members))
 		for j, at := range p.members {
-			some[j] = ns[at]
+			some[j] = hide(ns[at])
+		}
+		if p.api == nil {
+			untold, o, err := p.digestHook(ctx, some)
+			if err != nil {
+				err = fmt.Errorf("slack: telling of %d groups: %w", len(some), err)
+			}
+			for j, at := range p.members {
+				if slices.Contains(untold, some[j]) {
+					outcomes[at], errs[at] = o, err
+				}
+			}
+			continue
 		}
 		refs, late, o, err := p.digest(ctx, some)
 		if err != nil {
@@ -33,7 +44,7 @@ func (n *Notifier) Digest(ctx context.Context, ns []*alert.Notification) ([]aler
 		for j, at := range p.members {
 			o.Ref = refs[j]
 			outcomes[at], errs[at] = o, err
-			if err == nil && slices.Contains(late, ns[at]) {
+			if err == nil && slices.Contains(late, some[j]) {
 				errs[at] = alert.ErrTooLate
 			}
 		}
@@ -74,13 +85,6 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	for i, n := range ns {
 		refs[i] = n.Ref
 	}
-	if c.api == nil {
-		m, err := c.n.signed(digestMessage(latest(ns), false), &alert.Data{})
-		if err == nil {
-			o, err = c.hook(ctx, nil, m)
-		}
-		return refs, nil, o, err
-	}
 	found, err := c.find(ctx, ns)
 	if err == nil {
 		err = c.findReplies(ctx, found, ns)
@@ -105,9 +109,9 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification) (refs []
 	}
 	switch {
 	case len(news) == 1:
-		o, err := c.n.Notify(ctx, news[0])
+		o, err := c.tell(ctx, news[0])
 		if err != nil {
-			return refs, nil, o, errors.Unwrap(err)
+			return refs, nil, o, err
 		}
 		refs[at[0]] = o.Ref
 	case len(news) > 1:
@@ -193,8 +197,8 @@ func latest(ns []*alert.Notification) []*alert.Notification {
 	var out []*alert.Notification
 	at := map[string]int{}
 	for _, n := range ns {
-		key := n.Group + "\xff" + n.GroupKey
-		if i, ok := at[key]; ok && key != "\xff" {
+		key := groupOf(n)
+		if i, ok := at[key]; ok {
 			out[i] = n
 			continue
 		}
@@ -202,6 +206,14 @@ func latest(ns []*alert.Notification) []*alert.Notification {
 		out = append(out, n)
 	}
 	return out
+}
+
+// groupOf names the group that a notification is about; one that is about none is alone.
+func groupOf(n *alert.Notification) string {
+	if n.Group == "" && n.GroupKey == "" {
+		return n.ID
+	}
+	return n.Group + "\xff" + n.GroupKey
 }
 
 // ended returns those that are over first: a message that goes on to say that something fires is worse than an old value.

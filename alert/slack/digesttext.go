@@ -10,12 +10,13 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/alert/redact"
 )
 
 const (
-	// maxTop is how many names and groups a digest shows, maxListed up to how many groups its thread lists as text.
+	// maxTop is how many names a digest shows, maxWorst how many groups of a state, maxListed up to how many groups its thread
+	// lists as text.
 	maxTop    = 10
+	maxWorst  = 8
 	maxListed = 25
 )
 
@@ -26,16 +27,12 @@ type tally struct {
 	color            string
 }
 
-// digestMessage tells how many groups fire and are over, by name and severity, and of the worst of them.
+// digestMessage tells how many groups fire and are over, by name and severity. Where all are in a thread it shows the worst of
+// them, else a list is to follow.
 func digestMessage(groups []*alert.Notification, threads bool) message {
-	var firingGroups, overGroups []*alert.Notification
+	firingGroups, overGroups := byState(groups)
 	var all []alert.Alert
 	for _, n := range groups {
-		if n.Data.Status == firing {
-			firingGroups = append(firingGroups, n)
-		} else {
-			overGroups = append(overGroups, n)
-		}
 		all = append(all, n.Data.Alerts...)
 	}
 	fires := alert.Alerts(all).Firing()
@@ -51,24 +48,32 @@ func digestMessage(groups []*alert.Notification, threads bool) message {
 	if s := bySeverity(fires); s != "" {
 		blocks = append([]slack.Block{section("*Firing by severity* " + s)}, blocks...)
 	}
-	if len(firingGroups) > 0 {
-		blocks = append(blocks, section("*Worst*\n"+groupLines(worstFirst(firingGroups))))
-	}
-	if len(overGroups) > 0 {
-		blocks = append(blocks, section("*Over*\n"+groupLines(overGroups)))
-	}
-	var foot []string
 	if threads {
-		foot = append(foot, "All groups are in the thread.")
-	}
-	if l := hyperlink(groups[0].Data.ExternalURL, "See all in freshet"); l != "" {
-		foot = append(foot, l)
-	}
-	if len(foot) > 0 {
-		blocks = append(blocks, footnote(strings.Join(foot, "  ")))
+		if len(firingGroups) > 0 {
+			blocks = append(blocks, section("*Worst*\n"+groupLines(worstFirst(firingGroups))))
+		}
+		if len(overGroups) > 0 {
+			blocks = append(blocks, section("*Over*\n"+groupLines(overGroups)))
+		}
+		blocks = append(blocks, footnote(strings.TrimSpace("All groups are in the thread.  "+seeAll(groups))))
 	}
 	m.attachment = slack.Attachment{Color: color, Fallback: m.preview, Blocks: slack.Blocks{BlockSet: blocks}}
 	return m
+}
+
+func byState(groups []*alert.Notification) (firingGroups, overGroups []*alert.Notification) {
+	for _, n := range groups {
+		if n.Data.Status == firing {
+			firingGroups = append(firingGroups, n)
+		} else {
+			overGroups = append(overGroups, n)
+		}
+	}
+	return firingGroups, overGroups
+}
+
+func seeAll(groups []*alert.Notification) string {
+	return hyperlink(groups[0].Data.ExternalURL, "See all in freshet")
 }
 
 func counted(firing, over int) string {
@@ -114,11 +119,12 @@ func byName(alerts []alert.Alert) []tally {
 func rank(color string) int { return slices.Index([]string{green, blue, orange, red}, color) }
 
 func topNames(names []tally) string {
+	const most = 4
 	parts := make([]string, len(names))
 	for i, t := range names {
 		parts[i] = fmt.Sprintf("%s %d", clip(oneLine(t.name), 60), t.firing+t.resolved)
 	}
-	return spelled(parts, 4)
+	return spelled(parts, most)
 }
 
 func nameLines(names []tally) string {
@@ -161,12 +167,11 @@ func worstFirst(groups []*alert.Notification) []*alert.Notification {
 }
 
 func groupLines(groups []*alert.Notification) string {
-	const most = 8
 	var lines []string
-	for _, n := range groups[:min(len(groups), most)] {
+	for _, n := range groups[:min(len(groups), maxWorst)] {
 		lines = append(lines, groupLine(n))
 	}
-	if more := len(groups) - most; more > 0 {
+	if more := len(groups) - maxWorst; more > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", more))
 	}
 	return strings.Join(lines, "\n")
@@ -234,5 +239,5 @@ func listLine(n *alert.Notification) string {
 	for _, note := range d.Notes {
 		parts = append(parts, oneLine(note.Text))
 	}
-	return redact.Text(alert.Printable(strings.Join(parts, " | ")))
+	return alert.Printable(strings.Join(parts, " | "))
 }

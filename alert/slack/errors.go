@@ -4,16 +4,45 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
 )
 
+// resting says that Slack asked to leave a method alone; cause is what it answered, nil when it was not asked again.
+type resting struct {
+	method string
+	rest   time.Duration
+	cause  error
+}
+
+// Error implements error.
+func (r *resting) Error() string {
+	if r.cause != nil {
+		return r.cause.Error()
+	}
+	return "Slack asked to leave " + r.method + " alone for a while"
+}
+
+// Unwrap returns the cause.
+func (r *resting) Unwrap() error { return r.cause }
+
+// elsewhere says whether what is not about the method can go on: notifications begin with a message.
+func (r *resting) elsewhere() bool { return r.method != postMessage && r.method != hookPost }
+
 // judge turns an error of Slack's API into an outcome and an error that says what to do and shows no token.
 func judge(err error, token string) (alert.Outcome, error) {
 	if err == nil {
 		return alert.Outcome{}, nil
+	}
+	if r := (*resting)(nil); errors.As(err, &r) {
+		text := err
+		if r.cause != nil {
+			_, text = judge(r.cause, token)
+		}
+		return alert.Outcome{RetryAfter: r.rest, Partly: r.elsewhere()}, text
 	}
 	var (
 		limited *slack.RateLimitedError
@@ -22,7 +51,7 @@ func judge(err error, token string) (alert.Outcome, error) {
 	)
 	switch {
 	case errors.As(err, &limited):
-		return alert.Outcome{RetryAfter: max(limited.RetryAfter, defaultRest)}, fmt.Errorf("rate limited for %s", limited.RetryAfter)
+		return alert.Outcome{RetryAfter: min(max(limited.RetryAfter, defaultRest), longestRest)}, fmt.Errorf("rate limited for %s", limited.RetryAfter)
 	case errors.As(err, &status):
 		if status.Code == http.StatusTooManyRequests {
 			return alert.Outcome{RetryAfter: defaultRest}, errors.New("rate limited")

@@ -11,8 +11,8 @@ import (
 // DefaultInterval is the time between two writes to a channel: Slack allows one in a second.
 const DefaultInterval = time.Second
 
-// Limiter has every write to a channel wait for its turn, and everybody leave Slack alone as long as it asks for. All
-// notifiers of a process share one. What cannot wait (a message that rings) goes before what can (the evidence in a
+// Limiter has every write to a channel wait for its turn, and everybody leave a method of Slack's alone as long as it asks for;
+// other methods go on. All notifiers of a process share one. What cannot wait (a message that rings) goes before what can (the evidence in a
 // thread); otherwise the first to come is the first to be served.
 type Limiter struct {
 	// Interval is the time between the end of one write to a channel and the beginning of the next.
@@ -31,15 +31,16 @@ type Limiter struct {
 // turns is the queue before one channel.
 type turns struct {
 	busy          bool
-	next          time.Time // when the next write may begin
+	next          time.Time // when the next write may begin, if its method may be asked for then
 	urgent, later []*turn
 	timer         *time.Timer
 }
 
 // turn is somebody's place in a queue; by is the queue once it is his turn.
 type turn struct {
-	come chan struct{}
-	by   *turns
+	come   chan struct{}
+	by     *turns
+	method string // with the token
 }
 
 // NewLimiter returns a Limiter for one write in an interval, 0 for the default.
@@ -65,7 +66,7 @@ func place(token, name string) string {
 
 // acquire waits for a turn. The caller must release it.
 func (l *Limiter) acquire(ctx context.Context, token, channel, method string, urgent bool) (*turn, error) {
-	mine := &turn{come: make(chan struct{})}
+	mine := &turn{come: make(chan struct{}), method: place(token, method)}
 	l.mu.Lock()
 	t := l.turns(place(token, channel))
 	if urgent {
@@ -77,15 +78,11 @@ func (l *Limiter) acquire(ctx context.Context, token, channel, method string, ur
 	l.mu.Unlock()
 	select {
 	case <-mine.come:
+		return mine, nil
 	case <-ctx.Done():
 		l.giveUp(mine, token, channel)
 		return nil, ctx.Err() //nolint:wrapcheck // the caller says what it waited for
 	}
-	if err := l.waitMethod(ctx, token, method); err != nil {
-		l.release(mine, 0)
-		return nil, err
-	}
-	return mine, nil
 }
 
 // giveUp leaves the queue, or passes a turn on that came at the same moment.
@@ -102,13 +99,18 @@ func (l *Limiter) giveUp(mine *turn, token, channel string) {
 	t.urgent, t.later = slices.DeleteFunc(t.urgent, is), slices.DeleteFunc(t.later, is)
 }
 
+// resting returns for how long a method must not be asked for.
+func (l *Limiter) resting(token, method string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(0, time.Until(l.methods[place(token, method)]))
+}
+
 // waitMethod waits until Slack may be asked for a method again.
 func (l *Limiter) waitMethod(ctx context.Context, token, method string) error {
 	for {
-		l.mu.Lock()
-		wait := time.Until(l.methods[place(token, method)])
-		l.mu.Unlock()
-		if wait <= 0 {
+		wait := l.resting(token, method)
+		if wait == 0 {
 			return ctx.Err() //nolint:wrapcheck // the caller says what it waited for
 		}
 		timer := time.NewTimer(wait)
@@ -121,13 +123,13 @@ func (l *Limiter) waitMethod(ctx context.Context, token, method string) error {
 	}
 }
 
-// release ends a turn. The channel rests for the interval, or for as long as Slack asked.
-func (l *Limiter) release(mine *turn, rest time.Duration) {
+// release ends a turn. The channel rests for the interval.
+func (l *Limiter) release(mine *turn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := mine.by
 	t.busy = false
-	t.next = time.Now().Add(max(l.Interval, rest))
+	t.next = time.Now().Add(l.Interval)
 	l.dispatch(t)
 }
 
@@ -185,7 +187,8 @@ func (l *Limiter) dispatch(t *turns) {
 	if t.busy || len(t.urgent)+len(t.later) == 0 {
 		return
 	}
-	if wait := max(time.Until(t.next), time.Until(l.rested)); wait > 0 {
+	queue, at, wait := l.first(t)
+	if wait = max(wait, time.Until(t.next), time.Until(l.rested)); wait > 0 {
 		if t.timer != nil {
 			t.timer.Stop()
 		}
@@ -196,12 +199,24 @@ func (l *Limiter) dispatch(t *turns) {
 		})
 		return
 	}
-	queue := &t.urgent
-	if len(*queue) == 0 {
-		queue = &t.later
-	}
-	first := (*queue)[0]
-	*queue = (*queue)[1:]
+	first := (*queue)[at]
+	*queue = slices.Delete(*queue, at, at+1)
 	t.busy, first.by = true, t
 	close(first.come)
+}
+
+// first returns who is next: the first whose method may be asked for, else the one whose method may be soonest, and when.
+func (l *Limiter) first(t *turns) (queue *[]*turn, at int, wait time.Duration) {
+	for _, q := range []*[]*turn{&t.urgent, &t.later} {
+		for i, waits := range *q {
+			rest := time.Until(l.methods[waits.method])
+			if rest <= 0 {
+				return q, i, 0
+			}
+			if queue == nil || rest < wait {
+				queue, at, wait = q, i, rest
+			}
+		}
+	}
+	return queue, at, wait
 }

@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slack-go/slack"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 )
@@ -44,7 +47,7 @@ func TestTurns(t *testing.T) {
 			if rest > 0 {
 				l.block(token, method, rest)
 			}
-			l.release(mine, rest)
+			l.release(mine)
 		}
 		go write("first", "a", "#c", "post", true, 500*time.Millisecond, 0)
 		synctest.Wait()
@@ -75,7 +78,7 @@ func TestTurns(t *testing.T) {
 		go write("other method", "a", "other2", "update", true, 0, 0)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		want = []string{"by ID at 0s", "by name at 5s", "other method at 0s", "same method at 5s"}
+		want = []string{"by ID at 0s", "by name at 1s", "other method at 0s", "same method at 5s"}
 		if got := slices.Sorted(slices.Values(d.lines)); !slices.Equal(got, want) {
 			t.Errorf("turns are %q, expected %q", got, want)
 		}
@@ -107,7 +110,7 @@ func TestTurnsOfOneChannel(t *testing.T) {
 						return
 					}
 					l.learn("a", "#c", "C1")
-					l.release(mine, 0)
+					l.release(mine)
 				})
 			}
 		}
@@ -117,6 +120,82 @@ func TestTurnsOfOneChannel(t *testing.T) {
 			t.Errorf("six turns took %s", took)
 		}
 	})
+}
+
+// A method that Slack wants to rest for long rests alone, and for no longer than is sensible; who waits for it keeps nobody else.
+func TestMethodThatRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &channel{n: &Notifier{options: Options{Limiter: NewLimiter(0)}, config: alert.SlackConfig{Timeout: time.Minute}}, token: "a", name: "#c"}
+		d := diary{begin: time.Now()}
+		try := func(ctx context.Context, method string, err error) error {
+			return c.write(ctx, method, true, func(context.Context) (time.Duration, error) {
+				d.write(method)
+				return limited(err)
+			})
+		}
+		bounded, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		rested := func(err error, want time.Duration) {
+			t.Helper()
+			if o, text := outcome(err, "a", ref{}); o.RetryAfter != want || !o.Partly || o.Permanent || text == nil {
+				t.Errorf("got %+v, %v", o, text)
+			}
+		}
+		rested(try(bounded, "chat.update", &slack.RateLimitedError{RetryAfter: 3 * time.Hour}), longestRest)
+		rested(try(bounded, "chat.update", nil), longestRest) // is not tried
+		var g errgroup.Group
+		g.Go(func() error { return try(t.Context(), "chat.update", nil) }) // has time
+		synctest.Wait()
+		if err := try(bounded, postMessage, nil); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Minute)
+		rested(try(bounded, "chat.update", nil), 3*time.Minute-time.Second)
+		rested(c.read(bounded, "files.getUploadURLExternal", func(context.Context) (time.Duration, error) {
+			return limited(&slack.RateLimitedError{RetryAfter: time.Minute})
+		}), time.Minute)
+		o, _ := outcome(try(bounded, postMessage, &slack.RateLimitedError{RetryAfter: time.Minute}), "a", ref{})
+		if o.RetryAfter != time.Minute || o.Partly {
+			t.Errorf("a message is put off as %+v", o)
+		}
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+		want := []string{"chat.update at 0s", "chat.postMessage at 1s", "chat.postMessage at 2m1s", "chat.update at 5m0s"}
+		if !slices.Equal(d.lines, want) {
+			t.Errorf("calls are %q, expected %q", d.lines, want)
+		}
+	})
+}
+
+// While edits must wait, new messages of the same channel are made.
+func TestEditsThatRest(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	ref := mustNotify(t, n, notification("1", alert.FirstNotification, "", fires("cart")))
+	s.Fail(slacktest.Limited("chat.update", 86_400))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 2 {
+		if o, err := n.Notify(ctx, notification("2", alert.AllResolved, ref, over(fires("cart")))); err == nil || o.RetryAfter < longestRest-time.Minute || o.RetryAfter > longestRest || !o.Partly {
+			t.Errorf("got %+v, %v", o, err)
+		}
+	}
+	mustNotify(t, n, notification("3", alert.FirstNotification, "", fires("checkout")))
+	if edits, messages := len(s.Calls("chat.update")), len(s.Messages(slacktest.Channel)); edits != 1 || messages != 2 {
+		t.Errorf("%d edits are tried, the channel has %d messages", edits, messages)
+	}
+	o, err := hookLimited(t, s, 86_400)
+	if err == nil || o.RetryAfter != longestRest || o.Partly {
+		t.Errorf("a webhook gives %+v, %v", o, err)
+	}
+	clean(t, s)
+}
+
+func hookLimited(t *testing.T, s *slacktest.Server, seconds int) (alert.Outcome, error) {
+	t.Helper()
+	s.Fail(slacktest.Limited(slacktest.Hook, seconds))
+	return hook(t, s).Notify(t.Context(), notification("hook", alert.FirstNotification, "", fires("cart")))
 }
 
 // What has waited for its turn is not written when another process may be the active alerter by then, and the turn passes on.

@@ -61,7 +61,7 @@ func (m message) bare() message {
 	if text == "" {
 		text = m.attachment.Fallback
 	}
-	return message{preview: trim(notEmpty(text), maxText), username: m.username, iconEmoji: m.iconEmoji, iconURL: m.iconURL}
+	return message{preview: trim(notEmpty(text), maxText), linkNames: m.linkNames, username: m.username, iconEmoji: m.iconEmoji, iconURL: m.iconURL}
 }
 
 // render writes the message of a notification. Where there is no thread, what belongs there is in the message.
@@ -70,7 +70,7 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 		return n.renderOwn(notification)
 	}
 	d := &notification.Data
-	m := message{preview: trim(preview(d), maxPreview), linkNames: n.config.LinkNames}
+	m := message{preview: trim(n.unlinked(preview(d)), maxPreview), linkNames: n.config.LinkNames}
 	m.attachment = slack.Attachment{Color: color(d), Fallback: m.preview}
 	if err := n.overrides(&m, d); err != nil {
 		return message{}, err
@@ -84,9 +84,17 @@ func (n *Notifier) render(notification *alert.Notification, threads bool) (messa
 	return m, nil
 }
 
+// unlinked breaks the names that Slack would make mentions of with link_names, by a character that is not seen.
+func (n *Notifier) unlinked(s string) string {
+	if !n.config.LinkNames {
+		return s
+	}
+	return strings.ReplaceAll(s, "@", "@\u200b")
+}
+
 // overrides applies the templates that stand beside freshet's own form.
 func (n *Notifier) overrides(m *message, d *alert.Data) error {
-	if n.config.Color == "" && n.config.MessageText == "" {
+	if n.config.Color == "" && n.config.MessageText == "" && n.config.Fallback == "" {
 		return nil
 	}
 	safe := n.escaped(*d)
@@ -95,6 +103,7 @@ func (n *Notifier) overrides(m *message, d *alert.Data) error {
 		set      func(string)
 	}{
 		{n.config.Color, func(s string) { m.attachment.Color = colorName(s) }},
+		{n.config.Fallback, func(s string) { m.attachment.Fallback = trim(s, maxText) }},
 		{n.config.MessageText, func(s string) { m.preview = trim(s, maxText) }},
 	} {
 		if own.template == "" {
@@ -115,13 +124,14 @@ func (n *Notifier) signed(m message, d *alert.Data) (message, error) {
 		template string
 		to       *string
 		limit    int
-	}{{n.config.Username, &m.username, 80}, {n.config.IconEmoji, &m.iconEmoji, 100}, {n.config.IconURL, &m.iconURL, maxURL}} {
+	}{{n.config.Username, &m.username, 80}, {n.config.IconEmoji, &m.iconEmoji, 100}, {n.config.IconURL, &m.iconURL, maxURL + 1}} {
 		s, err := n.execute(own.template, d)
 		if err != nil {
 			return message{}, err
 		}
 		*own.to = clip(s, own.limit)
 	}
+	m.iconURL = address(m.iconURL) // none where it is too long
 	return m, nil
 }
 

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/alert/redact"
 	"github.com/freshet-dev/freshet/detect/finding"
 )
 
@@ -28,21 +29,24 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 	c := &n.config
 	safe := n.escaped(notification.Data)
 	var failed error
-	text := func(template string, limit int) string {
+	render := func(template string, d *alert.Data) string {
 		if template == "" || failed != nil {
 			return ""
 		}
-		s, err := n.templates.Execute(template, &safe)
+		s, err := n.templates.Execute(template, d)
 		if err != nil {
 			failed = err
 		}
-		return trim(strings.ToValidUTF8(s, "·"), limit)
+		return strings.ToValidUTF8(s, "·")
 	}
+	text := func(template string, limit int) string { return trim(render(template, &safe), limit) }
+	// Addresses are no mrkdwn: what is escaped for it would be another address.
+	link := func(template string) string { return address(render(template, &notification.Data)) }
 	a := slack.Attachment{
-		Title: text(cmp.Or(c.Title, defaultTitle), maxOwnTitle), TitleLink: address(text(cmp.Or(c.TitleLink, defaultLink), maxURL)),
+		Title: text(cmp.Or(c.Title, defaultTitle), maxOwnTitle), TitleLink: link(cmp.Or(c.TitleLink, defaultLink)),
 		Pretext: text(c.Pretext, maxText), Text: text(c.Text, maxOwnText), Footer: text(c.Footer, 300),
 		Fallback: text(cmp.Or(c.Fallback, defaultFallback), maxText), CallbackID: text(c.CallbackID, maxBlockID),
-		ImageURL: address(text(c.ImageURL, maxURL)), ThumbURL: address(text(c.ThumbURL, maxURL)),
+		ImageURL: link(c.ImageURL), ThumbURL: link(c.ThumbURL),
 		Color: colorName(text(c.Color, 100)), MarkdownIn: c.MrkdwnIn,
 	}
 	if a.Color == "" {
@@ -59,7 +63,7 @@ func (n *Notifier) renderOwn(notification *alert.Notification) (message, error) 
 		a.Fields = append(a.Fields, slack.AttachmentField{Title: text(f.Title, detailText), Value: text(f.Value, maxValue), Short: short})
 	}
 	for _, x := range c.Actions {
-		action := slack.AttachmentAction{Type: slack.ActionType(text(x.Type, 20)), Text: text(x.Text, 75), URL: address(text(x.URL, maxURL)),
+		action := slack.AttachmentAction{Type: slack.ActionType(text(x.Type, 20)), Text: text(x.Text, 75), URL: link(x.URL),
 			Style: text(x.Style, 20), Name: text(x.Name, maxBlockID), Value: text(x.Value, maxValue)}
 		if f := x.Confirm; f != nil {
 			action.Confirm = &slack.ConfirmationField{Title: text(f.Title, 100), Text: text(f.Text, 300), OkText: text(f.OKText, 30),
@@ -105,23 +109,20 @@ func shorten(a *slack.Attachment) bool {
 	return true
 }
 
-// address returns a link that a template made, "" when it is none.
+// address returns an address that a template made, "" when it is none that a person can follow. What cannot stand in one is
+// written as it can.
 func address(s string) string {
-	s = strings.TrimSpace(s)
-	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") || strings.HasSuffix(s, "…") {
+	s = addressable(strings.TrimSpace(s))
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || units(s) > maxURL {
 		return ""
 	}
 	return s
 }
 
-// escaped returns the data with everything that comes from labels, annotations and records escaped, and without secrets
-// in the records, for the configuration's own templates.
+// escaped returns the data with everything that comes from labels, annotations and records escaped, for the configuration's own templates.
 func (n *Notifier) escaped(d alert.Data) alert.Data {
-	safe := escape
-	if n.config.LinkNames {
-		// Slack makes mentions of names then: those of labels are broken by a character that is not seen.
-		safe = func(s string) string { return strings.ReplaceAll(escape(s), "@", "@\u200b") }
-	}
+	safe := func(s string) string { return n.unlinked(escape(s)) }
 	e := escaping(safe)
 	d.GroupLabels, d.CommonLabels, d.CommonAnnotations, d.RouteLabels = e.kv(d.GroupLabels), e.kv(d.CommonLabels), e.kv(d.CommonAnnotations), e.kv(d.RouteLabels)
 	d.ExternalURL = safeURL(d.ExternalURL)
@@ -154,7 +155,7 @@ func (e escaping) alert(a alert.Alert) alert.Alert {
 	a.GeneratorURL, a.Moved, a.Muted = safeURL(a.GeneratorURL), e(a.Moved), e(a.Muted)
 	samples := make([]alert.Sample, len(a.Samples))
 	for j, s := range a.Samples {
-		s.Text, s.Topic, s.TraceID = e(redact.Text(s.Text)), e(s.Topic), e(s.TraceID)
+		s.Text, s.Topic, s.TraceID = e(s.Text), e(s.Topic), e(s.TraceID)
 		samples[j] = s
 	}
 	a.Samples = samples
@@ -189,8 +190,7 @@ func (e escaping) explanation(x *finding.Explanation) *finding.Explanation {
 	out.Against = e(x.Against)
 	out.Traits = make([]finding.Trait, len(x.Traits))
 	for i, t := range x.Traits {
-		t = hidden(t)
-		t.Attribute, t.Value = e(t.Attribute), e(t.Value)
+		t.Attribute, t.Value, t.Also = e(t.Attribute), e(t.Value), slices.Clone(t.Also)
 		for j, o := range t.Also {
 			t.Also[j] = finding.Attribute{Name: e(o.Name), Value: e(o.Value)}
 		}

@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 	full := notification("1", alert.FirstNotification, "", rich())
 	mustNotify(t, n, full)
 	golden(t, "firing", s.Messages(slacktest.Channel)[0])
-	golden(t, "thread", s.Thread(slacktest.Channel, "1700000000.000001")[0])
+	golden(t, "thread", s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)[0])
 	gone := over(fires("cart"))
 	gone.Belated, gone.Reason = true, "no data"
 	mustNotify(t, n, notification("2", alert.AllResolved, "", gone))
@@ -375,7 +375,10 @@ func FuzzContent(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		some := []*alert.Notification{hostileNotification(r, texts, 4), hostileNotification(r, texts, 4), hostileNotification(r, texts, 4)}
 		some[0].Reason = reasons[r.IntN(len(reasons))]
-		messages := []message{digestMessage(some, true), digestMessage(some[:1], false), {preview: "list", blocks: listReply(some).blocks}}
+		messages := []message{digestMessage(some, true), {preview: "list", blocks: listReply(some).blocks}}
+		for _, p := range hookParts(some) {
+			messages = append(messages, p.message)
+		}
 		for _, of := range []func() (message, error){
 			func() (message, error) { return n.render(some[0], true) },
 			func() (message, error) { return n.render(some[0], false) },

@@ -7,8 +7,8 @@
 // Each channel is written to once in a second at most, by all notifiers that share a Limiter. A storm of notifications is
 // one message: see Digest. Buttons act by Clicks, over Socket Mode or a request URL.
 //
-// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks, and secrets in records
-// are hidden. Tokens and webhook addresses appear in no error.
+// What labels and records hold is escaped, so that they cannot forge mentions, links or code blocks, and secrets in them are
+// hidden. Tokens and webhook addresses appear in no error.
 package slack
 
 import (
@@ -27,7 +27,12 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 )
 
-const defaultAPI = "https://slack.com/api/"
+const (
+	defaultAPI = "https://slack.com/api/"
+	// postMessage is the method that makes messages, hookPost stands for it with an incoming webhook.
+	postMessage = "chat.postMessage"
+	hookPost    = "webhook"
+)
 
 // Options are what notifiers get from the program; all may be left out.
 type Options struct {
@@ -81,7 +86,7 @@ func New(c alert.SlackConfig, o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Notifier{config: c, options: o, templates: templates, client: client}, nil
+	return &Notifier{config: c.WithTemplates(templates), options: o, templates: templates, client: client}, nil
 }
 
 // Notify implements alert.Notifier.
@@ -90,22 +95,27 @@ func (n *Notifier) Notify(ctx context.Context, notification *alert.Notification)
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
 	}
-	m, err := n.render(notification, c.api != nil)
-	if err == nil {
-		m, err = n.signed(m, &notification.Data)
-	}
-	if err != nil {
-		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
-	}
-	send := c.notify
-	if c.api == nil {
-		send = c.hook
-	}
-	o, err := send(ctx, notification, m)
+	o, err := c.tell(ctx, hide(notification))
 	if err != nil {
 		return o, fmt.Errorf("slack: %w", err)
 	}
 	return o, nil
+}
+
+// tell delivers a notification, whose secrets are hidden.
+func (c *channel) tell(ctx context.Context, notification *alert.Notification) (alert.Outcome, error) {
+	m, err := c.n.render(notification, c.api != nil)
+	if err == nil {
+		m, err = c.n.signed(m, &notification.Data)
+	}
+	switch {
+	case err != nil:
+		return alert.Outcome{Permanent: true}, err
+	case c.api == nil:
+		return c.hook(ctx, m)
+	default:
+		return c.notify(ctx, notification, m)
+	}
 }
 
 // channel returns where a message goes. It has no api when that is an incoming webhook.
@@ -131,7 +141,7 @@ func (n *Notifier) channel(d *alert.Data) (*channel, error) {
 }
 
 // hook sends the message to an incoming webhook.
-func (c *channel) hook(ctx context.Context, _ *alert.Notification, m message) (alert.Outcome, error) {
+func (c *channel) hook(ctx context.Context, m message) (alert.Outcome, error) {
 	o, err := c.postHook(ctx, m)
 	if err != nil && o.Permanent && strings.Contains(err.Error(), "invalid_") {
 		c.n.complain(ctx, "form", err)
@@ -140,8 +150,15 @@ func (c *channel) hook(ctx context.Context, _ *alert.Notification, m message) (a
 	return o, err
 }
 
+// hookMessage is what an incoming webhook takes.
+type hookMessage struct {
+	slack.WebhookMessage
+	LinkNames bool `json:"link_names,omitempty"`
+}
+
 func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err error) {
-	w := slack.WebhookMessage{Username: m.username, IconEmoji: m.iconEmoji, IconURL: m.iconURL, Channel: c.name, Text: m.preview,
+	w := hookMessage{LinkNames: m.linkNames}
+	w.WebhookMessage = slack.WebhookMessage{Username: m.username, IconEmoji: m.iconEmoji, IconURL: m.iconURL, Channel: c.name, Text: m.preview,
 		Attachments: []slack.Attachment{m.attachment}}
 	if len(m.blocks) > 0 {
 		w.Blocks = &slack.Blocks{BlockSet: m.blocks}
@@ -150,13 +167,17 @@ func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err
 	if err != nil {
 		return alert.Outcome{Permanent: true}, fmt.Errorf("encoding the message: %w", err)
 	}
-	err = c.write(ctx, "webhook", true, func(ctx context.Context) (time.Duration, error) {
+	err = c.write(ctx, hookPost, true, func(ctx context.Context) (time.Duration, error) {
 		o, err = alert.Post(ctx, c.n.client, c.n.config.HTTPConfig, c.token, http.Header{}, body)
 		if err != nil && o.RetryAfter == 0 && strings.Contains(err.Error(), "429") {
 			o.RetryAfter = defaultRest
 		}
+		o.RetryAfter = min(o.RetryAfter, longestRest)
 		return o.RetryAfter, err //nolint:wrapcheck // shows what was posted to
 	})
+	if r := (*resting)(nil); errors.As(err, &r) {
+		o.RetryAfter = r.rest
+	}
 	return o, err
 }
 
@@ -264,7 +285,7 @@ func apiURL(configured string) string {
 	if configured == "" {
 		return defaultAPI
 	}
-	return strings.TrimRight(strings.TrimSuffix(configured, "chat.postMessage"), "/") + "/"
+	return strings.TrimRight(strings.TrimSuffix(configured, postMessage), "/") + "/"
 }
 
 // gone says that a message cannot be edited any more, so that a new one must take its place.

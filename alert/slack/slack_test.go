@@ -114,11 +114,12 @@ func TestOneMessageIsEdited(t *testing.T) {
 	n := bot(t, s, nil)
 	a, b := fires("cart"), fires("checkout")
 	ref := mustNotify(t, n, notification("1", alert.FirstNotification, "", a))
-	if ref != "C012/1700000000.000001" {
+	first := s.Messages(slacktest.Channel)[0].TS
+	if ref != "C012/"+first {
 		t.Fatalf("the message is named %q", ref)
 	}
 	n = bot(t, s, nil) // a new process knows the message by its name only
-	thread := func() []slacktest.Message { return s.Thread(slacktest.Channel, "1700000000.000001") }
+	thread := func() []slacktest.Message { return s.Thread(slacktest.Channel, first) }
 	for _, step := range []struct {
 		reason    alert.Reason
 		alerts    []alert.Alert
@@ -167,7 +168,7 @@ func TestNotes(t *testing.T) {
 	noted.Data.Notes = []alert.Note{{At: start, Text: "acknowledged by anna: <!channel>"}, {At: start, Text: "remediation said ok"}}
 	mustNotify(t, n, noted)
 	mustNotify(t, n, again(noted))
-	thread := s.Thread(slacktest.Channel, "1700000000.000001")
+	thread := s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)
 	last := thread[len(thread)-1]
 	if len(thread) != 2 || last.Broadcast {
 		t.Fatalf("the thread has %d messages: %+v", len(thread), thread)
@@ -187,7 +188,7 @@ func TestEvidenceAndChart(t *testing.T) {
 	a := fires("cart")
 	a.Chart = &finding.Chart{}
 	mustNotify(t, n, notification("1", alert.FirstNotification, "", a))
-	thread := s.Thread(slacktest.Channel, "1700000000.000001")
+	thread := s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)
 	if len(thread) != 2 || len(thread[1].Files) != 1 || string(thread[1].Files[0].Content) != "PNG" {
 		t.Fatalf("the thread has %+v", thread)
 	}
@@ -219,10 +220,11 @@ func TestDoubtfulDeliveries(t *testing.T) {
 	}
 	ref := mustNotify(t, n, again(first))
 	top := func() int { return len(s.Messages(slacktest.Channel)) }
-	if top() != 1 || ref != "C012/1700000000.000001" {
+	made := s.Messages(slacktest.Channel)[0].TS
+	if top() != 1 || ref != "C012/"+made {
 		t.Fatalf("the channel has %d messages after a doubtful post, the message is named %q", top(), ref)
 	}
-	thread := func() int { return len(s.Thread(slacktest.Channel, "1700000000.000001")) }
+	thread := func() int { return len(s.Thread(slacktest.Channel, made)) }
 	if thread() != 1 {
 		t.Errorf("the evidence is said %d times", thread())
 	}
@@ -240,7 +242,7 @@ func TestDoubtfulDeliveries(t *testing.T) {
 		t.Errorf("the thread has %d messages after a doubtful reply", thread())
 	}
 	// When the message was deleted by a person, a new one takes its place.
-	s.Delete(slacktest.Channel, "1700000000.000001")
+	s.Delete(slacktest.Channel, made)
 	if got := mustNotify(t, n, notification("3", alert.RepeatElapsed, ref, fires("cart"))); got == ref || top() != 1 {
 		t.Errorf("the message is named %q, the channel has %d", got, top())
 	}

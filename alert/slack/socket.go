@@ -7,6 +7,7 @@ import (
 	"log"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,8 @@ const (
 	// reconnectAfter is the first wait after a connection that could not be made, longestReconnect the longest.
 	reconnectAfter   = time.Second
 	longestReconnect = 5 * time.Minute
+	// handshakeTimeout bounds how long a connection takes to be made.
+	handshakeTimeout = 45 * time.Second
 )
 
 // Run receives clicks over Socket Mode until ctx ends: Slack is connected to, so that nothing of freshet must be reachable.
@@ -53,9 +56,22 @@ func (c *Clicks) connected(ctx context.Context) error {
 	if err != nil {
 		return err //nolint:wrapcheck // names the file
 	}
-	api := slack.New("", slack.OptionAppLevelToken(token), slack.OptionHTTPClient(c.options.Client), slack.OptionAPIURL(apiURL(c.options.AppURL)),
+	reach := clientOf(c.options.HTTPConfig)
+	if reach.err != nil {
+		return reach.err
+	}
+	defer reach.CloseIdleConnections()
+	api := slack.New("", slack.OptionAppLevelToken(token), slack.OptionHTTPClient(reach.Client), slack.OptionAPIURL(apiURL(c.options.AppURL)),
 		slack.OptionLog(log.New(io.Discard, "", 0)))
-	socket := socketmode.New(api, socketmode.OptionReadLimit(maxEnvelope), socketmode.OptionLog(log.New(io.Discard, "", 0)))
+	options := []socketmode.Option{socketmode.OptionReadLimit(maxEnvelope), socketmode.OptionLog(log.New(io.Discard, "", 0))}
+	if h := c.options.HTTPConfig; h != nil {
+		proxy, secure, err := h.Connection()
+		if err != nil {
+			return err //nolint:wrapcheck // names http_config
+		}
+		options = append(options, socketmode.OptionDialer(&websocket.Dialer{Proxy: proxy, TLSClientConfig: secure, HandshakeTimeout: handshakeTimeout}))
+	}
+	socket := socketmode.New(api, options...)
 	lasting, stop := context.WithCancel(ctx)
 	defer stop()
 	var g errgroup.Group

@@ -113,14 +113,17 @@ func hyperlink(address, text string) string {
 }
 
 // safeURL makes an address safe within a link.
-func safeURL(address string) string {
+func safeURL(address string) string { return strings.ReplaceAll(addressable(address), "&", "&amp;") }
+
+// addressable leaves nothing in an address that ends one.
+func addressable(address string) string {
 	safe := strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", " ", "%20", "`", "%60").Replace(address)
-	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return -1
 		}
 		return r
-	}, safe), "&", "&amp;")
+	}, safe)
 }
 
 // section and footnote hold mrkdwn that is escaped already. Verbatim keeps Slack from making links of it by itself.
@@ -147,7 +150,7 @@ func notEmpty(s string) string {
 // cost is how much of a message a block takes. As nobody says whether characters or bytes count, bytes do too.
 func cost(b slack.Block) int {
 	sum := blockCost
-	add := func(text string) { sum += max(units(text), len(text)*2/3) }
+	add := func(text string) { sum += textCost(text) }
 	switch b := b.(type) {
 	case *slack.SectionBlock:
 		add(b.Text.Text)
@@ -160,6 +163,8 @@ func cost(b slack.Block) int {
 	}
 	return sum
 }
+
+func textCost(text string) int { return max(units(text), len(text)*2/3) }
 
 // fit leaves out what does not fit, from the end; never the first block.
 func fit(blocks []slack.Block, room int) []slack.Block {

@@ -2,14 +2,11 @@ package slack
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
 
 	"github.com/freshet-dev/freshet/alert"
-	"github.com/freshet-dev/freshet/alert/redact"
-	"github.com/freshet-dev/freshet/detect/finding"
 )
 
 const (
@@ -169,7 +166,6 @@ func evidence(a alert.Alert) []slack.Block {
 func traits(a alert.Alert) []string {
 	var lines []string
 	for _, t := range a.Traits(maxTraits) {
-		t = hidden(t)
 		line := fmt.Sprintf("• `%s` %s", code(clip(oneLine(t.Name()), traitText)), escape(t.Shares()))
 		var also []string
 		for _, o := range t.Also {
@@ -183,24 +179,6 @@ func traits(a alert.Alert) []string {
 	return lines
 }
 
-// hidden returns the trait without the secrets in its values.
-func hidden(t finding.Trait) finding.Trait {
-	t.Value = hiddenValue(t.Attribute, t.Value)
-	t.Also = slices.Clone(t.Also)
-	for i, a := range t.Also {
-		t.Also[i].Value = hiddenValue(a.Name, a.Value)
-	}
-	return t
-}
-
-// hiddenValue takes an attribute's name into account, by which alone some secrets are known.
-func hiddenValue(name, value string) string {
-	if rest, ok := strings.CutPrefix(redact.Text(name+"="+value), name+"="); ok {
-		return rest
-	}
-	return redact.Mask
-}
-
 func samples(a alert.Alert) string {
 	if a.Status != firing || len(a.Samples) == 0 {
 		return ""
@@ -208,7 +186,7 @@ func samples(a alert.Alert) string {
 	var b strings.Builder
 	b.WriteString("```")
 	for _, s := range a.Samples[:min(len(a.Samples), maxSamples)] {
-		line := s.Time.UTC().Format("15:04:05.000") + " " + oneLine(redact.Text(s.Text))
+		line := s.Time.UTC().Format("15:04:05.000") + " " + oneLine(s.Text)
 		fmt.Fprintf(&b, "%s\n", code(clip(line, sampleText)))
 	}
 	return strings.TrimRight(b.String(), "\n") + "```"

@@ -97,8 +97,8 @@ func (s *Server) post(c Call) reply {
 }
 
 func (s *Server) add(m *Message) {
-	s.clock++
-	m.TS = fmt.Sprintf("1700000000.%06d", s.clock)
+	s.clock = max(s.clock+1, time.Now().UnixMicro()) // no two messages have one timestamp
+	m.TS = fmt.Sprintf("%d.%06d", s.clock/1_000_000, s.clock%1_000_000)
 	s.messages = append(s.messages, m)
 }
 
@@ -148,55 +148,6 @@ func (s *Server) update(c Call) reply {
 	edited.Edits++
 	*m = edited
 	return s.ok(map[string]any{"channel": id, "ts": m.TS})
-}
-
-// history pages from the newest message to the oldest, as the real method does; replies page from the oldest.
-func (s *Server) history(c Call, keep func(*Message) bool) reply {
-	if r, lacks := s.missing("channels:history"); lacks {
-		return r
-	}
-	id := c.Form.Get("channel")
-	if s.channels[id] != id {
-		return refuse("channel_not_found")
-	}
-	var all []map[string]any
-	for _, m := range s.messages {
-		if m.Channel != id || !keep(m) {
-			continue
-		}
-		entry := map[string]any{"type": "message", "ts": m.TS, "text": m.Text}
-		if m.ThreadTS != "" {
-			entry["thread_ts"] = m.ThreadTS
-		}
-		if len(m.Metadata) > 0 && c.Form.Get("include_all_metadata") != "" {
-			entry["metadata"] = m.Metadata
-		}
-		var files []map[string]any
-		for _, f := range m.Files {
-			files = append(files, map[string]any{"id": f.ID, "name": f.Name, "title": f.Title})
-		}
-		if files != nil {
-			entry["files"] = files
-		}
-		all = append(all, entry)
-	}
-	if c.Method == "conversations.history" {
-		for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
-			all[i], all[j] = all[j], all[i]
-		}
-	}
-	limit, err := strconv.Atoi(c.Form.Get("limit"))
-	if err != nil || limit < 1 || limit > 999 {
-		limit = 100
-	}
-	from, _ := strconv.Atoi(c.Form.Get("cursor")) // none begins at 0
-	from = min(from, len(all))
-	to := min(from+limit, len(all))
-	next := ""
-	if to < len(all) {
-		next = strconv.Itoa(to)
-	}
-	return s.ok(map[string]any{"messages": all[from:to], "has_more": next != "", "response_metadata": map[string]any{"next_cursor": next}})
 }
 
 func (s *Server) hook(c Call) reply {

@@ -53,7 +53,7 @@ type Server struct {
 	answers  []Answer
 	sockets  map[*socket]bool
 	acks     []string
-	clock    int
+	clock    int64 // of the newest message, in microseconds
 	clicks   int
 }
 

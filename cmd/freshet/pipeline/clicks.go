@@ -20,8 +20,10 @@ const clicksPath = "/api/freshet/slack"
 type ways struct {
 	// users are those who may use the buttons, by integration.
 	users map[string][]string
+	// reach says how Slack is reached, by integration.
+	reach map[string]*alert.HTTPConfig
 	// apps are reached by Socket Mode, each once.
-	apps []app
+	apps []connection
 	// signed is an integration whose app sends requests, nil without a signing secret.
 	signed *signedApp
 }
@@ -33,6 +35,12 @@ type app struct {
 	url       string
 }
 
+// connection is how an app is connected to: as its first receiver reaches Slack.
+type connection struct {
+	app
+	reach *alert.HTTPConfig
+}
+
 type signedApp struct {
 	secret     alert.Secret
 	secretFile string
@@ -41,17 +49,17 @@ type signedApp struct {
 
 // waysOf returns the ways that the configuration names, by its integrations.
 func waysOf(integrations []alert.Integration) ways {
-	w := ways{users: map[string][]string{}}
+	w := ways{users: map[string][]string{}, reach: map[string]*alert.HTTPConfig{}}
 	seen := map[app]bool{}
 	for _, i := range integrations {
 		if i.Slack == nil || !i.Slack.Buttons() {
 			continue
 		}
-		w.users[i.Key()] = i.Slack.ButtonUsers
+		w.users[i.Key()], w.reach[i.Key()] = i.Slack.ButtonUsers, i.Slack.HTTPConfig
 		a := app{i.Slack.AppLevelToken, i.Slack.AppLevelTokenFile, i.Slack.AppURL}
 		if (a.token != "" || a.tokenFile != "") && !seen[a] {
 			seen[a] = true
-			w.apps = append(w.apps, a)
+			w.apps = append(w.apps, connection{a, i.Slack.HTTPConfig})
 		}
 		if i.Slack.SigningSecret != "" || i.Slack.SigningSecretFile != "" {
 			w.signed = &signedApp{i.Slack.SigningSecret, i.Slack.SigningSecretFile, i.Slack.AppURL}
@@ -81,7 +89,7 @@ func (c *clicks) set(w ways) {
 	c.ways, c.signed = w, nil
 	if s := w.signed; s != nil {
 		c.signed = slack.NewClicks(slack.ClickOptions{Do: c.do, Users: w.users, SigningSecret: s.secret, SigningSecretFile: s.secretFile,
-			AppURL: s.url, Log: c.log})
+			AppURL: s.url, HTTPConfigs: w.reach, Log: c.log})
 	}
 }
 
@@ -122,7 +130,7 @@ func (c *clicks) sockets() (out []*slack.Clicks) {
 	defer c.mu.Unlock()
 	for _, a := range c.ways.apps {
 		out = append(out, slack.NewClicks(slack.ClickOptions{Do: c.do, Users: c.ways.users, AppLevelToken: a.token, AppLevelTokenFile: a.tokenFile,
-			AppURL: a.url, Log: c.log}))
+			AppURL: a.url, HTTPConfig: a.reach, HTTPConfigs: c.ways.reach, Log: c.log}))
 	}
 	return out
 }

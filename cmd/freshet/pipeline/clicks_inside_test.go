@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +54,30 @@ func TestClicksFollowTheConfiguration(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// The guide names the address that Slack must be given.
+func TestGuideNamesTheRequestURL(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../../alert/slack/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(guide), "https://freshet.example.org"+clicksPath+"\n") {
+		t.Errorf("the guide does not name the request URL with %s", clicksPath)
+	}
+}
+
+// Clicks are received and answered as the receivers' http_config says.
+func TestClicksFollowTheHTTPConfig(t *testing.T) {
+	t.Parallel()
+	one, other := &alert.HTTPConfig{}, &alert.HTTPConfig{}
+	w := waysOf([]alert.Integration{
+		{Receiver: "one", Kind: "slack", Slack: &alert.SlackConfig{AppLevelToken: "xapp-1", HTTPConfig: one}},
+		{Receiver: "other", Kind: "slack", Slack: &alert.SlackConfig{AppLevelToken: "xapp-1", HTTPConfig: other}},
+	})
+	if len(w.apps) != 1 || w.apps[0].reach != one || w.reach["one/slack[0]"] != one || w.reach["other/slack[0]"] != other {
+		t.Errorf("the ways are %+v", w)
 	}
 }
