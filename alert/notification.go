@@ -143,9 +143,10 @@ type View struct {
 	Explanation *finding.Explanation  `json:"explanation,omitempty"`
 	// Peak is the value furthest beyond the threshold since it fires.
 	Peak *float64 `json:"peak,omitempty"`
-	// SilencedBy are the silences and InhibitedBy the alerts that mute it now.
+	// SilencedBy are the silences, InhibitedBy the alerts and MutedBy the time intervals that mute it now.
 	SilencedBy  []string            `json:"silenced_by,omitempty"`
 	InhibitedBy []label.Fingerprint `json:"inhibited_by,omitempty"`
+	MutedBy     []string            `json:"muted_by,omitempty"`
 	// Acknowledged is nil until somebody acknowledges it; Noise says that somebody called it that.
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 	Noise        bool             `json:"noise,omitempty"`

@@ -30,13 +30,14 @@ func (p *Pipeline) listen() error {
 // serve serves the page, /metrics, the health endpoints and /debug/pprof until ctx ends. The endpoints are Prometheus's.
 func (p *Pipeline) serve(ctx context.Context) error {
 	page := web.New(web.Options{
-		Alerts: p.pageAlerts, Silences: p.pageSilences, Series: p.charts.Series, Status: p.pageStatus, Log: p.log,
+		Alerts: p.pageAlerts, Alert: p.pageAlert, Silences: p.pageSilences, Series: p.charts.Series, Status: p.pageStatus, Log: p.log,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
 	// Where this process is not the active alerter its page asks for these.
-	mux.Handle("GET /api/freshet/alerts", p.fromElsewhere(page))
-	mux.Handle("GET /api/freshet/silences", p.fromElsewhere(page))
+	for _, what := range []string{"overview", "alerts", "alerts/{fingerprint}", "silences"} {
+		mux.Handle("GET /api/freshet/"+what, p.fromElsewhere(page))
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{Registry: p.registry}))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "freshet is healthy.")
