@@ -59,6 +59,8 @@ type Outcome struct {
 	Ref string
 	// Note, when set, says what the attempt did, for the Slack threads of the same alerts: what a remediation answered.
 	Note string
+	// Dry says that nothing was sent: the attempt passes as one that succeeded until the integration is in a dry run no more.
+	Dry bool
 	// Permanent says of a failed attempt that another cannot succeed until somebody mends the configuration.
 	Permanent bool
 	// RetryAfter is how long the receiver asks to be left alone, 0 when it does not say.
@@ -78,6 +80,8 @@ type Integration struct {
 	Receiver string
 	Kind     string
 	Index    int
+	// DryRun says that nothing is sent, and what would be is recorded.
+	DryRun bool
 	// SendResolved says whether the end of an alert is told too.
 	SendResolved bool
 	// Edits says that the notifier changes the message it sent before, so that small changes may be told at once.
