@@ -11,7 +11,10 @@ import (
 func rehearsal(t *testing.T, o Options) *world {
 	w := newWorld(t, o)
 	w.answer = func(n *Notification) (Outcome, bool, error) {
-		return Outcome{Dry: n.Integration.DryRun}, !n.Integration.DryRun, nil
+		if n.Integration.DryRun {
+			return Outcome{Dry: true}, false, nil
+		}
+		return Outcome{Ref: "message"}, true, nil
 	}
 	return w
 }
@@ -64,7 +67,7 @@ func TestAfterADryRunWhatFiresIsTold(t *testing.T) {
 	}
 }
 
-// A dry run takes nothing back of what was told before: its end is told when the dry run is over.
+// A dry run takes nothing back of what was told before: its end is told when the dry run is over, in the same message.
 func TestADryRunBetween(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{})
 	w := rehearsal(t, o)
@@ -81,6 +84,9 @@ func TestADryRunBetween(t *testing.T) {
 	w.expect()
 	w.reconfigure(dry(o, false))
 	w.run()
+	if len(w.got) != 1 || w.got[0].Ref != "message" {
+		t.Errorf("the message from before the dry run is not gone on with: %+v", w.got)
+	}
 	w.expect("new alerts added: a c -b")
 	w.advance(30 * time.Minute)
 	w.expect()
