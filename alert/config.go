@@ -27,7 +27,7 @@ type Config struct {
 	// {label:service_name} for a label of the alert. TraceURL leads to a trace: {trace_id} stands for its ID, and labels as there.
 	DashboardURL string `yaml:"dashboard_url"`
 	TraceURL     string `yaml:"trace_url"`
-	// DryRun decides and records everything, and sends nothing.
+	// DryRun decides and records everything, and sends nothing. What fires still when it is switched off is told then, as new.
 	DryRun bool `yaml:"dry_run"`
 	// Tracing and EventRecorder are about Alertmanager's process.
 	Tracing       Unused `yaml:"tracing"`

@@ -22,6 +22,8 @@ const (
 	Unrouted Verdict = "unrouted"
 	// Sent: a receiver has been told.
 	Sent Verdict = "sent"
+	// DryRun: a receiver would have been told.
+	DryRun Verdict = "dry_run"
 	// Failed: an attempt to tell a receiver failed. It is tried again.
 	Failed Verdict = "failed"
 	// RateLimited: a receiver asked to be left alone for a while, or a limit of freshet's holds the notification back.

@@ -213,7 +213,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	i := e.Intent
 	a.touch(e.group)
-	if errors.Is(err, ErrNotBegun) {
+	if errors.Is(err, ErrNotBegun) || o.Dry && !e.to.DryRun && e.to.Remediation == nil { // or the dry run was over meanwhile
 		i.phase = ready
 		i.attempts--
 		a.ready = append(a.ready, e)
@@ -253,13 +253,22 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		}
 		return
 	}
-	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, notifyDelivered).Inc()
+	status := notifyDelivered
+	if o.Dry {
+		status = notifyDry
+		e.rehearse()
+	}
+	a.metrics.notifications.WithLabelValues(e.to.Receiver, e.to.Kind, status).Inc()
 	for _, m := range e.group.members {
 		news := i.Firing.has(m.Incident) && !e.Firing.has(m.Incident) || m.among(i.Resolved) || m.among(i.Moved)
 		if !news {
 			continue
 		}
 		e.heard(m)
+		if o.Dry {
+			a.decided(now, m, e.about(DryRun, string(i.Reason)))
+			continue
+		}
 		a.decided(now, m, e.about(Sent, string(i.Reason)))
 		if i.Firing.has(m.Incident) {
 			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())

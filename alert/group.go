@@ -201,7 +201,7 @@ func (g *group) awaits(a *state) bool {
 // knows says whether anybody was told of an incident, or is being told.
 func (g *group) knows(i incident) bool {
 	return slices.ContainsFunc(g.entries, func(e *entry) bool {
-		return e.Firing.has(i) || e.Missed.has(i) || e.Intent != nil && e.Intent.knows(i)
+		return e.Firing.has(i) || e.Missed.has(i) || e.BeforeDry != nil && e.BeforeDry.Firing.has(i) || e.Intent != nil && e.Intent.knows(i)
 	})
 }
 

@@ -74,23 +74,14 @@ type entry struct {
 	Integration string    `json:"integration"`
 	GroupKey    string    `json:"group_key"`
 	GroupLabels label.Set `json:"group_labels"`
-	// At is when the last notification was delivered, Firing who fired in it.
-	At     time.Time `json:"at,omitzero"`
-	Firing incidents `json:"firing,omitempty"`
-	// News is when the last one was delivered that was no mere edit, as those notify nobody: repeat_interval and
-	// group_interval count from it, At spaces edits.
-	News time.Time `json:"news,omitzero"`
-	// Content is a hash of what it said, Ref the name of the message.
-	Content uint64  `json:"content,omitempty"`
-	Ref     string  `json:"ref,omitempty"`
-	Intent  *intent `json:"intent,omitempty"`
+	told
+	// BeforeDry is what was told before a dry run, nil when nothing was told in one since.
+	BeforeDry *told   `json:"before_dry_run,omitempty"`
+	Intent    *intent `json:"intent,omitempty"`
 	// Missed are incidents that were over before they were heard of, and that it is still to be told of.
 	Missed incidents `json:"missed,omitempty"`
-	// Stands is a hash of the measures that the message shows.
-	Stands uint64 `json:"stands,omitempty"`
-	// Repeats counts the reminders since anything new was told, Notes wait to be told in the message's thread.
-	Repeats int    `json:"repeats,omitempty"`
-	Notes   []Note `json:"notes,omitempty"`
+	// Notes wait to be told in the message's thread.
+	Notes []Note `json:"notes,omitempty"`
 	// Former are the names that it had before the configuration changed, by which the buttons of its message know it.
 	Former []string `json:"former,omitempty"`
 
@@ -100,6 +91,23 @@ type entry struct {
 	group     *group
 	lastError string
 	heldBack  string // what holds a remediation back, as last recorded
+}
+
+// told is what an integration was told of a group.
+type told struct {
+	// At is when the last notification was delivered, Firing who fired in it.
+	At     time.Time `json:"at,omitzero"`
+	Firing incidents `json:"firing,omitempty"`
+	// News is when the last one was delivered that was no mere edit, as those notify nobody: repeat_interval and
+	// group_interval count from it, At spaces edits.
+	News time.Time `json:"news,omitzero"`
+	// Content is a hash of what it said, Ref the name of the message.
+	Content uint64 `json:"content,omitempty"`
+	Ref     string `json:"ref,omitempty"`
+	// Stands is a hash of the measures that the message shows.
+	Stands uint64 `json:"stands,omitempty"`
+	// Repeats counts the reminders since anything new was told.
+	Repeats int `json:"repeats,omitempty"`
 }
 
 // name is how commands name the entry's group.
@@ -117,7 +125,12 @@ func (e *entry) unlearn(alerts []*state) {
 }
 
 // forget has the next incident get a message of its own.
-func (e *entry) forget() { e.Ref, e.Content, e.Notes, e.Repeats, e.Former = "", 0, nil, 0, nil }
+func (e *entry) forget() {
+	e.Ref, e.Content, e.Notes, e.Repeats = "", 0, nil, 0
+	if e.BeforeDry == nil { // else the message from before the dry run is edited again
+		e.Former = nil
+	}
+}
 
 // intent is a notification that was decided on. It may be sent once it is committed.
 type intent struct {

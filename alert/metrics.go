@@ -9,6 +9,7 @@ import (
 // Statuses of attempts to notify: the values of a metric's label.
 const (
 	notifyDelivered = "delivered"
+	notifyDry       = "dry_run"
 	notifyFailed    = "failed"    // to be tried again
 	notifyAbandoned = "abandoned" // about what has long been over
 )
@@ -99,6 +100,9 @@ func (m *metrics) expect(integrations []Integration) {
 	for _, i := range integrations {
 		for _, status := range []string{notifyDelivered, notifyFailed, notifyAbandoned} {
 			m.notifications.WithLabelValues(i.Receiver, i.Kind, status)
+		}
+		if i.DryRun || i.Remediation != nil && i.Remediation.DryRun {
+			m.notifications.WithLabelValues(i.Receiver, i.Kind, notifyDry)
 		}
 	}
 }

@@ -164,9 +164,13 @@ func TestTimeIntervals(t *testing.T) {
 	w.run()
 	w.expect("first notification: a")
 	w.advance(2*time.Hour + time.Minute) // 12:01
-	w.produce(b.fire(w.now))
+	f := b.fire(w.now)
+	w.produce(f)
 	w.advance(time.Minute)
 	w.expect()
+	if v, found := w.alerter.Alert(f.Fingerprint); !found || !slices.Equal(v.MutedBy, []string{"lunch"}) {
+		t.Errorf("b is shown as muted by %v, expected lunch", v.MutedBy)
+	}
 	w.restart()
 	w.produce(a.resolve(w.now))
 	w.advance(time.Minute)

@@ -59,6 +59,8 @@ type Outcome struct {
 	Ref string
 	// Note, when set, says what the attempt did, for the Slack threads of the same alerts: what a remediation answered.
 	Note string
+	// Dry says that nothing was sent: the attempt passes as one that succeeded until the integration is in a dry run no more.
+	Dry bool
 	// Permanent says of a failed attempt that another cannot succeed until somebody mends the configuration.
 	Permanent bool
 	// RetryAfter is how long the receiver asks to be left alone, 0 when it does not say.
@@ -80,6 +82,8 @@ type Integration struct {
 	Receiver string
 	Kind     string
 	Index    int
+	// DryRun says that nothing is sent, and what would be is recorded.
+	DryRun bool
 	// SendResolved says whether the end of an alert is told too.
 	SendResolved bool
 	// Edits says that the notifier changes the message it sent before, so that small changes may be told at once.
@@ -145,9 +149,10 @@ type View struct {
 	Explanation *finding.Explanation  `json:"explanation,omitempty"`
 	// Peak is the value furthest beyond the threshold since it fires.
 	Peak *float64 `json:"peak,omitempty"`
-	// SilencedBy are the silences and InhibitedBy the alerts that mute it now.
+	// SilencedBy are the silences, InhibitedBy the alerts and MutedBy the time intervals that mute it now.
 	SilencedBy  []string            `json:"silenced_by,omitempty"`
 	InhibitedBy []label.Fingerprint `json:"inhibited_by,omitempty"`
+	MutedBy     []string            `json:"muted_by,omitempty"`
 	// Acknowledged is nil until somebody acknowledges it; Noise says that somebody called it that.
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 	Noise        bool             `json:"noise,omitempty"`

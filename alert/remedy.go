@@ -97,7 +97,8 @@ func (a *Alerter) remedied(e *entry, o Outcome, err error, now time.Time) {
 	i := e.Intent
 	status, verdict := notifyDelivered, Remediated
 	text := fmt.Sprintf("remediation %s was called", e.to.Receiver)
-	if e.to.Remediation.DryRun {
+	if e.to.Remediation.DryRun || o.Dry {
+		status, verdict = notifyDry, DryRun
 		text = fmt.Sprintf("remediation %s would be called", e.to.Receiver)
 	}
 	switch {

@@ -89,6 +89,7 @@ func (a *Alerter) regroup(entries []*entry, now time.Time) {
 			i.retryAt = now // somebody may have mended it
 		}
 		e.to, e.group, e.written = to, nil, true
+		a.wake(e, known)
 		r := a.routeOf(e)
 		alerts := e.alerts(known)
 		elsewhere := len(alerts) > 0 && !slices.ContainsFunc(alerts, func(s *state) bool { return a.leads(s, r, e) })
@@ -294,7 +295,11 @@ const leftPrefix = "left/"
 // resumeEntry joins the alerts that an entry knows to its group. A group that the configuration has no more, or that no alert
 // is routed to, is kept until everybody who was told of a firing in it knows of its end.
 func (a *Alerter) resumeEntry(e *entry, known byIncident) {
-	for _, s := range known.of(e.Firing, e.Missed) {
+	sets := []incidents{e.Firing, e.Missed}
+	if e.BeforeDry != nil {
+		sets = append(sets, e.BeforeDry.Firing)
+	}
+	for _, s := range known.of(sets...) {
 		a.join(e.group, s)
 	}
 	i := e.Intent

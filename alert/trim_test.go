@@ -20,7 +20,7 @@ func TestTrim(t *testing.T) {
 	f := &finding.Finding{ID: "1", Fingerprint: labels.Fingerprint(), Rule: "Disk", State: finding.Firing, Labels: labels,
 		Annotations: map[string]string{"description": long, "summary": "full"}, Samples: []finding.Sample{{Text: long}}, Chart: &finding.Chart{Step: 1}}
 	s := &state{Fingerprint: labels.Fingerprint(), Firing: f, Now: f, Incident: 7}
-	e := &entry{Route: "r", Integration: "ops/webhook[0]", GroupLabels: labels, Firing: incidents{7: {}}, Notes: []Note{{Text: long}},
+	e := &entry{Route: "r", Integration: "ops/webhook[0]", GroupLabels: labels, told: told{Firing: incidents{7: {}}}, Notes: []Note{{Text: long}},
 		Intent: &intent{ID: "i", Firing: incidents{7: {}}, Notes: []Note{{Text: long}}}}
 	e.key = sentKey(e.Integration, e.Route, e.GroupLabels)
 	for _, c := range []struct {

@@ -12,34 +12,56 @@ import (
 func (a *Alerter) Alerts() []View {
 	out := make([]View, 0, len(a.alerts))
 	for _, s := range a.alerts {
-		v, ok := s.view()
-		if !ok {
-			continue
+		if v, ok := a.view(s); ok {
+			out = append(out, v)
 		}
-		if v.State == statusFiring {
-			v.Flapping = s.flapped(a.options.Flapping)
-		}
-		if v.State == statusFiring && !v.Expires.IsZero() {
-			v.Expires = a.expires(s)
-		}
-		if s.inhibited {
-			for _, i := range a.inhibitor.of(s.Firing.Labels) {
-				v.InhibitedBy = append(v.InhibitedBy, i.By)
-			}
-		}
-		if s.Firing != nil {
-			for _, r := range a.options.Route.Match(s.routing()) {
-				if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
-					v.Receivers = append(v.Receivers, r.Receiver)
-				}
-			}
-		}
-		out = append(out, v)
 	}
 	slices.SortFunc(out, func(x, y View) int {
 		return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Fingerprint, y.Fingerprint))
 	})
 	return out
+}
+
+// Alert returns one of the alerts that Alerts does.
+func (a *Alerter) Alert(fp label.Fingerprint) (View, bool) {
+	s := a.alerts[fp]
+	if s == nil {
+		return View{}, false
+	}
+	return a.view(s)
+}
+
+func (a *Alerter) view(s *state) (View, bool) {
+	v, ok := s.view()
+	if !ok {
+		return v, false
+	}
+	if v.State == statusFiring {
+		v.Flapping = s.flapped(a.options.Flapping)
+	}
+	if v.State == statusFiring && !v.Expires.IsZero() {
+		v.Expires = a.expires(s)
+	}
+	if s.inhibited {
+		for _, i := range a.inhibitor.of(s.Firing.Labels) {
+			v.InhibitedBy = append(v.InhibitedBy, i.By)
+		}
+	}
+	if s.Firing != nil {
+		for _, r := range a.options.Route.Match(s.routing()) {
+			if r.Receiver != "" && !slices.Contains(v.Receivers, r.Receiver) {
+				v.Receivers = append(v.Receivers, r.Receiver)
+			}
+		}
+	}
+	for _, g := range s.groups {
+		for _, name := range a.routeMutes(g.route) {
+			if !slices.Contains(v.MutedBy, name) {
+				v.MutedBy = append(v.MutedBy, name)
+			}
+		}
+	}
+	return v, true
 }
 
 // routeMutes are the time intervals that mute a route now.

@@ -33,7 +33,7 @@ func newRemediation(n *alert.Notification) *Remediation {
 func (n *Notifier) mend(ctx context.Context, r alert.Request) (alert.Outcome, error) {
 	call := method(r) + " " + host(r)
 	if n.config.Remediation.DryRun {
-		return alert.Outcome{Note: fmt.Sprintf("dry run: %s would be called with %d bytes", call, len(r.Body))}, nil
+		return alert.Outcome{Dry: true, Note: fmt.Sprintf("dry run: %s would be called with %d bytes", call, len(r.Body))}, nil
 	}
 	start := time.Now()
 	answer, outcome, err := alert.Do(ctx, n.client, n.config.HTTPConfig, r)

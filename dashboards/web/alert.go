@@ -99,7 +99,7 @@ func compareAlerts(a, b Alert) int {
 			return c
 		}
 	}
-	if c := cmp.Compare(careRank(a), careRank(b)); c != 0 {
+	if c := cmp.Compare(careRank(&a), careRank(&b)); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)); c != 0 {
@@ -122,12 +122,19 @@ func stateRank(s finding.State) int {
 	}
 }
 
-func careRank(a Alert) int {
-	if a.Acknowledged != nil {
+func careRank(a *Alert) int {
+	switch {
+	case a.muted():
+		return 2
+	case a.Acknowledged != nil:
 		return 1
+	default:
+		return 0
 	}
-	return 0
 }
+
+// muted says whether nobody is told of it now because of a silence or of another alert.
+func (a *Alert) muted() bool { return len(a.SilencedBy)+len(a.InhibitedBy) > 0 }
 
 func severityRank(severity string) int {
 	switch severity {

@@ -1,90 +1,11 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"time"
 )
-
-// update is one event of a stream. Alerts and silences are left out while they are as they were. Series are all that are shown, each
-// with the points since the update before it, or all when it was not shown then.
-type update struct {
-	Status   Status    `json:"status"`
-	Alerts   []Alert   `json:"alerts,omitempty"`
-	Silences []Silence `json:"silences,omitempty"`
-	Series   []Series  `json:"series"`
-	// AlertsKept and SilencesKept tell "none" from "as they were".
-	AlertsKept   bool `json:"alerts_kept,omitempty"`
-	SilencesKept bool `json:"silences_kept,omitempty"`
-}
-
-// lineKey names a series.
-type lineKey struct{ rule, group string }
-
-// follower is what one open page has been given.
-type follower struct {
-	page     *Page
-	alerts   []Alert
-	silences []Silence
-	lines    map[lineKey]time.Time // the time of the last point of each series
-	begun    bool
-}
-
-// next returns what has changed since it was called before.
-func (f *follower) next() update {
-	u := update{Status: f.page.status()}
-
-	alerts := f.page.alerts()
-	if f.begun && reflect.DeepEqual(alerts, f.alerts) {
-		u.AlertsKept = true
-	} else {
-		u.Alerts, f.alerts = alerts, alerts
-	}
-	silences := f.page.silences()
-	if f.begun && reflect.DeepEqual(silences, f.silences) {
-		u.SilencesKept = true
-	} else {
-		u.Silences, f.silences = silences, silences
-	}
-
-	// Since the earliest of the last points: groups advance together, so that is a bucket or two.
-	var since time.Time
-	for _, last := range f.lines {
-		if since.IsZero() || last.Before(since) {
-			since = last
-		}
-	}
-	u.Series = f.page.series(since)
-	var whole map[lineKey]Series
-	lines := make(map[lineKey]time.Time, len(u.Series))
-	for i := range u.Series {
-		s := &u.Series[i]
-		key := lineKey{s.Rule, s.Group}
-		last, known := f.lines[key]
-		if !known && f.begun && whole == nil {
-			whole = make(map[lineKey]Series)
-			for _, w := range f.page.series(time.Time{}) {
-				whole[lineKey{w.Rule, w.Group}] = w
-			}
-		}
-		if w, found := whole[key]; found && !known {
-			s.Points = w.Points
-		}
-		// The last point given may have grown since, so it is given again.
-		for known && len(s.Points) > 0 && s.Points[0].Time.Before(last) {
-			s.Points = s.Points[1:]
-		}
-		lines[key] = last
-		if n := len(s.Points); n > 0 {
-			lines[key] = s.Points[n-1].Time
-		}
-	}
-	f.lines, f.begun = lines, true
-	return u
-}
 
 // serveStream keeps a page up to date by Server-Sent Events until the reader leaves or the page is closed. A reader that
 // connects again is given everything anew.
@@ -102,33 +23,38 @@ func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // a proxy in between passes events on at once
 
-	ticker := time.NewTicker(p.options.Interval)
-	defer ticker.Stop()
-	f := follower{page: p}
+	s := p.feed.current(time.Now())
 	event := "all"
+	data, err := p.whole(s)
 	for {
-		if err := p.send(w, event, f.next()); err != nil {
-			p.options.Log.Debug("a live page went away", "err", err)
+		if err == nil {
+			err = p.send(w, event, data)
+		}
+		if err != nil {
+			p.options.Log.Debug("a live page ends", "err", err)
 			return
 		}
-		event = "update"
+		// The first page whose time has come makes the snapshot that all others are given too.
+		due := time.NewTimer(p.options.Interval - time.Since(s.at))
 		select {
 		case <-r.Context().Done():
+			due.Stop()
 			return
 		case <-p.closed:
+			due.Stop()
 			return
-		case <-ticker.C:
+		case <-s.followed:
+			due.Stop()
+		case <-due.C:
 		}
+		s = p.feed.after(s, time.Now())
+		event, data, err = "update", s.changes, s.err
 	}
 }
 
 // send writes one event within a time limit of its own, so that a reader that hangs does not stay, and a server's limit
 // for whole answers does not end the stream.
-func (p *Page) send(w http.ResponseWriter, event string, u update) error {
-	data, err := json.Marshal(u)
-	if err != nil {
-		return fmt.Errorf("encoding an update: %w", err)
-	}
+func (p *Page) send(w http.ResponseWriter, event string, data []byte) error {
 	control := http.NewResponseController(w)
 	limit := 10*time.Second + p.options.Interval
 	if err := control.SetWriteDeadline(time.Now().Add(limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {

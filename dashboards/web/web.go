@@ -2,15 +2,16 @@
 // threshold. Everything that the page needs is embedded; it asks no other host for anything.
 //
 // The page knows nothing of the pipeline. It is given functions that say what to show, and asks them about once a second
-// for each open page:
+// for all pages that are open:
 //
 //	charts := web.NewCharts(web.ChartsOptions{})
 //	page := web.New(web.Options{Alerts: alerts, Silences: silences, Series: charts.Series, Status: status})
 //	server.RegisterOnShutdown(page.Close)
 //	mux.Handle("/", page)
 //
-// The same data is at /api/freshet/alerts, silences, series and status as JSON, and at /api/freshet/stream as Server-Sent
-// Events.
+// The same data is at /api/freshet/overview, silences, series and status as JSON, and at /api/freshet/stream as Server-Sent
+// Events. The overview lists a hundred alerts without their evidence, and counts all; ?filter= asks for those with words in
+// them. An open alert is asked for by its fingerprint, at /api/freshet/alerts/0123456789abcdef; all are at /api/freshet/alerts.
 //
 // What people do on the page is sent to addresses that whoever serves the page serves too: an alert.Command goes to
 // POST /api/freshet/commands; GET /api/freshet/decisions says what was decided about an alert, /api/freshet/statistics how
@@ -31,8 +32,11 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 //go:embed static
@@ -42,6 +46,8 @@ var static embed.FS
 type Options struct {
 	// Alerts gives the alerts that are pending or firing now and the resolved ones of some time before.
 	Alerts func() []Alert
+	// Alert gives one of them; nil looks for it among all.
+	Alert func(label.Fingerprint) (Alert, bool)
 	// Silences gives the silences: those that mute or will, and the expired ones of some time before.
 	Silences func() []Silence
 	// Series gives the measures of the rules with their points at since or later; Charts.Series is such a function.
@@ -64,6 +70,7 @@ type Page struct {
 	mux     *http.ServeMux
 	files   map[string]file
 	streams chan struct{} // holds a token for each open stream
+	feed    feed
 
 	closing sync.Once
 	closed  chan struct{}
@@ -73,6 +80,17 @@ type Page struct {
 func New(o Options) *Page {
 	if o.Alerts == nil {
 		o.Alerts = func() []Alert { return nil }
+	}
+	if o.Alert == nil {
+		all := o.Alerts
+		o.Alert = func(fp label.Fingerprint) (Alert, bool) {
+			alerts := all()
+			i := slices.IndexFunc(alerts, func(a Alert) bool { return a.Fingerprint == fp })
+			if i < 0 {
+				return Alert{}, false
+			}
+			return alerts[i], true
+		}
 	}
 	if o.Silences == nil {
 		o.Silences = func() []Silence { return nil }
@@ -104,11 +122,14 @@ func New(o Options) *Page {
 		streams: make(chan struct{}, o.Streams),
 		closed:  make(chan struct{}),
 	}
+	p.feed.page = p
 	p.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { p.serveStatic(w, r, "index.html") })
 	p.mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
 		p.serveStatic(w, r, r.PathValue("name"))
 	})
 	p.mux.HandleFunc("GET /api/freshet/alerts", p.serveAlerts)
+	p.mux.HandleFunc("GET /api/freshet/alerts/{fingerprint}", p.serveAlert)
+	p.mux.HandleFunc("GET /api/freshet/overview", p.serveOverview)
 	p.mux.HandleFunc("GET /api/freshet/silences", p.serveSilences)
 	p.mux.HandleFunc("GET /api/freshet/series", p.serveSeries)
 	p.mux.HandleFunc("GET /api/freshet/status", p.serveStatus)
@@ -154,6 +175,11 @@ func (p *Page) serveJSON(w http.ResponseWriter, value any) {
 		http.Error(w, "the data could not be encoded; freshet's log says why", http.StatusInternalServerError)
 		return
 	}
+	serveBody(w, body)
+}
+
+// serveBody gives what is encoded already.
+func serveBody(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
@@ -161,6 +187,33 @@ func (p *Page) serveJSON(w http.ResponseWriter, value any) {
 }
 
 func (p *Page) serveAlerts(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.alerts()) }
+
+// serveAlert gives one alert with its evidence.
+func (p *Page) serveAlert(w http.ResponseWriter, r *http.Request) {
+	var fp label.Fingerprint
+	if fp.UnmarshalText([]byte(r.PathValue("fingerprint"))) == nil {
+		if a, found := p.options.Alert(fp); found {
+			p.serveJSON(w, a)
+			return
+		}
+	}
+	http.Error(w, "no alert has this fingerprint", http.StatusNotFound)
+}
+
+// serveOverview gives what open pages list, or of ?filter= the alerts with all of its words.
+func (p *Page) serveOverview(w http.ResponseWriter, r *http.Request) {
+	if words := strings.Fields(r.URL.Query().Get("filter")); len(words) > 0 {
+		p.serveJSON(w, overviewOf(filtered(p.alerts(), words)))
+		return
+	}
+	s := p.feed.current(time.Now())
+	if s.err != nil {
+		p.options.Log.Error("encoding the page's data failed", "err", s.err)
+		http.Error(w, "the data could not be encoded; freshet's log says why", http.StatusInternalServerError)
+		return
+	}
+	serveBody(w, s.overview)
+}
 
 func (p *Page) serveSilences(w http.ResponseWriter, _ *http.Request) { p.serveJSON(w, p.silences()) }
 

@@ -144,7 +144,7 @@ func TestHostileTextStaysText(t *testing.T) {
 		},
 		Status: func() Status { return Status{Message: hostile, Version: hostile} },
 	})
-	for _, what := range []string{"alerts", "silences", "series", "status"} {
+	for _, what := range []string{"alerts", "overview", "overview?filter=script", "alerts/0000000000000000", "silences", "series", "status"} {
 		answer, body := get(t, page, "/api/freshet/"+what)
 		if got := answer.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
 			t.Errorf("%s: content type is %q", what, got)
@@ -289,11 +289,9 @@ type event struct {
 	Status struct {
 		RecordsPerSecond float64 `json:"records_per_second"`
 	}
-	Alerts     []Alert
-	AlertsKept bool `json:"alerts_kept"`
-
-	Silences     []struct{ ID string }
-	SilencesKept bool `json:"silences_kept"`
+	// nil when they are as they were
+	Overview *overview
+	Silences *[]struct{ ID string }
 
 	Series []struct {
 		Rule, Group string
@@ -347,17 +345,17 @@ func TestStreamGivesWhatChanged(t *testing.T) {
 		t.Errorf("content type is %q", got)
 	}
 	e, _ := s.next()
-	if e.name != "all" || e.Status.RecordsPerSecond != 7 || len(e.Alerts) != 1 || e.Alerts[0].Summary != hostile {
+	if e.name != "all" || e.Status.RecordsPerSecond != 7 || len(e.Overview.Alerts) != 1 || e.Overview.Alerts[0].Summary != hostile {
 		t.Errorf("the first event is %+v, expected everything", e)
 	}
-	if len(e.Silences) != 1 || e.Silences[0].ID != "one" {
+	if len(*e.Silences) != 1 || (*e.Silences)[0].ID != "one" {
 		t.Errorf("the first event has the silences %v", e.Silences)
 	}
 	if len(e.Series) != 1 || len(e.Series[0].Points) != 3 {
 		t.Errorf("the first event has the series %v, expected one of three points", e.Series)
 	}
 	e, _ = s.next()
-	if e.name != "update" || !e.AlertsKept || len(e.Alerts) != 0 || !e.SilencesKept || len(e.Silences) != 0 {
+	if e.name != "update" || e.Overview != nil || e.Silences != nil {
 		t.Errorf("the second event is %+v, expected that alerts and silences are as they were", e)
 	}
 	if len(e.Series) != 1 || len(e.Series[0].Points) != 1 || e.Series[0].Points[0][1] != 2 {
@@ -376,18 +374,18 @@ func TestStreamGivesWhatChanged(t *testing.T) {
 
 	<-alerts
 	alerts <- nil
-	for e.AlertsKept {
+	for e.Overview == nil {
 		e, _ = s.next()
 	}
-	if len(e.Alerts) != 0 {
-		t.Errorf("alerts are %v, expected none any more", e.Alerts)
+	if len(e.Overview.Alerts) != 0 {
+		t.Errorf("alerts are %v, expected none any more", e.Overview.Alerts)
 	}
 	<-silences
 	silences <- nil
-	for e.SilencesKept {
+	for e.Silences == nil {
 		e, _ = s.next()
 	}
-	if len(e.Silences) != 0 || !e.AlertsKept {
+	if len(*e.Silences) != 0 || e.Overview != nil {
 		t.Errorf("the event is %+v, expected only that no silences are left", e)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -149,7 +150,7 @@ func (a *Agent) Ready() error {
 	if !a.serving.Load() {
 		return errors.New("the agent is not running")
 	}
-	return a.delivery.ready()
+	return a.delivery.ready(time.Now())
 }
 
 func hostName() (string, error) {

@@ -23,6 +23,10 @@ var errSlow = errors.New("no acknowledgement within produce_timeout")
 // retryAfter is how long a refused sender is asked to wait.
 const retryAfter = time.Second
 
+// doubted is how long after Kafka last failed to acknowledge the agent is not ready. Whoever sends to ready agents only must send
+// again for it to be known that Kafka is back.
+const doubted = 10 * time.Second
+
 // delivery takes decoded requests to Kafka, for all receivers.
 type delivery struct {
 	attempts   *attempts
@@ -37,6 +41,7 @@ type delivery struct {
 	capacity int64 // of inFlight
 	inFlight int64
 	away     error // the last error while Kafka is away, else nil
+	awayAt   time.Time
 }
 
 func newDelivery(cfg Config, producer Producer, log *slog.Logger, m *metrics) *delivery {
@@ -152,7 +157,7 @@ func (d *delivery) count(receiver string, p *parcel) {
 func (d *delivery) observe(err error) {
 	d.mu.Lock()
 	was := d.away
-	d.away = err
+	d.away, d.awayAt = err, time.Now()
 	d.mu.Unlock()
 	switch {
 	case err != nil && was == nil:
@@ -162,10 +167,10 @@ func (d *delivery) observe(err error) {
 	}
 }
 
-func (d *delivery) ready() error {
+func (d *delivery) ready(now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.away != nil {
+	if d.away != nil && now.Sub(d.awayAt) < doubted {
 		return fmt.Errorf("waiting for Kafka: %w", d.away)
 	}
 	return nil

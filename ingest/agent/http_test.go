@@ -200,8 +200,8 @@ func TestSenderThatGivesUp(t *testing.T) {
 	w := httptest.NewRecorder()
 	go func() { <-k.holding; cancel() }()
 	newHTTPHandler(d, 1<<20).ServeHTTP(w, req)
-	if w.Code != 503 || d.ready() != nil {
-		t.Errorf("status %d, ready: %v", w.Code, d.ready())
+	if w.Code != 503 || d.ready(time.Now()) != nil {
+		t.Errorf("status %d, ready: %v", w.Code, d.ready(time.Now()))
 	}
 }
 
@@ -213,8 +213,12 @@ func TestSlowKafka(t *testing.T) {
 	req.Header.Set("Content-Type", typeProto)
 	w := httptest.NewRecorder()
 	newHTTPHandler(d, 1<<20).ServeHTTP(w, req)
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" || d.ready() == nil {
-		t.Errorf("status %d, ready: %v", w.Code, d.ready())
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || d.ready(time.Now()) == nil {
+		t.Errorf("status %d, ready: %v", w.Code, d.ready(time.Now()))
+	}
+	// A load balancer that asks sends nothing until the agent is ready, so that is not left to what is sent.
+	if err := d.ready(time.Now().Add(doubted)); err != nil {
+		t.Errorf("when it might be tried again: %v", err)
 	}
 }
 

@@ -22,6 +22,7 @@ type Client struct {
 	log    *slog.Logger
 	m      *metrics
 	health *health
+	debts  debts
 
 	ctx  context.Context // the life of the client's own connections and of its producer
 	stop context.CancelFunc

@@ -46,6 +46,7 @@ func (r *run) flush(life context.Context) error {
 		r.fine() // nothing is held back, so nobody need wait
 		return nil
 	}
+	r.c.debts.owe(r, now)
 	own := ownership{r.member.id, r.member.instanceID(), r.member.generation}
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -154,6 +155,7 @@ func (r *run) decide(life context.Context, w *worker, mark string, why error) (o
 // brokers answer, is said once.
 func (r *run) trouble(err error) {
 	r.gate.set(false)
+	r.c.debts.fail(r, err)
 	now := time.Now()
 	if r.troubled.IsZero() {
 		r.troubled = now
@@ -175,6 +177,7 @@ func (r *run) trouble(err error) {
 // fine undoes trouble.
 func (r *run) fine() {
 	r.gate.set(true)
+	r.c.debts.settle(r)
 	if r.complaint != "" {
 		r.complaint = ""
 		r.log.Info("output is written again")

@@ -151,6 +151,7 @@ func (r *run) run(ctx context.Context) error {
 	defer wg.Wait()
 	wg.Go(func() { r.fetcher.router.run(ctx) })
 
+	defer r.c.debts.settle(r)
 	r.watch(ctx)
 	if !r.s.Exclusive { // else it would fence the one that is active
 		r.warm(ctx)
@@ -192,6 +193,7 @@ func (r *run) assign(ctx context.Context, kept bool) {
 // lose closes all workers without a flush: their partitions belong to others.
 func (r *run) lose() {
 	r.closeAll()
+	r.c.debts.settle(r)
 	r.member.forget()
 }
 

@@ -75,7 +75,7 @@ func (p *Pipeline) newAlerting(cfg *config.Config) (*alerting, error) {
 	for i := range a.targets {
 		t := &a.targets[i]
 		if c.DryRun {
-			t.Notifier = dryRun{p.log}
+			t.Notifier, t.Integration.DryRun = dryRun{p.log}, true
 		}
 		if p.notified != nil {
 			t.Notifier = watching(t.Notifier, p.notified)
@@ -110,7 +110,7 @@ func (d dryRun) Notify(_ context.Context, n *alert.Notification) (alert.Outcome,
 	}
 	d.log.Info("dry run: nothing is sent", slog.String("integration", n.Integration.Key()), slog.String("reason", string(n.Reason)),
 		slog.String("group", n.GroupKey), slog.Int("alerts", len(n.Data.Alerts)), slog.Any("of", names))
-	return alert.Outcome{Note: "dry run: nothing was sent"}, nil
+	return alert.Outcome{Dry: true, Note: "dry run: nothing was sent"}, nil
 }
 
 // watched tells somebody what came of each attempt.

@@ -101,7 +101,7 @@ var components = []component{
 			"receiver":    {"the receiver's name", nil},
 			"kind":        {"what the receiver is: `slack` or `webhook`, in the demo also `terminal`; of a command, what somebody decided: `acknowledge`, `silence` and so on", nil},
 			"decision":    {"what was decided: `sent`, `silenced`, `inhibited` and so on, as `freshet why` shows it", nil},
-			"status":      {"`failed` is tried again, `abandoned` was about what has long been over", []string{"delivered", "failed", "abandoned"}},
+			"status":      {"`failed` is tried again, `abandoned` was about what has long been over, `dry_run` is sent to nobody", []string{"delivered", "failed", "abandoned", "dry_run"}},
 			"integration": {"one entry of a receiver, such as `team/slack[0]`", nil},
 		},
 	},

@@ -11,6 +11,7 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/detect/finding"
 	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // notify is the alerter at Kafka: it feeds findings to the pure Alerter and commits alerts, timers and intents together
@@ -319,7 +320,13 @@ func (t *notify) views() []alert.View {
 	return t.alerter.Alerts()
 }
 
-// groups, silences and statistics are for them too.
+// view, groups, silences and statistics are for them too.
+func (t *notify) view(fp label.Fingerprint) (alert.View, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.alerter.Alert(fp)
+}
+
 func (t *notify) groups() []alert.GroupView {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -30,26 +30,20 @@ func (p *Pipeline) listen() error {
 // serve serves the page, /metrics, the health endpoints and /debug/pprof until ctx ends. The endpoints are Prometheus's.
 func (p *Pipeline) serve(ctx context.Context) error {
 	page := web.New(web.Options{
-		Alerts: p.pageAlerts, Silences: p.pageSilences, Series: p.charts.Series, Status: p.pageStatus, Log: p.log,
+		Alerts: p.pageAlerts, Alert: p.pageAlert, Silences: p.pageSilences, Series: p.charts.Series, Status: p.pageStatus, Log: p.log,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
 	// Where this process is not the active alerter its page asks for these.
-	mux.Handle("GET /api/freshet/alerts", p.fromElsewhere(page))
-	mux.Handle("GET /api/freshet/silences", p.fromElsewhere(page))
+	for _, what := range []string{"overview", "alerts", "alerts/{fingerprint}", "silences"} {
+		mux.Handle("GET /api/freshet/"+what, p.fromElsewhere(page))
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{Registry: p.registry}))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "freshet is healthy.")
 	})
 	mux.HandleFunc("/-/reload", p.serveReload)
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if err := p.ready(); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintf(w, "freshet is not ready: %v\n", err)
-			return
-		}
-		fmt.Fprintln(w, "freshet is ready.")
-	})
+	mux.HandleFunc("GET /-/ready", p.serveReady)
 	p.serveAPIs(mux)
 	// Profiles as Prometheus serves them, but for the command line, which may hold a token.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -120,22 +114,4 @@ func (p *Pipeline) serveReload(w http.ResponseWriter, r *http.Request) {
 	if p.reloads.config != nil {
 		fmt.Fprintf(w, "The alerter's configuration is reloaded, receivers: %d.\n", len(p.alerting.Load().api.Receivers))
 	}
-}
-
-var errStarting = errors.New("starting")
-
-// ready says why freshet does not do its work now, or nil.
-func (p *Pipeline) ready() error {
-	if err := p.client.Ready(); err != nil {
-		return err
-	}
-	select {
-	case <-p.started:
-	default:
-		return errStarting
-	}
-	if a := p.agent; a != nil {
-		return a.Ready()
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert"
@@ -88,31 +87,31 @@ func (p *Pipeline) pageAlerts() []web.Alert {
 	if t == nil {
 		return nil
 	}
-	muted := map[label.Fingerprint][]string{}
-	for _, g := range t.groups() {
-		for _, fp := range g.Alerts {
-			for _, name := range g.MutedBy {
-				if !slices.Contains(muted[fp], name) {
-					muted[fp] = append(muted[fp], name)
-				}
-			}
-		}
-	}
 	views := t.views()
 	out := make([]web.Alert, 0, len(views))
 	for _, v := range views {
-		out = append(out, pageAlert(v, muted[v.Fingerprint]))
+		out = append(out, pageAlert(v))
 	}
 	return out
 }
 
-func pageAlert(v alert.View, mutedBy []string) web.Alert {
+// pageAlert gives one of them.
+func (p *Pipeline) pageAlert(fp label.Fingerprint) (web.Alert, bool) {
+	t := p.alerts.Load()
+	if t == nil {
+		return web.Alert{}, false
+	}
+	v, found := t.view(fp)
+	return pageAlert(v), found
+}
+
+func pageAlert(v alert.View) web.Alert {
 	out := web.Alert{
 		Fingerprint: v.Fingerprint, Rule: v.Name, State: finding.State(v.State), Labels: v.Labels,
 		Severity: v.Labels.Get("severity"), Summary: v.Annotations["summary"], Description: v.Annotations["description"],
 		Runbook: v.Annotations["runbook_url"], Value: v.Value, Threshold: v.Threshold, Unit: v.Unit, Condition: v.Condition,
 		StartsAt: v.Since, EndsAt: v.Until, Reason: v.Reason, Samples: v.Samples, Offsets: v.Offsets, Explanation: v.Explanation,
-		Peak: v.Peak, SilencedBy: v.SilencedBy, InhibitedBy: v.InhibitedBy, MutedBy: mutedBy, Noise: v.Noise,
+		Peak: v.Peak, SilencedBy: v.SilencedBy, InhibitedBy: v.InhibitedBy, MutedBy: v.MutedBy, Noise: v.Noise,
 		Flapping: v.Flapping, Calm: v.Calm, Receivers: v.Receivers, Notified: v.Notified, LastError: v.LastError,
 	}
 	if a := v.Acknowledged; a != nil {

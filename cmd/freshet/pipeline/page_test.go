@@ -65,6 +65,10 @@ func TestPageOfActiveAndStandby(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &alerts); err != nil || len(alerts) != 1 {
 		t.Fatalf("alerts are %s (%v)", body, err)
 	}
+	r.within(20*time.Second, "it is counted", shows(1, "overview", `"rule":"Disk"`, `"counts":{"firing":1,`))
+	if status, body := r.ask(1, http.MethodGet, "api/freshet/alerts/"+alerts[0].Fingerprint, ""); status != http.StatusOK || !strings.Contains(body, `"rule":"Disk"`) {
+		t.Errorf("the alert itself is %d %s", status, body)
+	}
 
 	command := func(body string) {
 		t.Helper()

@@ -165,7 +165,7 @@ func (p *Pipeline) reloadRules(ctx context.Context, ifChanged bool) error {
 		if err := p.try(next); err != nil {
 			return p.reloadFailed(r, &ReloadError{Problems: problems, Err: err})
 		}
-		if err := p.readyFor(ctx, next); err != nil {
+		if err := p.provideFor(ctx, next); err != nil {
 			r.again() // the next time it may be otherwise, though the files are the same
 			return p.reloadFailed(r, &ReloadError{Problems: problems, Err: err})
 		}
@@ -189,8 +189,8 @@ func (p *Pipeline) reloadRules(ctx context.Context, ifChanged bool) error {
 	return nil
 }
 
-// readyFor makes the topics that rules need, and looks at them once.
-func (p *Pipeline) readyFor(ctx context.Context, l *loaded) error {
+// provideFor makes the topics that rules need, and looks at them once.
+func (p *Pipeline) provideFor(ctx context.Context, l *loaded) error {
 	ctx, cancel := context.WithTimeout(ctx, topicsLimit)
 	defer cancel()
 	if err := p.client.Ready(); err != nil {

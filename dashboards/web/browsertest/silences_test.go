@@ -167,7 +167,7 @@ func TestAStandbyShowsTheAlertsOfTheActiveAlerter(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
 	for path, value := range map[string]any{
-		"alerts": []web.Alert{firing("ErrorSpike", time.Now())}, "silences": silencesOf(time.Now()),
+		"overview": map[string]any{"alerts": []web.Alert{firing("ErrorSpike", time.Now())}, "counts": map[string]int{"firing": 1}}, "silences": silencesOf(time.Now()),
 	} {
 		mux.HandleFunc("GET /api/freshet/"+path, func(w http.ResponseWriter, _ *http.Request) {
 			is := <-down

@@ -1,12 +1,15 @@
-// The lists of alerts. Each alert is one <details>, so that it opens without a script's help and stays open.
+// The lists of alerts. Each alert is one <details>, so that it opens without a script's help and stays open. What only an open
+// one shows is asked for when it is opened, and again when it has changed.
 
 import {Actions} from './actions.js';
+import {get} from './api.js';
 import {draw, make, setChildren, setText} from './dom.js';
 import {evidence} from './evidence.js';
-import {duration, full, group, moment, value} from './format.js';
+import {duration, full, group, moment, number, value} from './format.js';
 import {standing, tags} from './standing.js';
 
-const shown = 100; // alerts of a list; a storm of thousands helps nobody
+// evidenceOf are the parts of an alert that lists are not sent.
+const evidenceOf = ['description', 'runbook', 'condition', 'samples', 'offsets', 'explanation'];
 
 // AlertLists shows alerts below some <ol>. An alert keeps its element when it changes and when it moves from list to list:
 // what is open stays open, and what somebody writes stays.
@@ -17,13 +20,13 @@ export class AlertLists {
     this.entries = new Map();
   }
 
-  // set shows the alerts of each list in the order given.
+  // set shows the alerts of each list in the order given, and how many more there are.
   set(lists) {
     const focused = document.activeElement;
     const next = new Map(), below = new Map();
-    for (const [name, alerts] of Object.entries(lists)) {
+    for (const [name, {alerts, total}] of Object.entries(lists)) {
       const items = [];
-      for (const alert of alerts.slice(0, shown)) {
+      for (const alert of alerts) {
         const key = `${alert.fingerprint} ${alert.state === 'resolved' ? alert.starts_at : ''}`;
         if (next.has(key)) continue;
         const entry = this.entries.get(key) || new Entry(this.page);
@@ -31,7 +34,7 @@ export class AlertLists {
         next.set(key, entry);
         items.push(entry.element);
       }
-      if (alerts.length > shown) items.push(make('li', 'rest', `and ${alerts.length - shown} more`));
+      if (total > alerts.length) items.push(make('li', 'rest', `and ${number(total - alerts.length)} more: filter to find them`));
       below.set(this.elements[name], items);
     }
     this.entries = next;
@@ -83,11 +86,45 @@ class Entry {
     this.description = make('p', 'description');
     this.actions = new Actions(page);
     this.evidence = make('div', 'evidence');
-    this.details = make('details', '', this.summary, make('div', 'body', this.description, this.actions.element, this.evidence));
+    this.asking = make('p', 'hint');
+    this.details = make('details', '', this.summary, make('div', 'body', this.description, this.actions.element, this.evidence, this.asking));
+    this.details.addEventListener('toggle', () => this.load());
+    this.whole = null; // what was answered last
     this.element = make('li', '', this.details);
   }
 
-  set(alert) {
+  set(listed) {
+    this.listed = listed;
+    const alert = {...listed};
+    if (this.whole) for (const part of evidenceOf) if (this.whole[part]) alert[part] = this.whole[part];
+    this.show(alert);
+    this.load();
+  }
+
+  // load asks for what lists are not sent, while the alert is open.
+  async load() {
+    const details = this.listed?.details;
+    if (!this.details.open || this.loading || (details || '') === (this.whole?.details || '')) return;
+    if (!details) {
+      this.whole = null;
+      this.set(this.listed);
+      return;
+    }
+    this.loading = true;
+    if (!this.whole) setText(this.asking, 'Asking for the evidence…');
+    try {
+      this.whole = {...await get(`api/freshet/alerts/${this.listed.fingerprint}`), details};
+      setText(this.asking, '');
+    } catch (error) {
+      setText(this.asking, error.message);
+      return;
+    } finally {
+      this.loading = false;
+    }
+    this.set(this.listed);
+  }
+
+  show(alert) {
     const marks = tags(alert, this.page), facts = standing(alert, this.page);
     const text = JSON.stringify([alert, marks, facts]);
     if (text === this.shown) return;

@@ -7,6 +7,8 @@ import {byId, make, setChildren, setText} from './dom.js';
 import {Elsewhere} from './elsewhere.js';
 import {safeLink} from './evidence.js';
 import {bytes, clock, number, plural, value, zone} from './format.js';
+import {Filter} from './filter.js';
+import {Linked} from './linked.js';
 import {follow} from './live.js';
 import {Silences} from './silences.js';
 import {isMuted, needsCare} from './standing.js';
@@ -17,10 +19,14 @@ const kept = 1860; // seconds of points that are kept
 
 // page is what its parts know of the whole.
 const page = {
-  alerts: [],
+  alerts: [], // that are shown
   silences: new Map(), // id -> silence
   now: () => Date.now() + skew, // the server's clock in milliseconds
-  show: (fingerprint, silence) => lists.show(fingerprint, silence),
+  // show opens an alert, which may be none of those that are listed.
+  show(fingerprint) {
+    linked.want(fingerprint);
+    followLink();
+  },
   // refused notes that commands are not taken here, and then hides what sends them.
   refused(error) {
     if (!(error instanceof Refused)) return;
@@ -32,12 +38,15 @@ const page = {
 
 const lists = new AlertLists({firing: byId('firing'), calm: byId('calm'), pending: byId('pending'), resolved: byId('earlier')}, page);
 const silences = new Silences(page);
-const elsewhere = new Elsewhere((alerts, silences) => take(alerts, silences), text => { trouble = text; showFrom(); });
+const linked = new Linked(() => showAlerts());
+const filter = new Filter(found => { filtered = found; showAlerts(); });
+const elsewhere = new Elsewhere((overview, silences) => take(overview, silences), text => { trouble = text; showFrom(); });
 new Statistics(page);
 
 const charts = new Map(); // rule -> Chart
 let series = new Map();   // rule -> group -> series
-let wanted = link();      // messages link to /?alert=FINGERPRINT and /?silence=FINGERPRINT
+let overview = {alerts: [], counts: {firing: 0, acknowledged: 0, silenced: 0, inhibited: 0, pending: 0, resolved: 0}};
+let filtered = null;      // the overview of what is looked for
 let status = null, skew = 0, lastUpdate = 0, chosen = remembered(), trouble = '';
 
 const board = {
@@ -57,26 +66,25 @@ function onUpdate(u) {
   showStatus();
   elsewhere.set(status.alerts_from || '');
   if (status.alerts_from) showAlerts();
-  else take(u.alerts, u.silences);
+  else take(u.overview, u.silences);
   showFrom();
   showCharts();
 }
 
 // take shows alerts and silences; null is "as they were".
-function take(alerts, silenced) {
+function take(seen, silenced) {
   if (silenced) {
     page.silences = new Map(silenced.map(s => [s.id, s]));
     silences.set(silenced);
   }
-  if (alerts) page.alerts = alerts;
+  if (seen) overview = seen;
   showAlerts();
 }
 
-// link is what the address asks for.
-function link() {
-  const q = new URLSearchParams(location.search);
-  for (const what of ['silence', 'alert']) if (q.get(what)) return {fingerprint: q.get(what), silence: what === 'silence'};
-  return null;
+// readLink notes what the address asks for: messages link to /?alert=FINGERPRINT and /?silence=FINGERPRINT.
+function readLink() {
+  const q = new URLSearchParams(location.search), what = ['silence', 'alert'].find(what => q.get(what));
+  if (what) linked.want(q.get(what), what === 'silence');
 }
 
 // merge adds new points to what is known; the first may be a newer state of the last known.
@@ -130,32 +138,41 @@ function showProblem(what, problem, text) {
 }
 
 function showAlerts() {
-  const by = state => page.alerts.filter(a => a.state === state);
-  const firing = page.alerts.filter(needsCare), calm = by('firing').filter(isMuted), pending = by('pending'), resolved = by('resolved');
-  lists.set({firing, calm, pending, resolved});
-  byId('pending-label').hidden = pending.length === 0;
-  byId('calm-label').hidden = calm.length === 0;
-  byId('no-earlier').hidden = resolved.length > 0;
+  if (!status) return;
+  const {alerts, counts: found} = filtered || overview, counts = overview.counts;
+  page.alerts = linked.among(alerts);
+  const list = (total, is) => ({alerts: page.alerts.filter(is), total});
+  const by = state => a => a.state === state;
+  const shown = {
+    firing: list(found.firing, needsCare), calm: list(found.silenced + found.inhibited, a => a.state === 'firing' && isMuted(a)),
+    pending: list(found.pending, by('pending')), resolved: list(found.resolved, by('resolved')),
+  };
+  lists.set(shown);
+  byId('pending-label').hidden = shown.pending.total === 0;
+  byId('calm-label').hidden = shown.calm.total === 0;
+  byId('no-earlier').hidden = shown.resolved.total > 0;
+  const all = counts.firing + counts.silenced + counts.inhibited + counts.pending + counts.resolved;
+  byId('find').hidden = !filter.text && all <= overview.alerts.length;
 
-  const known = !status.alerts_unknown || page.alerts.length > 0;
-  byId('headline').classList.toggle('hot', firing.length > 0);
-  setText(byId('headline-firing'), firing.length > 0 ? `${plural(firing.length, 'alert')} firing` : known ? 'All quiet' : 'No alerts are known here');
-  const silenced = calm.filter(a => a.silenced_by?.length > 0).length, inhibited = calm.length - silenced;
-  setText(byId('headline-calm'), (silenced > 0 ? `, ${number(silenced)} silenced` : '') + (inhibited > 0 ? `, ${number(inhibited)} inhibited` : ''));
-  setText(byId('under'), known ? under(firing, pending.length) : status.alerts_unknown);
-  document.title = firing.length > 0 ? `(${firing.length}) freshet` : 'freshet';
-  const icon = firing.length > 0 ? 'static/icon-firing.svg' : 'static/icon.svg';
+  const known = !status.alerts_unknown || all > 0;
+  byId('headline').classList.toggle('hot', counts.firing > 0);
+  setText(byId('headline-firing'), counts.firing > 0 ? `${plural(counts.firing, 'alert')} firing` : known ? 'All quiet' : 'No alerts are known here');
+  const muted = what => (counts[what] > 0 ? `, ${number(counts[what])} ${what}` : '');
+  setText(byId('headline-calm'), muted('silenced') + muted('inhibited'));
+  setText(byId('under'), known ? under(counts) : status.alerts_unknown);
+  document.title = counts.firing > 0 ? `(${counts.firing}) freshet` : 'freshet';
+  const icon = counts.firing > 0 ? 'static/icon-firing.svg' : 'static/icon.svg';
   if (byId('icon').getAttribute('href') !== icon) byId('icon').setAttribute('href', icon);
   tick();
   followLink();
 }
 
-// followLink opens the alert of the address once it is here.
+// followLink opens the alert of a link once it is here.
 function followLink() {
-  if (!wanted) return;
-  const found = lists.show(wanted.fingerprint, wanted.silence);
-  byId('missing').hidden = found;
-  if (found) wanted = null;
+  const wanted = linked.wanted;
+  if (wanted && lists.show(wanted.fingerprint, wanted.silence)) linked.wanted = null;
+  byId('missing').hidden = !linked.missing;
+  linked.ask(page.alerts);
 }
 
 // showFrom says whose alerts these are when it is not this process that sends them.
@@ -170,21 +187,23 @@ function showFrom() {
 }
 
 // under says what stands behind the headline.
-function under(firing, pending) {
+function under({firing, acknowledged, pending}) {
   if (status.rules === 0) return 'No rules are loaded. Name rule files under rules.files in freshet.yaml.';
   if (status.groups === 0 && !status.alerts_from) {
     const loaded = `${plural(status.rules, 'rule')} ${status.rules === 1 ? 'is' : 'are'} loaded; `;
     return loaded + (status.records_per_second > 0 ? 'records come, but none has matched yet.' : 'no record has come yet.');
   }
   const parts = [`${plural(status.rules, 'rule')} ${status.rules === 1 ? 'watches' : 'watch'} ${plural(status.groups, 'group')}`];
-  const cared = firing.filter(a => a.acknowledged).length;
-  if (cared > 0) parts.push(`${cared === firing.length ? (cared === 1 ? 'the alert' : `all ${number(cared)} alerts`) : plural(cared, 'alert')} ${cared === 1 ? 'is' : 'are'} acknowledged`);
+  if (acknowledged > 0) {
+    const which = acknowledged < firing ? plural(acknowledged, 'alert') : acknowledged === 1 ? 'the alert' : `all ${number(acknowledged)} alerts`;
+    parts.push(`${which} ${acknowledged === 1 ? 'is' : 'are'} acknowledged`);
+  }
   if (pending > 0) parts.push(`${plural(pending, 'condition')} ${pending === 1 ? 'holds' : 'hold'}, but not yet for long enough`);
   return `${parts.join('; ')}.`;
 }
 
 function showCharts() {
-  const severities = new Map(page.alerts.toReversed().map(a => [a.rule, a.severity])); // of the first, which is the severest now
+  const severities = new Map(overview.alerts.toReversed().map(a => [a.rule, a.severity])); // of the first, which is the severest now
   for (const [rule, groups] of series) {
     if (!charts.has(rule)) charts.set(rule, new Chart(rule, board));
     charts.get(rule).set([...groups.values()], severities.get(rule) || [...groups.values()][0].labels?.severity || '');
@@ -270,4 +289,5 @@ for (const [seconds, name] of spans) {
 }
 setText(byId('zone'), `Times are in ${zone()}`);
 setInterval(() => { if (lastUpdate > 0 && byId('lost').hidden) tick(); }, 1000);
+readLink();
 follow({onUpdate, onConnection});

@@ -6,7 +6,7 @@ import {get} from './api.js';
 const every = 3000;
 
 export class Elsewhere {
-  // onAlerts is given alerts and silences, onTrouble a sentence, '' when there is none.
+  // onAlerts is given the overview and silences, onTrouble a sentence, '' when there is none.
   constructor(onAlerts, onTrouble) {
     this.onAlerts = onAlerts;
     this.onTrouble = onTrouble;
@@ -26,10 +26,10 @@ export class Elsewhere {
   async ask() {
     const address = this.address;
     try {
-      const [alerts, silences] = await Promise.all(['alerts', 'silences'].map(what => get(`api/freshet/${what}`)));
+      const [overview, silences] = await Promise.all(['overview', 'silences'].map(what => get(`api/freshet/${what}`)));
       if (address !== this.address) return;
       this.onTrouble('');
-      this.onAlerts(alerts, silences);
+      this.onAlerts(overview, silences);
     } catch (error) {
       if (address === this.address) this.onTrouble(error.message);
     }

@@ -46,7 +46,8 @@ function links(to, page) {
     const a = make('a', '', name);
     a.href = `?alert=${encodeURIComponent(fingerprint)}`;
     a.addEventListener('click', e => {
-      if (page.show(fingerprint)) e.preventDefault();
+      e.preventDefault();
+      page.show(fingerprint);
     });
     return make('span', '', i > 0 ? ', ' : '', a);
   });

@@ -4,7 +4,7 @@ const silence = 8000;   // without an event for so long, the connection counts a
 const pollEvery = 5000; // between questions without a stream
 const retry = 30000;    // until a stream that was refused is tried again
 
-// follow calls onUpdate with {status, alerts, silences, series, whole}, where null is "as they were", and onConnection with true or false.
+// follow calls onUpdate with {status, overview, silences, series, whole}, where null is "as they were", and onConnection with true or false.
 export function follow({onUpdate, onConnection}) {
   let source = null, last = 0, polling = null, retryAt = 0, connected = null;
 
@@ -28,8 +28,7 @@ export function follow({onUpdate, onConnection}) {
     stopPolling();
     const u = JSON.parse(e.data);
     heard();
-    onUpdate({status: u.status, series: u.series, whole,
-      alerts: u.alerts_kept ? null : u.alerts || [], silences: u.silences_kept ? null : u.silences || []});
+    onUpdate({status: u.status, series: u.series, whole, overview: u.overview || null, silences: u.silences || null});
   }
 
   function poll() {
@@ -51,10 +50,10 @@ export function follow({onUpdate, onConnection}) {
     }
     try {
       const [status, series] = await Promise.all(['status', 'series'].map(get));
-      const [alerts, silences] = status.alerts_from ? [null, null] : await Promise.all(['alerts', 'silences'].map(get));
+      const [overview, silences] = status.alerts_from ? [null, null] : await Promise.all(['overview', 'silences'].map(get));
       if (!polling) return;
       heard();
-      onUpdate({status, alerts, silences, series, whole: true});
+      onUpdate({status, overview, silences, series, whole: true});
     } catch {
       tell(false);
     }

@@ -13,6 +13,7 @@ const verdicts = {
   grouped: ['', d => `Waits with its group for ${d.receiver}`],
   unrouted: ['odd', () => 'Nobody is told'],
   sent: ['told', d => `${d.receiver} was told`],
+  dry_run: ['quiet', d => `${d.receiver} would have been told (dry run)`],
   failed: ['bad', d => `${d.receiver} could not be told`],
   rate_limited: ['odd', d => `${d.receiver} has to wait`],
   abandoned: ['bad', d => `Gave up telling ${d.receiver}`],
