@@ -47,14 +47,20 @@ type state struct {
 	Calm   time.Time        `json:"calm,omitzero"`
 	// Began is when the incident's first finding was judged, in event time.
 	Began time.Time `json:"began,omitzero"`
-	// Worst is the highest severity that the incident has had. RoutedBy are the labels that led the alert to its groups where it
-	// has others by now: one that becomes less severe stays where it is.
-	Worst    string    `json:"worst,omitempty"`
+	// RoutedBy are the labels that led the alert to its groups where it has others by now: one that becomes less severe stays where
+	// it is.
 	RoutedBy label.Set `json:"routed_by,omitempty"`
-	// Uninhibited is when the last alert ended that inhibited it.
-	Uninhibited time.Time `json:"uninhibited,omitzero"`
+	// Uninhibited is when the last alert ended that inhibited it, zero while one does. Free is for how long none did before, since
+	// one first did.
+	Uninhibited time.Time     `json:"uninhibited,omitzero"`
+	Free        time.Duration `json:"free,omitempty"`
+	// Mended are the remediations, by the keys of integrations, that were called about the incident.
+	Mended map[string]bool `json:"mended,omitempty"`
 	// Raised says that the newest of the incident's transitions made it more severe.
 	Raised bool `json:"raised,omitempty"`
+	// Again says that this was no more than the incident had been before, RaisedAt when it was.
+	Again    bool      `json:"raised_again,omitempty"`
+	RaisedAt time.Time `json:"raised_at,omitzero"`
 	// Raises counts how often it became more severe since it fires: so many of the newest of Earlier are no ends.
 	Raises int `json:"raises,omitempty"`
 	// Peak is the incident's value furthest beyond the threshold.
@@ -62,14 +68,15 @@ type state struct {
 	// Acknowledged and Noise are what somebody said of the incident.
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 	Noise        bool             `json:"noise,omitempty"`
+	// Counted is the newest incident of which it is counted that somebody was told.
+	Counted incident `json:"counted,omitempty"`
 
 	groups     []*group
 	silencedBy []string // IDs of silences, sorted
 	inhibited  bool
 	lastError  string
-	counted    incident // the newest of which it is counted that somebody was told
-	unrouted   bool     // that its routes lead to nobody has been recorded
-	replayed   bool     // a finding that told nothing new has been recorded since the last that did
+	unrouted   bool // that its routes lead to nobody has been recorded
+	replayed   bool // a finding that told nothing new has been recorded since the last that did
 }
 
 // shown is the finding that the alert is known by, nil when there is none.
@@ -99,25 +106,11 @@ func (s *state) over() *span {
 	return o
 }
 
-// routing are the labels that lead an alert that fires, or did last, to its groups.
-func (s *state) routing() label.Set {
-	if len(s.RoutedBy) > 0 {
-		return s.RoutedBy
-	}
-	return s.Firing.Labels
-}
-
 func (s *state) fires() bool { return s.Firing != nil && s.Resolved == nil }
 
 // among says whether any incident of the alert is in a set.
 func (s *state) among(set incidents) bool {
 	return set.has(s.Incident) || slices.ContainsFunc(s.Earlier, set.has)
-}
-
-// firesAmong says whether it fires as part of a set, in whatever severity.
-func (s *state) firesAmong(set incidents) bool {
-	raised := s.Earlier[len(s.Earlier)-s.Raises:]
-	return s.fires() && (set.has(s.Incident) || slices.ContainsFunc(raised, set.has))
 }
 
 // apply takes an accepted finding.
@@ -152,8 +145,8 @@ func (s *state) apply(f *finding.Finding, flapping FlappingConfig, now time.Time
 func (s *state) begin(f *finding.Finding, flapping FlappingConfig, now time.Time) {
 	s.past()
 	s.Before, s.Incident, s.Received, s.Began = s.over(), newIncident(f), now, f.WindowEnd
-	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Raises, s.Uninhibited = nil, false, nil, false, 0, time.Time{}
-	s.Worst, s.RoutedBy, s.unrouted = f.Labels.Get(label.Severity), nil, false
+	s.Acknowledged, s.Noise, s.Peak, s.Raised, s.Again, s.Raises, s.RaisedAt = nil, false, nil, false, false, 0, time.Time{}
+	s.RoutedBy, s.Mended, s.Uninhibited, s.Free, s.unrouted = nil, nil, time.Time{}, 0, false
 	s.began(f, flapping)
 }
 
@@ -162,39 +155,18 @@ func (s *state) goOn(f *finding.Finding, flapping FlappingConfig, now time.Time)
 	if s.Held != nil || !f.Expires.IsZero() { // who posts an alert again may not know when it began, or say it otherwise
 		f = since(f, s.Firing.StartsAt)
 	}
-	worst := label.SeverityRank(f.Labels.Get(label.Severity)) > label.SeverityRank(s.Worst)
-	raised := raises(s.Firing, f)
-	if s.Held != nil || raised && !worst {
+	again, worst := s.compare(f)
+	if s.Held != nil || again {
 		s.began(f, flapping)
 		s.Held, s.Calm = nil, time.Time{}
 	}
-	if raised && (worst || !s.flaps(flapping, f.WindowEnd)) {
-		// It has become worse, and whoever was told of it must hear of that as of something new.
-		s.past()
-		s.Incident, s.Received, s.Raised = newIncident(f)^incident(xxhash.Sum64String(f.ID)), now, true
-		s.RoutedBy = nil
-	} else if len(s.RoutedBy) == 0 && !f.Labels.Equal(s.Firing.Labels) {
+	switch {
+	case worst, again && !s.flaps(flapping, f.WindowEnd):
+		s.raise(f, again, now)
+	case len(s.RoutedBy) == 0 && !f.Labels.Equal(s.Firing.Labels):
 		s.RoutedBy = s.Firing.Labels
 	}
-	if worst {
-		s.Worst = f.Labels.Get(label.Severity)
-	}
 	return f
-}
-
-// past makes the incident an earlier one, and forgets those that nobody was told of.
-func (s *state) past() {
-	first, all := len(s.Earlier)-s.Raises, append(s.Earlier, s.Incident)
-	s.Earlier, s.Raises = nil, 0
-	for n, i := range all {
-		if !slices.ContainsFunc(s.groups, func(g *group) bool { return g.knows(i) }) {
-			continue
-		}
-		s.Earlier = append(s.Earlier, i)
-		if n >= first {
-			s.Raises++
-		}
-	}
 }
 
 // end ends the incident.
@@ -239,11 +211,6 @@ func since(f *finding.Finding, began time.Time) *finding.Finding {
 	c := *f
 	c.StartsAt = began
 	return &c
-}
-
-// raises says whether a finding makes an alert that fires more severe.
-func raises(before, f *finding.Finding) bool {
-	return label.SeverityRank(f.Labels.Get(label.Severity)) > label.SeverityRank(before.Labels.Get(label.Severity))
 }
 
 func newIncident(f *finding.Finding) incident {

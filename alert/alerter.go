@@ -86,6 +86,7 @@ type Alerter struct {
 	calls    map[string]*calls // of remediations, by integration
 
 	intents map[string]*entry // outstanding, by id
+	calling map[string]int    // how many of them, by integration
 	timers  queue
 	touched []*group // to be looked at by the next Tick
 	now     time.Time
@@ -112,7 +113,7 @@ type Alerter struct {
 func New(o Options) *Alerter {
 	a := &Alerter{
 		options: o, metrics: newMetrics(o.Registerer, o.Integrations),
-		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{},
+		alerts: map[label.Fingerprint]*state{}, groups: map[string]*group{}, intents: map[string]*entry{}, calling: map[string]int{},
 		silences: newSilences(), statistics: map[string]*Statistics{},
 		held: map[label.Fingerprint]*state{}, posted: map[label.Fingerprint]*state{},
 		calls: map[string]*calls{}, changed: map[string]func() ([]byte, error){}, watchdogOf: watchdogLabels().Fingerprint(),
@@ -149,6 +150,9 @@ func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 	a.enter(now)
 	f = writable(f)
 	s := a.alerts[f.Fingerprint]
+	if a.deadman != nil && f.Fingerprint == a.watchdogOf {
+		return // nobody else speaks for it
+	}
 	if f.Update {
 		a.update(s, f, now)
 		return
@@ -177,8 +181,9 @@ func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
 	a.metrics.findings.WithLabelValues(string(f.State)).Inc()
 	incident, fired := s.Incident, s.fires()
 	var labels label.Set
+	quiet := false
 	if fired {
-		labels = s.Firing.Labels
+		labels, quiet = s.Firing.Labels, s.Firing.Quiet
 	}
 	switch v := s.Last.judge(f); v {
 	case accepted:
@@ -210,7 +215,7 @@ func (a *Alerter) take(s *state, f *finding.Finding, now time.Time) {
 		a.hold(s)
 	}
 	a.expiring(s)
-	if f.State == finding.Firing && !f.Quiet && (s.Incident != incident || len(s.groups) == 0) {
+	if f.State == finding.Firing && !f.Quiet && (s.Incident != incident || len(s.groups) == 0 || quiet) {
 		a.route(s)
 	}
 	for _, g := range s.groups {

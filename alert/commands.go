@@ -33,7 +33,7 @@ func (a *Alerter) Command(c *Command, now time.Time) error {
 			return err
 		}
 	case Acknowledge, Unacknowledge, MarkNoise:
-		about := a.subjects(c.Subject)
+		about := a.subjects(c)
 		if len(about) == 0 {
 			return ErrOver
 		}
@@ -45,14 +45,15 @@ func (a *Alerter) Command(c *Command, now time.Time) error {
 	return nil
 }
 
-// subjects are the alerts that fire among those that a command names; one that it names by a fingerprint may be over.
-func (a *Alerter) subjects(o Subject) (out []*state) {
-	for _, fp := range o.Fingerprints {
-		if s := a.alerts[fp]; s != nil && s.Firing != nil {
+// subjects are the alerts that fire among those that a command names; one that it names by a fingerprint may be over, except to
+// be acknowledged.
+func (a *Alerter) subjects(c *Command) (out []*state) {
+	for _, fp := range c.Subject.Fingerprints {
+		if s := a.alerts[fp]; s != nil && s.Firing != nil && (s.fires() || c.Kind != Acknowledge) {
 			out = append(out, s)
 		}
 	}
-	for _, s := range a.membersOf(o.Group) {
+	for _, s := range a.membersOf(c.Subject.Group) {
 		if s.fires() {
 			out = append(out, s)
 		}
@@ -124,7 +125,7 @@ func (a *Alerter) silenceSubject(c *Command, now time.Time) error {
 	if e := a.entryOf(c.Subject.Group); e != nil && len(e.GroupLabels) > 0 {
 		sets = append(sets, e.GroupLabels)
 	} else {
-		for _, s := range a.subjects(c.Subject) {
+		for _, s := range a.subjects(c) {
 			sets = append(sets, s.Firing.Labels)
 		}
 	}
@@ -171,7 +172,7 @@ func (a *Alerter) note(c *Command, now time.Time) {
 	if c.Comment != "" {
 		text += ": " + c.Comment
 	}
-	a.noteAbout(a.subjects(c.Subject), Note{At: now, Text: text})
+	a.noteAbout(a.subjects(c), Note{At: now, Text: text})
 }
 
 // noteAbout puts a note into every thread about some alerts.

@@ -36,8 +36,16 @@ func (a *Alerter) forgone(e *entry, now time.Time) bool {
 		}
 	}
 	a.abandon(e, "given up after "+mattersFor.String()+": "+e.lastError, now)
-	e.Firing, e.Missed = nil, nil
-	e.forget()
+	var over []*state
+	for _, m := range e.group.members {
+		if !m.fires() {
+			over = append(over, m)
+		}
+	}
+	e.unlearn(over)
+	if len(e.Firing) == 0 {
+		e.forget()
+	}
 	return true
 }
 
@@ -51,9 +59,27 @@ func (a *Alerter) abandon(e *entry, why string, now time.Time) {
 	}
 	a.dead = append(a.dead, DeadLetter{At: now, Reason: why, Integration: e.to.Key(), ID: e.Intent.ID, Data: e.Intent.data})
 	e.lastError = why
-	delete(a.intents, e.Intent.ID)
+	a.settled(e)
 	e.Intent = nil
 	a.writeEntry(e)
+}
+
+// outstanding notes that an entry has an intent.
+func (a *Alerter) outstanding(e *entry) {
+	a.intents[e.Intent.ID] = e
+	a.calling[e.to.Key()]++
+}
+
+// settled notes that an entry's intent is no more to be carried out.
+func (a *Alerter) settled(e *entry) {
+	if a.intents[e.Intent.ID] == nil {
+		return
+	}
+	delete(a.intents, e.Intent.ID)
+	key := e.to.Key()
+	if a.calling[key]--; a.calling[key] <= 0 {
+		delete(a.calling, key)
+	}
 }
 
 // muffled drops an intent that could not be delivered about alerts that are all muted by now.
@@ -72,7 +98,7 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 			told = told || m.among(e.Firing)
 		}
 	}
-	if told {
+	if told && e.to.Edits { // the message is to say so
 		return false
 	}
 	a.abandon(e, "all of its alerts are muted by now", now)
@@ -84,7 +110,7 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 // there.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
-	if e.to.Remediation != nil || g.left || now.Sub(i.Created) < supersedeAfter {
+	if e.to.Remediation != nil || g.left && e.lasts() || now.Sub(i.Created) < supersedeAfter {
 		return false
 	}
 	st := g.standing(e, a.mutedRoutes[g.route] != "", now)
@@ -107,10 +133,10 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	}
 	switch some := len(st.firing)+len(st.ended)+len(st.moved) > 0; {
 	case some && !same:
-	case some, e.to.SendResolved, len(st.muted) > 0:
+	case some, e.to.SendResolved:
 		return false
 	default:
-		a.abandon(e, "its alerts are over, and this receiver is told of no ends", now)
+		a.abandon(e, "its alerts are over or muted, and this receiver is told of no ends", now)
 		return true
 	}
 	reason := SomeResolved
@@ -124,7 +150,7 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	case len(st.fresh) > 0:
 		reason = NewAlerts
 	}
-	delete(a.intents, i.ID)
+	a.settled(e)
 	a.intend(e, reason, st, now)
 	return true
 }
@@ -146,7 +172,7 @@ func (a *Alerter) intend(e *entry, reason Reason, s standing, now time.Time) {
 	i.ID = intentID(e, i)
 	i.data = a.compose(e, i, slices.Concat(shown, s.moved, s.ended))
 	e.Intent = i
-	a.intents[i.ID] = e
+	a.outstanding(e)
 	a.drafted = append(a.drafted, e)
 	a.writeEntry(e)
 }
@@ -271,16 +297,16 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		}
 		a.decided(now, m, e.about(Sent, string(i.Reason)))
 		if i.Firing.has(m.Incident) {
-			a.metrics.delay.Observe(now.Sub(m.Received).Seconds())
-			if m.counted != m.Incident { // by another integration
-				m.counted = m.Incident
+			a.metrics.delay.Observe(now.Sub(later(m.Received, m.RaisedAt)).Seconds())
+			if m.Counted != m.Incident { // by another integration
+				m.Counted = m.Incident
 				a.statisticsOf(m, now, func(st *Statistics) { st.Notified++ })
 			}
 		}
 		m.Notified, m.lastError = now, ""
 		a.writeAlert(m)
 	}
-	delete(a.intents, id)
+	a.settled(e)
 	e.At, e.Firing, e.Content, e.Stands, e.Intent, e.lastError = now, i.Firing, i.Content, i.Stands, nil, ""
 	maps.Copy(e.Firing, i.Kept)
 	if !i.Reason.edits() {

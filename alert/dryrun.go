@@ -19,7 +19,7 @@ func (a *Alerter) wake(e *entry, known byIncident) {
 		return
 	}
 	if i := e.Intent; i != nil { // decided as if that had been told
-		delete(a.intents, i.ID)
+		a.settled(e)
 		e.Intent = nil
 	}
 	e.told, e.BeforeDry = *e.BeforeDry, nil

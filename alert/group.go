@@ -67,7 +67,7 @@ func (g *group) standing(e *entry, routeMuted bool, now time.Time) standing {
 			if told || a.among(e.Missed) {
 				s.ended = append(s.ended, a)
 			}
-		case routeMuted || a.muted() || gone && e.Firing.has(a.Incident):
+		case routeMuted || a.muted() || a.Firing.Quiet && g.route.id != watchdogRoute || gone && e.Firing.has(a.Incident):
 			if told {
 				s.muted = append(s.muted, a)
 			}
@@ -92,12 +92,12 @@ func (g *group) standing(e *entry, routeMuted bool, now time.Time) standing {
 }
 
 // settles is when an alert is told of that was inhibited, zero for others: not at once, as it often ends soon after what
-// inhibited it, and hundreds may.
+// inhibited it, and hundreds may. Of one whose cause comes and goes the times without it add up.
 func (g *group) settles(a *state) time.Time {
 	if a.Uninhibited.IsZero() {
 		return time.Time{}
 	}
-	return a.Uninhibited.Add(g.route.GroupInterval)
+	return a.Uninhibited.Add(max(0, g.route.GroupInterval-a.Free))
 }
 
 // shown are the alerts that fire and that a message of the integration shows.
@@ -150,6 +150,9 @@ func (g *group) due(e *entry, s standing, prompt bool) (reason Reason, at time.T
 	case len(s.fresh) > 0 && len(e.Firing) == 0:
 		consider(FirstNotification, earliest(s.fresh).Add(r.GroupWait))
 	case len(s.fresh) > 0 && s.raised(e):
+		if !slices.ContainsFunc(s.fresh, func(a *state) bool { return !a.Again }) {
+			raised = later(raised, e.News.Add(r.GroupInterval)) // they have been told of it before
+		}
 		consider(SeverityRaised, later(earliest(s.fresh), raised))
 	case len(s.fresh) > 0:
 		consider(NewAlerts, later(earliest(s.fresh), e.News.Add(r.GroupInterval)))

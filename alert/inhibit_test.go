@@ -157,3 +157,62 @@ func BenchmarkInhibitedStorm(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*3*storm), "ns/finding")
 }
+
+// That an alert has become worse is told at once, though it was inhibited until then or until a moment before.
+func TestRaisedOutOfInhibition(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupBy: []string{"name"}})
+	o.Inhibitions = (&Config{InhibitRules: []InhibitRuleConfig{{SourceMatchers: []string{"severity=critical"}, TargetMatchers: []string{"severity=warning"}}}}).Inhibitions()
+	w := newWorld(t, o)
+	a, b, c := &subject{name: "a"}, &subject{name: "b"}, &subject{name: "c"}
+	w.produce(graded(a.fire(w.now), "critical"), graded(b.fire(w.now), "warning"), graded(c.fire(w.now), "warning"))
+	w.advance(10 * time.Minute)
+	w.expect("first notification: a")
+	w.produce(graded(b.fire(w.now), "critical"))
+	w.advance(30 * time.Second)
+	w.expect("first notification: b")
+	w.produce(graded(a.resolve(w.now), "critical"), graded(b.resolve(w.now), "critical"))
+	w.advance(30 * time.Second)
+	w.expect("all alerts resolved: -a")
+	w.produce(graded(c.fire(w.now), "error"))
+	w.run()
+	w.expect("first notification: c")
+}
+
+// An alert whose cause comes and goes is told of when the times without it are as long as group_interval.
+func TestCauseThatComesAndGoes(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupBy: []string{"name"}, GroupInterval: minutes(5)})
+	o.Inhibitions = inhibitedBy("a")
+	w := newWorld(t, o)
+	a, b := &subject{name: "a", extra: []string{"half", "0"}}, &subject{name: "b", extra: []string{"half", "0"}}
+	w.produce(a.fire(w.now), b.fire(w.now))
+	told := 0
+	for range 10 {
+		w.advance(4 * time.Minute)
+		w.produce(a.resolve(w.now))
+		w.advance(2 * time.Minute)
+		w.restart()
+		w.advance(2 * time.Minute)
+		w.produce(a.fire(w.now))
+		for _, line := range w.story() {
+			if strings.HasSuffix(line, ": b") {
+				told++
+			}
+		}
+	}
+	if told != 1 {
+		t.Errorf("b was told %d times in 80 minutes, expected once", told)
+	}
+}
+
+// What was inhibited all its life is told to nobody after an outage either.
+func TestInhibitedDuringAnOutage(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{GroupBy: []string{"name"}, GroupInterval: minutes(5)})
+	o.Inhibitions = inhibitedBy("a")
+	w := newWorld(t, o)
+	a, b := &subject{name: "a", extra: []string{"half", "0"}}, &subject{name: "b", extra: []string{"half", "0"}}
+	end := w.now.Add(10 * time.Minute)
+	w.produce(a.fire(w.now), b.fire(w.now.Add(time.Second)), a.resolve(end), b.resolve(end.Add(time.Second)))
+	w.now = w.now.Add(time.Hour) // nobody ran meanwhile
+	w.advance(time.Hour)
+	w.expect("all alerts resolved: -a")
+}

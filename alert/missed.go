@@ -34,7 +34,7 @@ func (a *Alerter) miss(s *state, now time.Time) {
 // overdue says whether an alert that is over was to be told before: at the latest now, or before its end was heard of.
 func (g *group) overdue(e *entry, s *state, now time.Time) bool {
 	if !s.Received.Before(s.over().EndsAt) {
-		return true
+		return s.Uninhibited.IsZero()
 	}
 	if e.Intent != nil {
 		return false

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,9 @@ func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) 
 	}
 	if fires {
 		affected = append(affected, a.inhibitor.add(s, s.Firing.Labels)...)
+		settles, free := s.Uninhibited, s.Free
 		a.mute(s, a.silences.of(s.Firing.Labels), now)
+		s.Uninhibited, s.Free = settles, free // nothing else has ended, or begun, that inhibits it
 	} else {
 		a.suppress(s, nil, false)
 	}
@@ -52,8 +55,12 @@ func (a *Alerter) mute(s *state, silences []string, now time.Time) {
 	case !s.muted():
 		a.decided(now, s, Decision{Verdict: Unmuted, Reason: "no silence and no other alert mutes it any longer"})
 	}
-	if inhibited && !s.inhibited {
-		s.Uninhibited = now
+	if inhibited {
+		if s.inhibited && !s.Uninhibited.IsZero() {
+			s.Free, s.Uninhibited = s.Free+now.Sub(s.Uninhibited), time.Time{}
+		} else if !s.inhibited {
+			s.Uninhibited = now
+		}
 		a.writeAlert(s)
 	}
 	for _, g := range s.groups {
@@ -126,7 +133,8 @@ func (a *Alerter) clockwork(now time.Time) {
 			continue
 		}
 		a.mutedRoutes[r] = why
-		for _, g := range a.groups {
+		for _, id := range slices.Sorted(maps.Keys(a.groups)) {
+			g := a.groups[id]
 			if g.route != r {
 				continue
 			}

@@ -212,3 +212,97 @@ func TestSilencedWhileItCannotBeDelivered(t *testing.T) {
 	w.advance(time.Hour)
 	w.expect("first notification: a")
 }
+
+// A reminder of what is silenced by now is not sent when the receiver comes back, and the end is told nevertheless.
+func TestReminderSilencedWhileItCannotBeDelivered(t *testing.T) {
+	for name, resolved := range map[string]bool{"told of ends": true, "told of no ends": false} {
+		t.Run(name, func(t *testing.T) {
+			o := one(InlineDefaults(), RouteConfig{RepeatInterval: minutes(60)})
+			o.Integrations[0].SendResolved = resolved
+			w := newWorld(t, o)
+			down := false
+			w.answer = func(*Notification) (Outcome, bool, error) {
+				if down {
+					return Outcome{}, false, errDown
+				}
+				return Outcome{}, true, nil
+			}
+			a, b := &subject{name: "a"}, &subject{name: "b"}
+			w.produce(a.fire(w.now), b.fire(w.now))
+			w.advance(59 * time.Minute)
+			w.expect("first notification: a b")
+			down = true
+			w.advance(2 * time.Minute)
+			w.silence("s", 100*time.Hour, `name="a"`)
+			if resolved {
+				w.silence("t", 100*time.Hour, `name="b"`)
+			} else {
+				w.produce(b.resolve(w.now))
+			}
+			w.advance(30 * time.Minute)
+			down = false
+			w.advance(50 * time.Minute)
+			w.expect()
+			w.produce(a.resolve(w.now), b.resolve(w.now))
+			w.advance(time.Minute)
+			if resolved {
+				w.expect("all alerts resolved: -a -b")
+			} else {
+				w.expect()
+			}
+		})
+	}
+}
+
+// What is given up about alerts that are over takes nothing from what a silenced one is known of.
+func TestGivenUpWhileAnotherIsSilenced(t *testing.T) {
+	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
+	down := false
+	w.answer = func(*Notification) (Outcome, bool, error) {
+		if down {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, true, nil
+	}
+	a, b := &subject{name: "a"}, &subject{name: "b"}
+	w.produce(a.fire(w.now), b.fire(w.now))
+	w.advance(time.Minute)
+	w.silence("s", 100*time.Hour, `name="a"`)
+	w.run()
+	w.expect("first notification: a b")
+	down = true
+	w.produce(b.resolve(w.now))
+	w.advance(25 * time.Hour)
+	down = false
+	w.produce(a.resolve(w.now))
+	w.advance(time.Hour)
+	w.expect("all alerts resolved: -a")
+}
+
+// What could not be delivered before a reload led its alert elsewhere, and is over, is told as it is.
+func TestOverAfterAReload(t *testing.T) {
+	options := func(receiver string) Options {
+		o := team(RouteConfig{Receiver: receiver})
+		o.Integrations[0].SendResolved = false
+		return o
+	}
+	w := newWorld(t, options("ops"))
+	down := true
+	w.answer = func(n *Notification) (Outcome, bool, error) {
+		if down && n.Integration.Receiver == "ops" {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, true, nil
+	}
+	a := &subject{name: "a", extra: []string{"half", "0"}}
+	w.produce(a.fire(w.now))
+	w.advance(time.Minute)
+	w.reconfigure(options("db"))
+	w.advance(time.Minute)
+	w.produce(a.resolve(w.now))
+	w.advance(time.Hour)
+	w.story()
+	down = false
+	w.advance(time.Hour)
+	w.expectTold(map[string][]string{"ops": {"all alerts resolved: -a"}})
+}

@@ -26,7 +26,8 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 		e.unlearn(over)
 		a.writeEntry(e)
 	}
-	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.firesAmong(e.Firing) }) // a worse severity is the same incident
+	key := e.to.Key()
+	s.fresh = slices.DeleteFunc(s.fresh, func(m *state) bool { return m.Mended[key] }) // a worse severity is the same incident
 	switch {
 	case len(s.fresh) == 0 && !s.settles.IsZero():
 		return s.settles, true
@@ -51,6 +52,13 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 	}
 	e.heldBack = ""
 	a.called(e.to, now)
+	for _, m := range s.fresh {
+		if m.Mended == nil {
+			m.Mended = map[string]bool{}
+		}
+		m.Mended[key] = true
+		a.writeAlert(m)
+	}
 	a.intend(e, FirstNotification, standing{firing: s.fresh}, now) // what is mended already is not named again
 	return time.Time{}, false
 }
@@ -59,13 +67,7 @@ func (a *Alerter) remedy(g *group, e *entry, now time.Time) (at time.Time, wait 
 func (a *Alerter) allowance(to Integration, now time.Time) (at time.Time, why string) {
 	limits := to.Remediation
 	if limits.MaxConcurrent > 0 {
-		n := 0
-		for _, e := range a.intents {
-			if e.to.Key() == to.Key() {
-				n++
-			}
-		}
-		if n >= limits.MaxConcurrent {
+		if a.calling[to.Key()] >= limits.MaxConcurrent {
 			return now.Add(busy), fmt.Sprintf("max_concurrent %d", limits.MaxConcurrent)
 		}
 	}
@@ -157,7 +159,7 @@ func (a *Alerter) conclude(e *entry, status string, v Verdict, text string, now 
 			a.decided(now, m, e.about(v, text))
 		}
 	}
-	delete(a.intents, i.ID)
+	a.settled(e)
 	e.Intent, e.lastError = nil, ""
 	if v != Abandoned { // else the cool-down does not begin
 		e.At, e.News = now, now

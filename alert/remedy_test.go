@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/alertmanager/timeinterval"
 )
 
 // remediation returns options with a receiver that tells and edits, and one that mends.
@@ -367,5 +369,110 @@ func TestRemediationOfTheNextIncident(t *testing.T) {
 				t.Error("the group is left after its end")
 			}
 		})
+	}
+}
+
+// An incident is mended once, though its severity or a route that continues leads it to several groups of the same remediation.
+func TestRemediationOfSeveralGroups(t *testing.T) {
+	critical := RouteConfig{GroupBy: []string{"name"}, Matchers: []string{"severity=critical"}}
+	both := RouteConfig{GroupBy: []string{"name"}, Continue: true}
+	for name, route := range map[string]RouteConfig{
+		"group_by":  {GroupBy: []string{"alertname", "severity"}},
+		"routes":    {Routes: []RouteConfig{critical}},
+		"continues": {Routes: []RouteConfig{both, {GroupBy: []string{"alertname"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := remediation(RemediationConfig{})
+			o.Route = one(InlineDefaults(), route).Route
+			w := newWorld(t, o)
+			calls := calling(w, called)
+			a := &subject{name: "a"}
+			w.produce(graded(a.fire(w.now), "warning"))
+			w.advance(time.Minute)
+			w.restart()
+			w.produce(graded(a.fire(w.now), "critical"))
+			w.advance(time.Minute)
+			w.produce(a.resolve(w.now))
+			w.advance(time.Minute)
+			if len(*calls) != 1 {
+				t.Errorf("it was called at %q, expected once", *calls)
+			}
+			w.produce(a.fire(w.now))
+			w.advance(time.Minute)
+			if len(*calls) != 2 {
+				t.Errorf("of two incidents it was called at %q", *calls)
+			}
+		})
+	}
+}
+
+// That somebody must look after a crash is said in the thread of whatever receiver the alert has one at.
+func TestInterruptedRemediationOfAnotherReceiver(t *testing.T) {
+	for n := range 10 { // their names decide on the order in which they are read back
+		mends := fmt.Sprintf("mends%d", n)
+		c := Config{Receivers: []Receiver{{Name: "chat", WebhookConfigs: []WebhookConfig{{URL: "http://127.0.0.1:1/"}}},
+			{Name: mends, WebhookConfigs: []WebhookConfig{{URL: "http://127.0.0.1:2/", Remediation: &RemediationConfig{}}}}},
+			Route: &RouteConfig{Receiver: "chat", Routes: []RouteConfig{{Receiver: mends, Continue: true}, {Receiver: "chat"}}}}
+		d := InlineDefaults()
+		o := Options{Route: c.RouteTree(d), Integrations: c.Integrations(d), Prompt: d.Prompt}
+		o.Integrations[0].Edits = true
+		w := newWorld(t, o)
+		w.answer = func(*Notification) (Outcome, bool, error) { return Outcome{Ref: "C/1"}, true, nil }
+		w.produce((&subject{name: "a"}).fire(w.now))
+		w.receive()
+		w.alerter.Tick(w.now)
+		w.commit()
+		w.send()
+		w.flight = slices.DeleteFunc(w.flight, func(n *Notification) bool { return n.Integration.Remediation != nil })
+		w.deliver()
+		w.commit()
+		w.restart()
+		w.got = nil
+		w.advance(time.Minute)
+		said := false
+		for _, n := range w.got {
+			for _, note := range n.Data.Notes {
+				said = said || strings.Contains(note.Text, "somebody must look")
+			}
+		}
+		if !said {
+			t.Errorf("%s was interrupted, and nobody is asked to look", mends)
+		}
+	}
+}
+
+// Who is mended first when a limit lets only some be is the same each time.
+func TestRemediationsHaveAnOrder(t *testing.T) {
+	seen := map[string]bool{}
+	for range 20 {
+		o := remediation(RemediationConfig{MaxPerHour: 1})
+		o.Route.GroupBy, o.Route.MuteIntervals = []string{"name"}, []string{"now"}
+		o.Intervals = map[string][]timeinterval.TimeInterval{"now": {{Times: []timeinterval.TimeRange{{StartMinute: 10 * 60, EndMinute: 11 * 60}}}}}
+		w := newWorld(t, o)
+		calls := calling(w, called)
+		for n := range 5 {
+			w.produce((&subject{name: itoa(n)}).fire(w.now))
+			w.advance(time.Minute)
+		}
+		w.advance(56 * time.Minute)
+		seen[strings.Join(*calls, ";")] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("in twenty runs called were %v", seen)
+	}
+}
+
+// BenchmarkBusyRemediation is a look at thousands of groups that wait for a remediation that is called one at a time.
+func BenchmarkBusyRemediation(b *testing.B) {
+	o := remediation(RemediationConfig{MaxConcurrent: 1})
+	o.Route.GroupBy = []string{"name"}
+	a, now := New(o), epoch
+	for i := range 5000 {
+		a.Receive((&subject{name: itoa(i)}).fire(now), now)
+	}
+	a.Tick(now)
+	for b.Loop() {
+		now = now.Add(busy)
+		a.Tick(now)
 	}
 }

@@ -105,15 +105,20 @@ func (a *Alerter) regroup(entries []*entry, now time.Time) {
 		}
 	}
 	a.rekey(entries)
+	var interrupted []*entry
 	for _, e := range entries {
-		if e.group != nil {
-			a.resumeEntry(e, known)
+		if e.group != nil && a.resumeEntry(e, known) {
+			interrupted = append(interrupted, e)
 		}
 	}
 	for _, fp := range slices.Sorted(maps.Keys(a.alerts)) {
 		if s := a.alerts[fp]; s.fires() && !s.Firing.Quiet {
 			a.route(s)
 		}
+	}
+	for _, e := range interrupted { // now that all are known who are to hear of it
+		a.conclude(e, notifyFailed, Unknown, fmt.Sprintf(
+			"freshet stopped while remediation %s was being called. It is not known whether it was carried out, and it is not repeated: somebody must look", e.to.Receiver), now)
 	}
 	for _, id := range slices.Sorted(maps.Keys(a.groups)) {
 		a.touch(a.groups[id])
@@ -293,8 +298,9 @@ const maxFormer = 5
 const leftPrefix = "left/"
 
 // resumeEntry joins the alerts that an entry knows to its group. A group that the configuration has no more, or that no alert
-// is routed to, is kept until everybody who was told of a firing in it knows of its end.
-func (a *Alerter) resumeEntry(e *entry, known byIncident) {
+// is routed to, is kept until everybody who was told of a firing in it knows of its end. It says whether the entry is about a
+// remediation that was being called.
+func (a *Alerter) resumeEntry(e *entry, known byIncident) (interrupted bool) {
 	sets := []incidents{e.Firing, e.Missed}
 	if e.BeforeDry != nil {
 		sets = append(sets, e.BeforeDry.Firing)
@@ -304,28 +310,27 @@ func (a *Alerter) resumeEntry(e *entry, known byIncident) {
 	}
 	i := e.Intent
 	if i == nil {
-		return
+		return false
 	}
 	told := known.of(i.Firing, i.Resolved, i.Moved)
 	for _, s := range append(told, known.of(i.Kept)...) {
 		a.join(e.group, s)
 	}
 	if i.data != nil { // it is under way
-		return
+		return false
 	}
 	if len(told) == 0 {
 		e.Intent = nil
 		a.writeEntry(e)
-		return
+		return false
 	}
 	i.data = a.compose(e, i, told)
-	a.intents[i.ID] = e
+	a.outstanding(e)
 	if e.to.Remediation != nil {
-		a.conclude(e, notifyFailed, Unknown, fmt.Sprintf(
-			"freshet stopped while remediation %s was being called. It is not known whether it was carried out, and it is not repeated: somebody must look", e.to.Receiver), a.now)
-		return
+		return true
 	}
 	a.ready = append(a.ready, e)
+	return false
 }
 
 // forsake gives up what was to be told to an integration that there is no more.

@@ -68,11 +68,11 @@ func (a *Alerter) group(r *Route, labels label.Set) *group {
 // movedText says where an alert went whose severity another route takes, "" when it did not move from the group.
 func (a *Alerter) movedText(s *state) string {
 	text := "moved"
-	if severity := s.Firing.Labels.Get(label.Severity); severity != "" {
+	if severity := s.routing().Get(label.Severity); severity != "" {
 		text += " to " + severity
 	}
 	var receivers []string
-	for _, r := range a.options.Route.Match(s.Firing.Labels) {
+	for _, r := range a.options.Route.Match(s.routing()) {
 		if len(a.integrations[r.Receiver]) > 0 && !slices.Contains(receivers, r.Receiver) {
 			receivers = append(receivers, r.Receiver)
 		}

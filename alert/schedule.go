@@ -39,21 +39,43 @@ func (s *Silence) Next(now time.Time) time.Time {
 
 // occurrence returns the schedule's next time after a time, zero when there is none. A time that the change of clocks leaves out
 // is as much later as the clocks go forward, where the cron library would skip it.
-func (s *Silence) occurrence(after time.Time) time.Time {
-	next := s.cron.Next(after.In(s.location))
+func (s *Silence) occurrence(after time.Time) (next time.Time) {
 	for wall := onClock(after.In(s.location)).Add(-longestGap); ; {
-		wall = s.cron.Next(wall)
-		if wall.IsZero() {
+		if wall = s.cron.Next(wall); wall.IsZero() {
 			return next
 		}
-		at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), 0, 0, s.location)
-		switch {
-		case !next.IsZero() && !at.Before(next):
+		first, again := s.instants(wall)
+		if !next.IsZero() && first.After(next.Add(longestGap)) {
 			return next
-		case at.After(after) && !onClock(at).Equal(wall):
-			return at
+		}
+		for _, at := range []time.Time{first, again} {
+			if at.After(after) && (next.IsZero() || at.Before(next)) {
+				next = at
+			}
 		}
 	}
+}
+
+// instants are when a clock shows a time: twice when clocks go back, and where the change leaves it out as much later.
+func (s *Silence) instants(wall time.Time) (first, again time.Time) {
+	offset := func(at time.Time) time.Duration {
+		_, o := at.In(s.location).Zone()
+		return time.Duration(o) * time.Second
+	}
+	first, again = wall.Add(-offset(wall.Add(-24*time.Hour))), wall.Add(-offset(wall.Add(24*time.Hour)))
+	if again.Before(first) { // clocks go forward: one of both shows the time, or none does
+		if onClock(again.In(s.location)).Equal(wall) {
+			return again, again
+		}
+		return first, first
+	}
+	if !onClock(again.In(s.location)).Equal(wall) {
+		again = first
+	}
+	if !onClock(first.In(s.location)).Equal(wall) {
+		first = again
+	}
+	return first, again
 }
 
 // longestGap is longer than any change of clocks.

@@ -278,3 +278,74 @@ func TestQuietRule(t *testing.T) {
 		t.Errorf("the page shows %+v, expected a firing alert", v)
 	}
 }
+
+// How often ever an alert becomes worse within group_wait, it counts from the beginning; one that swings is told at most once in
+// group_interval that it is again as bad as it was.
+func TestRaisedWithinGroupWait(t *testing.T) {
+	w := newWorld(t, one(AlertmanagerDefaults(), RouteConfig{}))
+	a := &subject{name: "a"}
+	for n := range 6 {
+		w.produce(graded(a.fire(w.now), []string{"warning", "critical"}[n%2]))
+		w.advance(5 * time.Second)
+	}
+	w.expect("first notification: a")
+	for n := range 180 {
+		w.produce(graded(a.fire(w.now), []string{"warning", "critical"}[n%2]))
+		w.advance(10 * time.Second)
+	}
+	if got := w.story(); len(got) < 5 || len(got) > 6 {
+		t.Errorf("in half an hour the receiver got %q, expected one in five minutes", got)
+	}
+}
+
+// Where an alert went is said by the severity that led it there.
+func TestMovedAndLessSevere(t *testing.T) {
+	w := newWorld(t, toPager(RouteConfig{}))
+	a := &subject{name: "a"}
+	w.produce(graded(a.fire(w.now), "warning"))
+	w.advance(time.Minute)
+	w.story()
+	w.produce(graded(a.fire(w.now), "critical"), graded(a.fire(w.now), "warning"))
+	w.run()
+	w.expectTold(map[string][]string{"chat": {"severity raised: a (a moved to critical, told to pager)"}, "pager": {"first notification: a"}})
+}
+
+// An alert that became less severe, and then somewhat more, is still that of whom it was at its worst.
+func TestPartlyRaised(t *testing.T) {
+	w := newWorld(t, toPager(RouteConfig{}))
+	a := &subject{name: "a"}
+	for _, severity := range []string{"critical", "warning", "error"} {
+		w.produce(graded(a.fire(w.now), severity))
+		w.advance(time.Minute)
+	}
+	w.produce(graded(a.resolve(w.now), "error"))
+	w.advance(time.Hour)
+	w.expectTold(map[string][]string{"pager": {"first notification: a", "all alerts resolved: -a"}})
+}
+
+// A rule that is to notify nobody any longer is silent at once, but for the ends of what was told, and tells again when it may.
+func TestRuleBecomesQuiet(t *testing.T) {
+	for name, interrupt := range map[string]func(w *world){"undisturbed": func(*world) {}, "restarted": (*world).restart} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
+			a, b := &subject{name: "a"}, &subject{name: "b"}
+			quiet := func(f *finding.Finding) *finding.Finding { f.Quiet = true; return f }
+			w.produce(graded(a.fire(w.now), "warning"), graded(b.fire(w.now), "warning"))
+			w.advance(time.Minute)
+			w.expect("first notification: a b")
+			w.produce(quiet(graded(a.fire(w.now), "critical")), quiet(graded(b.fire(w.now), "warning")))
+			w.run()
+			interrupt(w)
+			w.advance(24 * time.Hour)
+			w.expect()
+			w.produce(graded(b.fire(w.now), "critical"))
+			w.run()
+			interrupt(w)
+			w.advance(time.Minute)
+			w.expect("severity raised: b")
+			w.produce(quiet(a.resolve(w.now)), b.resolve(w.now))
+			w.advance(time.Minute)
+			w.expect("all alerts resolved: -a -b")
+		})
+	}
+}

@@ -57,19 +57,26 @@ func (s *silences) of(set label.Set) []string {
 func (s *silences) refresh(now time.Time) (changed []*Silence) {
 	s.next = time.Time{}
 	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
-		one := s.byID[id]
-		_, was := s.active[id]
-		switch is := one.Active(now); {
-		case is && (!was || s.active[id] != one):
-			s.active[id] = one
-			changed = append(changed, one)
-		case !is && was:
-			delete(s.active, id)
+		if one := s.byID[id]; s.look(one, now) {
 			changed = append(changed, one)
 		}
-		if at := one.Next(now); !at.IsZero() && (s.next.IsZero() || at.Before(s.next)) {
-			s.next = at
-		}
+	}
+	return changed
+}
+
+// look notes whether one silence mutes at a time, and says whether that changed.
+func (s *silences) look(one *Silence, now time.Time) (changed bool) {
+	was := s.active[one.ID]
+	switch is := one.Active(now); {
+	case is && was != one:
+		s.active[one.ID] = one
+		changed = true
+	case !is && was != nil:
+		delete(s.active, one.ID)
+		changed = true
+	}
+	if at := one.Next(now); !at.IsZero() && (s.next.IsZero() || at.Before(s.next)) {
+		s.next = at
 	}
 	return changed
 }
@@ -107,10 +114,22 @@ func (a *Alerter) addSilence(s *Silence, now time.Time) error {
 			return ErrTooManySilences
 		}
 	}
+	a.putSilence(s, now)
+	return nil
+}
+
+// putSilence holds a silence, and has the alerts follow it.
+func (a *Alerter) putSilence(s *Silence, now time.Time) {
 	a.silences.byID[s.ID] = s
 	a.writeSilence(s)
-	a.refreshSilences(now)
-	return nil
+	var changed []*Silence
+	if before := a.silences.active[s.ID]; a.silences.look(s, now) {
+		changed = append(changed, s)
+		if before != nil { // which muted others, perhaps
+			changed = append(changed, before)
+		}
+	}
+	a.followSilences(changed, now)
 }
 
 // forgetExpired makes room for a silence: it forgets the one that has been over for longest, false if none is over.
@@ -139,14 +158,15 @@ func (a *Alerter) expireSilence(id string, now time.Time) {
 	if c.StartsAt.After(now) {
 		c.StartsAt = now
 	}
-	a.silences.byID[id] = &c
-	a.writeSilence(&c)
-	a.refreshSilences(now)
+	a.putSilence(&c, now)
 }
 
 // refreshSilences has the alerts follow the silences that begin or end to mute.
 func (a *Alerter) refreshSilences(now time.Time) {
-	changed := a.silences.refresh(now)
+	a.followSilences(a.silences.refresh(now), now)
+}
+
+func (a *Alerter) followSilences(changed []*Silence, now time.Time) {
 	a.countSilences(now)
 	if len(changed) == 0 {
 		return
@@ -164,8 +184,15 @@ func (a *Alerter) refreshSilences(now time.Time) {
 
 func (a *Alerter) countSilences(now time.Time) {
 	counts := map[string]float64{silenceActive: 0, silencePending: 0, silenceExpired: 0}
-	for _, s := range a.silences.byID {
-		counts[s.state(now)]++
+	for id, s := range a.silences.byID {
+		switch {
+		case a.silences.active[id] == s:
+			counts[silenceActive]++
+		case now.Before(s.EndsAt):
+			counts[silencePending]++
+		default:
+			counts[silenceExpired]++
+		}
 	}
 	for state, n := range counts {
 		a.metrics.silences.WithLabelValues(state).Set(n)

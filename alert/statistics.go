@@ -46,16 +46,15 @@ func (a *Alerter) statisticsOf(s *state, now time.Time, change func(*Statistics)
 	a.write(statisticsPrefix+f.Rule, func() ([]byte, error) { return json.Marshal(st) })
 }
 
-// forgetStatistics forgets those of the rule that has not fired for longest.
+// forgetStatistics forgets those of the rules that have not fired for longest: several at once, as looking for them costs.
 func (a *Alerter) forgetStatistics() {
-	var oldest *Statistics
-	for _, st := range a.statistics {
-		if oldest == nil || cmp.Or(st.Last.Compare(oldest.Last), strings.Compare(st.Rule, oldest.Rule)) < 0 {
-			oldest = st
-		}
+	all := slices.SortedFunc(maps.Values(a.statistics), func(x, y *Statistics) int {
+		return cmp.Or(x.Last.Compare(y.Last), strings.Compare(x.Rule, y.Rule))
+	})
+	for _, st := range all[:maxStatistics/100] {
+		delete(a.statistics, st.Rule)
+		a.forget(statisticsPrefix + st.Rule)
 	}
-	delete(a.statistics, oldest.Rule)
-	a.forget(statisticsPrefix + oldest.Rule)
 }
 
 // Statistics returns what became of the alerts of each rule, those that fired most first.
