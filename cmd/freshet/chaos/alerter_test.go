@@ -13,14 +13,11 @@ import (
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 	"github.com/freshet-dev/freshet/cmd/freshet/e2e/harness"
 	embedded "github.com/freshet-dev/freshet/ingest/kafka/broker"
-	"github.com/freshet-dev/freshet/rules/label"
 )
 
 const (
 	// shortKills is how often the active alerter is killed in CI: once in each way.
 	shortKills = 2 * 2 * int(allSteps)
-	// firesFor is how long each alert of the load fires, every how often another begins.
-	firesFor, every = 3 * time.Second, 100 * time.Millisecond
 	// takeover is how long a standby may take until it sends, from the kill on.
 	takeover = 10 * time.Second
 	// inFlight is how many requests to one webhook may be under way at a kill: one, but for what waits on a busy machine.
@@ -70,10 +67,11 @@ func alerterChaos(t *testing.T, brokers []string) {
 	t.Logf("CHAOSSEED=%d draws the same kills", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	c := newAlerters(t, brokers)
-	stop, total, ended := make(chan struct{}), 0, make(chan struct{})
+	stop, ended := make(chan struct{}), make(chan struct{})
+	var all groups
 	go func() {
 		defer close(ended)
-		total = c.load(stop)
+		all = c.load(stop)
 	}()
 	t.Cleanup(func() { <-ended })
 	var longest time.Duration
@@ -99,43 +97,49 @@ func alerterChaos(t *testing.T, brokers []string) {
 	}
 	close(stop)
 	<-ended
-	longest = max(longest, c.failover())
+	longest = max(longest, c.failover(all))
 	t.Logf("the standby sent %s after the kill at the latest", longest.Round(10*time.Millisecond))
 	if longest > takeover {
 		t.Errorf("the standby sent %s after the kill, expected at most %s", longest, takeover)
 	}
 	limit := time.Now().Add(3 * time.Minute)
-	for min(c.hook.ends(), c.sent.ends()) < total+2 {
+	for c.hook.ends() < all.alerts() || c.hear(all).missing > 0 {
 		if time.Now().After(limit) {
-			t.Errorf("of %d ends the webhook was told %d and Slack %d", total+2, c.hook.ends(), c.sent.ends())
+			t.Errorf("of %d ends the webhook was told %d; Slack lacks something of %d groups", all.alerts(), c.hook.ends(), c.hear(all).missing)
 			break
 		}
-		wait(t.Context(), 100*time.Millisecond)
+		wait(t.Context(), 500*time.Millisecond)
 	}
-	c.checkHook(total, kills+1)
-	c.checkSlack(total, kills+1)
+	// What the alerter says it has sent is known a little later.
+	for limit := time.Now().Add(20 * time.Second); len(c.hear(all).wrong) > 0 && time.Now().Before(limit); {
+		wait(t.Context(), 500*time.Millisecond)
+	}
+	c.checkHook(all, kills+1)
+	c.checkSlack(all, kills+1)
 }
 
 // checkHook holds what the webhook was told against the alerts.
-func (c *alerters) checkHook(total, kills int) {
+func (c *alerters) checkHook(all groups, kills int) {
 	hook := c.hook
 	hook.mu.Lock()
 	defer hook.mu.Unlock()
 	lost, doubled := 0, 0
-	for i := range total {
-		name := nameOf(i)
-		switch heard := strings.Join(hook.heard[name], " "); {
-		case heard == "firing resolved", heard == "resolved" && hook.belated[name]:
-		case strings.Contains(heard, "firing firing"), strings.Contains(heard, "resolved resolved"):
-			doubled++
-			c.t.Errorf("alert %s was told as %q", name, heard)
-		default:
-			lost++
-			c.t.Errorf("alert %s was told as %q", name, heard)
+	for group, alerts := range all {
+		for i := range alerts {
+			name := member(group, i)
+			switch heard := strings.Join(hook.heard[name], " "); {
+			case heard == "firing resolved", heard == resolved && hook.belated[name]:
+			case strings.Contains(heard, "firing firing"), strings.Contains(heard, "resolved resolved"):
+				doubled++
+				c.t.Errorf("alert %s was told as %q", name, heard)
+			default:
+				lost++
+				c.t.Errorf("alert %s was told as %q", name, heard)
+			}
 		}
 	}
-	c.t.Logf("webhook: %d kills, %d alerts, %d requests: %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key",
-		kills, total, hook.requests, lost, doubled, hook.repeats)
+	c.t.Logf("webhook: %d kills, %d alerts in %d groups, %d requests: %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key",
+		kills, all.alerts(), len(all), hook.requests, lost, doubled, hook.repeats)
 	if hook.different > 0 {
 		c.t.Errorf("%d repeated requests said something else than the first", hook.different)
 	}
@@ -144,21 +148,17 @@ func (c *alerters) checkHook(total, kills int) {
 	}
 }
 
-// checkSlack holds what stands in Slack against the alerts.
-func (c *alerters) checkSlack(total, kills int) {
-	var names []string
-	for i := range total {
-		names = append(names, nameOf(i))
-	}
-	h := c.sent.compare(names, tellings(c.t, c.gate.slack, slacktest.Channel))
-	c.t.Logf("Slack: %d kills, %d alerts, %d messages and replies about one, %d digests of which %d have no list, %d writes and %d that came too soon, %d alerts told as over only: %d lost, %d in the wrong order, %d messages repeated",
-		kills, total, h.messages, h.digests, h.listless, len(c.gate.slack.Writes(slacktest.Channel)), c.gate.slack.Limits(), h.belated, len(h.lost), len(h.disorder), h.again)
-	for _, name := range h.lost {
-		c.t.Errorf("not all of %s was told:\n%s", name, c.sent.tell(name))
-	}
-	for _, name := range h.disorder {
-		c.t.Errorf("the end of %s was told first:\n%s", name, c.sent.tell(name))
-	}
+// hear holds what stands in Slack against the alerts.
+func (c *alerters) hear(all groups) heard {
+	return c.sent.hear(all, tellings(c.t, c.gate.slack, slacktest.Channel), c.gate.text)
+}
+
+// checkSlack says how that went.
+func (c *alerters) checkSlack(all groups, kills int) {
+	h := c.hear(all)
+	c.t.Logf("Slack: %d kills, %d groups, %d messages and replies about one, %d digests of which %d have no list, %d writes and %d that came too soon, %d alerts told as over only: %d groups lack something, %d complaints, %d messages repeated",
+		kills, len(all), h.messages, h.digests, h.listless, len(c.gate.slack.Writes(slacktest.Channel)), c.gate.slack.Limits(), h.belated, h.missing, len(h.wrong), h.again)
+	complain(c.t, "complaints about Slack", h.wrong)
 	if h.again > kills {
 		c.t.Errorf("%d messages tell what others told, expected at most one for each kill", h.again)
 	}
@@ -192,7 +192,7 @@ func newAlerters(t *testing.T, brokers []string) *alerters {
 kafka: {brokers: [%s], namespace: %s, instance: %s-%d}
 http: {listen: "127.0.0.1:0"}
 alert:
-  route: {receiver: ops, group_by: ["..."], group_wait: 0s, group_interval: 1s}
+  route: {receiver: ops, group_by: [group], group_wait: 0s, group_interval: 1s}
   receivers:
     - name: ops
       webhook_configs: [{url: "%s/%d"}]
@@ -241,37 +241,8 @@ func (c *alerters) kill(trap *trap, at step, standby bool) time.Duration {
 	return took
 }
 
-// nameOf is the label of an alert of the load.
-func nameOf(n int) string { return "load-" + strconv.Itoa(n) }
-
-// load has an alert after the other fire and resolve until stop is closed, and returns how many there were.
-func (c *alerters) load(stop <-chan struct{}) int {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	var ends sync.WaitGroup
-	for n := 0; ; n++ {
-		select {
-		case <-stop:
-			ends.Wait()
-			return n
-		case <-c.t.Context().Done():
-			ends.Wait()
-			return n
-		case <-tick.C:
-		}
-		c.fire(nameOf(n))
-		ends.Go(func() {
-			wait(c.t.Context(), firesFor)
-			c.end(nameOf(n))
-		})
-	}
-}
-
-func (c *alerters) fire(name string) { c.detector.Fire(label.AlertName, "Load", "name", name) }
-func (c *alerters) end(name string)  { c.detector.End(label.AlertName, "Load", "name", name) }
-
 // failover kills the process that sends for good, and returns how long it takes until the other one tells of an alert.
-func (c *alerters) failover() time.Duration {
+func (c *alerters) failover(all groups) time.Duration {
 	c.t.Helper()
 	killed := make(chan int, 1)
 	c.hook.arm(afterAnswer, func(process int) {
@@ -280,7 +251,8 @@ func (c *alerters) failover() time.Duration {
 		c.now[process].Kill()
 		killed <- process
 	})
-	c.fire("bait")
+	bait, last := all.add(1), all.add(1)
+	c.fire(bait, 0)
 	var gone int
 	select {
 	case gone = <-killed:
@@ -288,11 +260,11 @@ func (c *alerters) failover() time.Duration {
 		c.t.Fatal("nobody has sent anything for 30 s")
 	}
 	at := time.Now()
-	c.fire("last")
-	harness.Eventually(c.t, time.Minute, "the standby tells of an alert", func() bool { return c.hook.told("last") })
+	c.fire(last, 0)
+	harness.Eventually(c.t, time.Minute, "the standby tells of an alert", func() bool { return c.hook.tellsOf(member(last, 0)) })
 	took := time.Since(at)
-	c.end("last")
-	c.end("bait")
+	c.end(last, 0)
+	c.end(bait, 0)
 	c.start(gone)
 	return took
 }

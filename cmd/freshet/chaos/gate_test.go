@@ -2,12 +2,15 @@ package chaos
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,11 +25,15 @@ type gate struct {
 
 	t     *testing.T
 	slack *slacktest.Server
+
+	mu   sync.Mutex
+	now  map[string]string // the text of each message as it is, by its timestamp
+	said map[string]string // as it was when it was said; of a reply, that of its message
 }
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	g := &gate{t: t, slack: slacktest.New(t)}
+	g := &gate{t: t, slack: slacktest.New(t), now: map[string]string{}, said: map[string]string{}}
 	g.slack.RateLimit(time.Second)
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
@@ -72,6 +79,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // as above
 	}
+	g.hear(path, body, text)
 	if kill := springs(beforeAnswer); kill != nil {
 		kill(process)
 		return
@@ -86,4 +94,35 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
 		g.after(process)
 	}
+}
+
+// hear notes what a call has said, if it was carried out: a message that is edited does not tell what it said before.
+func (g *gate) hear(path string, body, answer []byte) {
+	form, err := url.ParseQuery(string(body))
+	var done struct {
+		OK bool
+		TS string
+	}
+	if err != nil || json.Unmarshal(answer, &done) != nil || !done.OK {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	thread := form.Get("thread_ts")
+	switch {
+	case strings.HasSuffix(path, "chat.update"):
+		g.now[done.TS] = form.Get("text")
+	case !strings.HasSuffix(path, "chat.postMessage"):
+	case thread != "":
+		g.said[done.TS] = g.now[thread]
+	default:
+		g.now[done.TS], g.said[done.TS] = form.Get("text"), form.Get("text")
+	}
+}
+
+// text is what a message said when it was new; of a reply it is what the message above it said then.
+func (g *gate) text(ts string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.said[ts]
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,13 +20,24 @@ type hook struct {
 	t        *testing.T
 	mu       sync.Mutex
 	keys     map[string]string   // bodies by key
-	heard    map[string][]string // statuses by alert, without repeats
+	heard    map[string][]string // statuses by alert, without repeats of a request
 	belated  map[string]bool
 	requests int
 	repeats  int
 	from     map[int]int // requests by process, answered
 	// different counts repeats that say something else.
 	different int
+}
+
+const resolved = "resolved"
+
+// told is what a request says of an alert.
+type told struct {
+	Status  string            `json:"status"`
+	Labels  map[string]string `json:"labels"`
+	Freshet struct {
+		Belated bool `json:"belated"`
+	} `json:"freshet"`
 }
 
 func newHook(t *testing.T) *hook {
@@ -73,13 +85,7 @@ func (h *hook) answered(process int) int {
 
 func (h *hook) take(key string, body []byte) {
 	var m struct {
-		Alerts []struct {
-			Status  string            `json:"status"`
-			Labels  map[string]string `json:"labels"`
-			Freshet struct {
-				Belated bool `json:"belated"`
-			} `json:"freshet"`
-		} `json:"alerts"`
+		Alerts []told `json:"alerts"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil || key == "" {
 		h.t.Errorf("a request with key %q and body %q", key, body)
@@ -100,18 +106,30 @@ func (h *hook) take(key string, body []byte) {
 		return
 	}
 	h.keys[key] = said
+	news := slices.ContainsFunc(m.Alerts, func(a told) bool { return a.Status != h.last(a.Labels["name"]) })
 	for _, a := range m.Alerts {
 		name := a.Labels["name"]
-		h.heard[name] = append(h.heard[name], a.Status)
+		// That others still fire may be said with what is new; who says nothing new, or an end twice, tells it again.
+		if !news || a.Status == resolved || a.Status != h.last(name) {
+			h.heard[name] = append(h.heard[name], a.Status)
+		}
 		h.belated[name] = h.belated[name] || a.Freshet.Belated
 	}
 }
 
-// told says whether an alert was told of.
-func (h *hook) told(name string) bool {
+// last is what was told of an alert last, "" when nothing was.
+func (h *hook) last(name string) string {
+	if heard := h.heard[name]; len(heard) > 0 {
+		return heard[len(heard)-1]
+	}
+	return ""
+}
+
+// tellsOf says whether an alert was told of.
+func (h *hook) tellsOf(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.heard[name]) > 0
+	return h.last(name) != ""
 }
 
 // ends counts the alerts whose end was told.
@@ -119,8 +137,8 @@ func (h *hook) ends() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for _, heard := range h.heard {
-		if heard[len(heard)-1] == "resolved" {
+	for name := range h.heard {
+		if h.last(name) == resolved {
 			n++
 		}
 	}
