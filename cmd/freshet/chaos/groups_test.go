@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -10,8 +11,13 @@ import (
 )
 
 const (
-	// firesFor is how long each alert of the load fires, every how often another group begins.
-	firesFor, every = 3 * time.Second, 100 * time.Millisecond
+	groupInterval = time.Second
+	// every is how often another group begins. One in three has up to mostAlerts, which begin within beginsIn and fire for at
+	// least shortest, longer than group_interval, and at most longest: some end before others begin, some together.
+	every             = 150 * time.Millisecond
+	mostAlerts        = 5
+	beginsIn          = 3 * time.Second
+	shortest, longest = 2 * time.Second, 5 * time.Second
 )
 
 // groups are how many alerts each group of the load has. An alert fires and ends once.
@@ -37,7 +43,7 @@ func (g groups) alerts() int {
 func member(group string, i int) string { return fmt.Sprintf("%s.%d", group, i) }
 
 // load has the alerts of a group after the other fire and resolve until stop is closed, and returns the groups.
-func (c *alerters) load(stop <-chan struct{}) groups {
+func (c *alerters) load(r *rand.Rand, stop <-chan struct{}) groups {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var ends sync.WaitGroup
@@ -51,12 +57,24 @@ func (c *alerters) load(stop <-chan struct{}) groups {
 			return all
 		case <-tick.C:
 		}
-		group := all.add(1)
-		c.fire(group, 0)
-		ends.Go(func() {
-			wait(c.t.Context(), firesFor)
-			c.end(group, 0)
-		})
+		alerts := 1
+		if r.IntN(3) == 0 {
+			alerts = 2 + r.IntN(mostAlerts-1)
+		}
+		group := all.add(alerts)
+		for i := range alerts {
+			begin := time.Duration(0)
+			if i > 0 {
+				begin = time.Duration(r.Int64N(int64(beginsIn)))
+			}
+			lasts := shortest + time.Duration(r.Int64N(int64(longest-shortest)))
+			ends.Go(func() {
+				wait(c.t.Context(), begin)
+				c.fire(group, i)
+				wait(c.t.Context(), lasts)
+				c.end(group, i)
+			})
+		}
 	}
 }
 

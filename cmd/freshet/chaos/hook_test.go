@@ -132,6 +132,13 @@ func (h *hook) tellsOf(name string) bool {
 	return h.last(name) != ""
 }
 
+// ended says whether the end of an alert was told.
+func (h *hook) ended(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last(name) == resolved
+}
+
 // ends counts the alerts whose end was told.
 func (h *hook) ends() int {
 	h.mu.Lock()
