@@ -17,11 +17,12 @@ import (
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 )
 
-// gate stands between two processes and a Slack that allows one write a second, and can have the process killed whose
-// call it is. A process reaches Slack's API at its number.
+// gate stands between two processes and a Slack that allows one write a second and fails now and then, and can have the
+// process killed whose call it is. A process reaches Slack's API at its number.
 type gate struct {
 	*httptest.Server
 	trap
+	faults
 
 	t     *testing.T
 	slack *slacktest.Server
@@ -63,6 +64,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kill(process)
 		return
 	}
+	share := writesFail
+	if !writes {
+		share = readsFail
+	}
+	fault := g.draw(share)
+	if fault.instead(w, r) {
+		return
+	}
 	// Slack finishes what it has begun, also when who asked is gone.
 	call, err := http.NewRequestWithContext(g.t.Context(), r.Method, g.slack.URL+"/"+path, bytes.NewReader(body))
 	if err != nil {
@@ -82,6 +91,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.hear(path, body, text)
 	if kill := springs(beforeAnswer); kill != nil {
 		kill(process)
+		return
+	}
+	if fault.unanswered(w, r) {
 		return
 	}
 	// Files go by the gate too: a token is given to the API alone.

@@ -12,10 +12,12 @@ import (
 	"testing"
 )
 
-// hook is a webhook receiver that honours the idempotency key, and that can have the process killed whose request it is.
+// hook is a webhook receiver that honours the idempotency key, that fails now and then, and that can have the process killed
+// whose request it is.
 type hook struct {
 	*httptest.Server
 	trap
+	faults
 
 	t        *testing.T
 	mu       sync.Mutex
@@ -24,7 +26,9 @@ type hook struct {
 	belated  map[string]bool
 	requests int
 	repeats  int
-	from     map[int]int // requests by process, answered
+	from     map[int]int // requests by process
+	// unanswered counts requests that were taken and whose answer nobody waits for.
+	unanswered int
 	// different counts repeats that say something else.
 	different int
 }
@@ -59,8 +63,15 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // its process was killed
 	}
+	h.mu.Lock()
+	h.from[process]++
+	h.mu.Unlock()
 	if kill := h.due(beforeReceipt); kill != nil {
 		kill(process)
+		return
+	}
+	fault := h.draw(hookFails)
+	if fault.instead(w, r) {
 		return
 	}
 	h.take(r.Header.Get("Idempotency-Key"), body)
@@ -68,16 +79,19 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kill(process)
 		return
 	}
+	if fault.unanswered(w, r) || r.Context().Err() != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.unanswered++
+		return
+	}
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush()
 	h.after(process)
-	h.mu.Lock()
-	h.from[process]++
-	h.mu.Unlock()
 }
 
-// answered counts the requests of a process that were answered.
-func (h *hook) answered(process int) int {
+// asked counts the requests of a process.
+func (h *hook) asked(process int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.from[process]
