@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	// shortKills is how often the active alerter is killed in CI: once in each way.
-	shortKills = 2 * 2 * int(allSteps)
+	// shortKills is how often the active alerter is disturbed in CI: in half of all ways, which are drawn.
+	shortKills = allWays / 2
 	// takeover is how long a standby may take until it sends, from the kill on.
 	takeover = 10 * time.Second
 	// patience is how long a receiver has for an answer.
@@ -26,9 +27,8 @@ const (
 	inFlight = 8
 )
 
-// TestAlerterChaos kills the active alerter at every step of a send to a webhook and to Slack, while alerts fire and
-// resolve. After half of the kills it is started again at once, after the others only when the one that stood by has taken
-// over. Receivers fail now and then. What they got is compared with what the alerts did: nothing is lost, and nothing is told
+// TestAlerterChaos kills or stops the active alerter at every step of a send to a webhook and to Slack, while alerts fire and
+// resolve. It is started again at once, or goes on only when the one that stood by has taken over. Receivers fail now and then. What they got is compared with what the alerts did: nothing is lost, and nothing is told
 // twice but what was in flight.
 func TestAlerterChaos(t *testing.T) {
 	t.Parallel()
@@ -79,25 +79,19 @@ func alerterChaos(t *testing.T, brokers []string) {
 	}()
 	t.Cleanup(func() { <-ended })
 	var longest time.Duration
-	var ways []int
-	for n := range kills {
-		if len(ways) == 0 {
-			ways = r.Perm(shortKills)
-		}
-		at, slack, standby := step(ways[0]/4), ways[0]&1 > 0, ways[0]&2 > 0
-		ways = ways[1:]
+	stops := 0
+	for n, w := range waysOf(r, kills) {
 		// Slack takes two writes a second apart for a digest and its list, longer when one comes too soon after a kill.
 		wait(t.Context(), time.Duration(1000+r.IntN(2000))*time.Millisecond)
-		where, trap := "the webhook", &c.hook.trap
-		if slack {
-			where, trap = "Slack", &c.gate.trap
-		}
-		if took := c.kill(trap, at, standby); standby {
+		took := c.disturb(w)
+		switch w.what {
+		case restarted:
+		case replaced:
 			longest = max(longest, took)
-			t.Logf("kill %d at %s to %s; the other one sent after %s", n+1, at, where, took.Round(10*time.Millisecond))
-			continue
+		case stopped:
+			stops++
 		}
-		t.Logf("kill %d at %s to %s", n+1, at, where)
+		t.Logf("%d: %s, after %s", n+1, w, took.Round(10*time.Millisecond))
 	}
 	close(stop)
 	<-ended
@@ -121,6 +115,14 @@ func alerterChaos(t *testing.T, brokers []string) {
 	// What the alerter says it has sent is known a little later.
 	for limit := time.Now().Add(20 * time.Second); len(c.hear(all).wrong) > 0 && time.Now().Before(limit); {
 		wait(t.Context(), 500*time.Millisecond)
+	}
+	for i := range c.now {
+		if !c.well(i) {
+			t.Errorf("process %d is not well in the end", i)
+		}
+	}
+	if c.hook.late > stops*inFlight {
+		t.Errorf("processes that were stopped sent %d times what the other one had sent, expected at most %d for each of %d stops", c.hook.late, inFlight, stops)
 	}
 	c.checkHook(all, kills+1)
 	c.checkSlack(all, kills+1)
@@ -162,8 +164,8 @@ func (c *alerters) checkHook(all groups, kills int) {
 			}
 		}
 	}
-	c.t.Logf("webhook: %d kills, %d alerts in %d groups, %d requests: %d over too soon to be told, %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key, %d not answered",
-		kills, all.alerts(), len(all), hook.requests, untold, lost, doubled, hook.repeats, hook.unanswered)
+	c.t.Logf("webhook: %d kills, %d alerts in %d groups, %d requests: %d over too soon to be told, %d lost, %d told twice to a receiver that honours the key, %d repeated under the same key, %d not answered, %d sent late by a process that was stopped",
+		kills, all.alerts(), len(all), hook.requests, untold, lost, doubled, hook.repeats, hook.unanswered, hook.late)
 	if hook.different > 0 {
 		c.t.Errorf("%d repeated requests said something else than the first", hook.different)
 	}
@@ -234,48 +236,25 @@ func (c *alerters) start(i int) {
 	c.now[i] = harness.Start(c.t, c.config[i], "run", "--target", "alert")
 }
 
-// kill kills the process whose send springs a trap, at a step, and starts it again: at once, or when the other one has sent.
-// It returns how long that took.
-func (c *alerters) kill(trap *trap, at step, standby bool) time.Duration {
-	c.t.Helper()
-	killed := make(chan int)
-	trap.arm(at, func(process int) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.now[process].Kill()
-		if !standby {
-			c.start(process)
-		}
-		killed <- process
-	})
-	var gone int
-	select {
-	case gone = <-killed:
-	case <-time.After(30 * time.Second):
-		c.t.Fatal("nobody has sent anything for 30 s")
+// well says whether a process answers that it is healthy.
+func (c *alerters) well(i int) bool {
+	if c.now[i].Page == "" {
+		c.now[i].Running()
 	}
-	if !standby {
-		return 0
-	}
-	begin, other := time.Now(), 1-gone
-	before := c.hook.asked(other)
-	harness.Eventually(c.t, time.Minute, "the standby sends", func() bool { return c.hook.asked(other) > before })
-	took := time.Since(begin)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.start(gone)
-	return took
+	status, _, err := c.now[i].Ask(c.t.Context(), "/-/healthy")
+	return err == nil && status == http.StatusOK
 }
 
 // failover kills the process that sends for good, and returns how long it takes until the other one tells of an alert.
 func (c *alerters) failover(all groups) time.Duration {
 	c.t.Helper()
 	killed := make(chan int, 1)
-	c.hook.arm(afterAnswer, func(process int) {
+	c.hook.arm(afterAnswer, func(process int) (lives bool) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.now[process].Kill()
 		killed <- process
+		return false
 	})
 	bait, last := all.add(1), all.add(1)
 	c.fire(bait, 0)

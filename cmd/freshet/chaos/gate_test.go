@@ -54,14 +54,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // its process was killed
 	}
 	writes := strings.Contains(path, "chat.") || strings.Contains(path, "completeUpload")
-	springs := func(at step) func(process int) {
-		if !writes {
-			return nil
-		}
-		return g.due(at)
-	}
-	if kill := springs(beforeReceipt); kill != nil {
-		kill(process)
+	if writes && g.kills(beforeReceipt, process) {
 		return
 	}
 	share := writesFail
@@ -89,8 +82,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // as above
 	}
 	g.hear(path, body, text)
-	if kill := springs(beforeAnswer); kill != nil {
-		kill(process)
+	if writes && g.kills(beforeAnswer, process) {
 		return
 	}
 	if fault.unanswered(w, r) {

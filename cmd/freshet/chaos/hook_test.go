@@ -21,7 +21,7 @@ type hook struct {
 
 	t        *testing.T
 	mu       sync.Mutex
-	keys     map[string]string   // bodies by key
+	keys     map[string]taken
 	heard    map[string][]string // statuses by alert, without repeats of a request
 	belated  map[string]bool
 	requests int
@@ -29,11 +29,28 @@ type hook struct {
 	from     map[int]int // requests by process
 	// unanswered counts requests that were taken and whose answer nobody waits for.
 	unanswered int
-	// different counts repeats that say something else.
-	different int
+	// different counts repeats that say something else, late those by the woken process of what another sent.
+	different, late int
+	woken           int
 }
 
 const resolved = "resolved"
+
+// taken is what a request said, and whose it was.
+type taken struct {
+	said string
+	by   int
+}
+
+// nobody is no process.
+const nobody = -1
+
+// wake notes which process goes on after it was stopped.
+func (h *hook) wake(process int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.woken = process
+}
 
 // told is what a request says of an alert.
 type told struct {
@@ -46,7 +63,7 @@ type told struct {
 
 func newHook(t *testing.T) *hook {
 	t.Helper()
-	h := &hook{t: t, keys: map[string]string{}, heard: map[string][]string{}, belated: map[string]bool{}, from: map[int]int{}}
+	h := &hook{t: t, keys: map[string]taken{}, woken: nobody, heard: map[string][]string{}, belated: map[string]bool{}, from: map[int]int{}}
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)
 	return h
@@ -66,17 +83,15 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	h.from[process]++
 	h.mu.Unlock()
-	if kill := h.due(beforeReceipt); kill != nil {
-		kill(process)
+	if h.kills(beforeReceipt, process) {
 		return
 	}
 	fault := h.draw(hookFails)
 	if fault.instead(w, r) {
 		return
 	}
-	h.take(r.Header.Get("Idempotency-Key"), body)
-	if kill := h.due(beforeAnswer); kill != nil {
-		kill(process)
+	h.take(r.Header.Get("Idempotency-Key"), body, process)
+	if h.kills(beforeAnswer, process) {
 		return
 	}
 	if fault.unanswered(w, r) || r.Context().Err() != nil {
@@ -97,7 +112,7 @@ func (h *hook) asked(process int) int {
 	return h.from[process]
 }
 
-func (h *hook) take(key string, body []byte) {
+func (h *hook) take(key string, body []byte, process int) {
 	var m struct {
 		Alerts []told `json:"alerts"`
 	}
@@ -114,12 +129,15 @@ func (h *hook) take(key string, body []byte) {
 	}
 	if before, again := h.keys[key]; again {
 		h.repeats++
-		if before != said {
+		if before.said != said {
 			h.different++
+		}
+		if process == h.woken && before.by != process {
+			h.late++
 		}
 		return
 	}
-	h.keys[key] = said
+	h.keys[key] = taken{said, process}
 	news := slices.ContainsFunc(m.Alerts, func(a told) bool { return a.Status != h.last(a.Labels["name"]) })
 	for _, a := range m.Alerts {
 		name := a.Labels["name"]
