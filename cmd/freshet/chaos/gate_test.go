@@ -81,6 +81,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // as above
 	}
+	if answer.StatusCode == http.StatusTooManyRequests {
+		g.t.Logf("%s: %s of process %d came too soon", time.Now().Format(time.TimeOnly), path, process)
+	}
 	g.hear(path, body, text)
 	if writes && g.kills(beforeAnswer, process) {
 		return
