@@ -126,6 +126,10 @@ func alerterChaos(t *testing.T, brokers []string) {
 	if c.hook.late > stops*inFlight {
 		t.Errorf("processes that were stopped sent %d times what the other one had sent, expected at most %d for each of %d stops", c.hook.late, inFlight, stops)
 	}
+	t.Logf("processes that were stopped wrote %d times to Slack after %d stops", c.gate.late, stops)
+	if c.gate.late > stops {
+		t.Errorf("processes that were stopped wrote %d times to Slack, expected at most what was in flight at %d stops", c.gate.late, stops)
+	}
 	c.checkHook(all, kills+1)
 	c.checkSlack(all, kills+1)
 }
@@ -252,6 +256,8 @@ func (c *alerters) well(i int) bool {
 // failover kills the process that sends for good, and returns how long it takes until the other one tells of an alert.
 func (c *alerters) failover(all groups) time.Duration {
 	c.t.Helper()
+	c.hook.wake(nobody)
+	c.gate.wake(nobody)
 	killed := make(chan int, 1)
 	c.hook.arm(afterAnswer, func(process int) (lives bool) {
 		c.mu.Lock()

@@ -30,11 +30,13 @@ type gate struct {
 	mu   sync.Mutex
 	now  map[string]string // the text of each message as it is, by its timestamp
 	said map[string]string // as it was when it was said; of a reply, that of its message
+	// woken is a process that was stopped for so long that another took over, late are its writes since.
+	woken, late int
 }
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	g := &gate{t: t, slack: slacktest.New(t), now: map[string]string{}, said: map[string]string{}}
+	g := &gate{t: t, slack: slacktest.New(t), now: map[string]string{}, said: map[string]string{}, woken: nobody}
 	g.slack.RateLimit(time.Second)
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
@@ -54,6 +56,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // its process was killed
 	}
 	writes := strings.Contains(path, "chat.") || strings.Contains(path, "completeUpload")
+	g.count(process, writes)
 	if writes && g.kills(beforeReceipt, process) {
 		return
 	}
@@ -132,4 +135,20 @@ func (g *gate) text(ts string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.said[ts]
+}
+
+// wake notes which process goes on after it was stopped.
+func (g *gate) wake(process int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.woken = process
+}
+
+// count counts the writes of a process that goes on though another one took over.
+func (g *gate) count(process int, writes bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if writes && process == g.woken {
+		g.late++
+	}
 }

@@ -71,6 +71,7 @@ func (c *alerters) disturb(w way) (took time.Duration) {
 		trap = &c.gate.trap
 	}
 	c.hook.wake(nobody)
+	c.gate.wake(nobody)
 	sprung := make(chan int)
 	trap.arm(w.at, func(process int) (lives bool) {
 		c.mu.Lock()
@@ -111,6 +112,7 @@ func (c *alerters) disturb(w way) (took time.Duration) {
 	defer c.mu.Unlock()
 	if w.what == stopped {
 		c.hook.wake(one)
+		c.gate.wake(one)
 		c.now[one].Signal(syscall.SIGCONT)
 		return took
 	}
