@@ -127,8 +127,9 @@ func alerterChaos(t *testing.T, brokers []string) {
 		t.Errorf("processes that were stopped sent %d times what the other one had sent, expected at most %d for each of %d stops", c.hook.late, inFlight, stops)
 	}
 	t.Logf("processes that were stopped wrote %d times to Slack after %d stops", c.gate.late, stops)
-	if c.gate.late > stops {
-		t.Errorf("processes that were stopped wrote %d times to Slack, expected at most what was in flight at %d stops", c.gate.late, stops)
+	// One may have been stopped just before its write.
+	if c.gate.late > 1 {
+		t.Errorf("processes that were stopped wrote %d times to Slack, expected at most one that was in flight", c.gate.late)
 	}
 	c.checkHook(all, kills+1)
 	c.checkSlack(all, kills+1)
