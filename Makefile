@@ -53,10 +53,10 @@ profile: ## CPU and heap profiles of the detector in the reference job, in the f
 fuzz: ## each fuzz target for FUZZTIME
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-chaos: ## the detector under disturbances for CHAOSTIME, on three nodes of real Kafka (CHAOSSEED repeats a run); ALERTKILLS kills of the alerter, a storm of STORM findings
+chaos: ## the detector under disturbances for CHAOSTIME, on three nodes of real Kafka (CHAOSSEED repeats a run); ALERTKILLS kills and stops of the alerter and of its broker, a storm of STORM findings
 	FRESHET_KAFKA_PROXIED=1 CHAOSTIME=$(CHAOSTIME) deploy/kafka/kafka.sh with 3 -- \
 		go test -count=1 -v -timeout 24h -run '^TestChaos$$' ./cmd/freshet/chaos
-	ALERTKILLS=$(ALERTKILLS) deploy/kafka/kafka.sh with 1 -- \
+	ALERTKILLS=$(ALERTKILLS) deploy/kafka/kafka.sh with 3 -- \
 		go test -count=1 -v -timeout 24h -run '^TestAlerterChaos$$' ./cmd/freshet/chaos
 	STORM=$(STORM) go test -count=1 -v -timeout 1h -run '^TestStorm$$' ./cmd/freshet/chaos
 

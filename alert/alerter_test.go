@@ -446,6 +446,40 @@ func TestOverAfterItWasPostedAgain(t *testing.T) {
 	w.expect("all alerts resolved: -a")
 }
 
+// TestOverWhileTheReceiverHangs: an alert that joins a group while a notification of the group is under way, and is over before
+// that has arrived or soon after, is told as over, unless it would have been told to nobody anyway.
+func TestOverWhileTheReceiverHangs(t *testing.T) {
+	// until is how long after the end of the other alert the notification arrives.
+	for _, until := range []time.Duration{time.Second, -20 * time.Second} {
+		w := newWorld(t, one(InlineDefaults(), RouteConfig{GroupInterval: minutes(1)}))
+		hang := func(d time.Duration) {
+			w.receive()
+			w.alerter.Tick(w.now)
+			w.commit()
+			w.send()
+			w.now = w.now.Add(d)
+		}
+		a, long, short := &subject{name: "a"}, &subject{name: "long"}, &subject{name: "short"}
+		w.produce(a.fire(w.now))
+		hang(5 * time.Second)
+		w.produce(long.fire(w.now), short.fire(w.now))
+		hang(20 * time.Second)
+		w.produce(short.resolve(w.now))
+		hang(10 * time.Minute)
+		if until < 0 {
+			w.advance(-until)
+		}
+		w.produce(long.resolve(w.now))
+		if until > 0 {
+			hang(until)
+			w.restart()
+			w.send()
+		}
+		w.advance(5 * time.Minute)
+		w.expect("first notification: a", "some alerts resolved: a -long")
+	}
+}
+
 // TestOverWhenItIsDecided: beginning and end are read between two decisions, as after a pause.
 func TestOverWhenItIsDecided(t *testing.T) {
 	for wait, want := range map[time.Duration][]string{0: {"all alerts resolved: -a"}, time.Minute: nil} {

@@ -36,12 +36,17 @@ func (g *group) overdue(e *entry, s *state, now time.Time) bool {
 	if !s.Received.Before(s.over().EndsAt) {
 		return s.Uninhibited.IsZero()
 	}
-	if e.Intent != nil {
-		return false
-	}
 	at := s.Received.Add(g.route.GroupWait)
-	if len(e.Firing) > 0 {
-		at = later(s.Received, e.News.Add(g.route.GroupInterval))
+	if e.Intent != nil || len(e.Firing) > 0 {
+		// When a receiver takes long, what is due after it is due as if it did not.
+		since := e.News
+		if e.Intent != nil {
+			since = e.Intent.Created
+		}
+		if since.After(s.Received) {
+			since = s.Received
+		}
+		at = later(s.Received, since.Add(g.route.GroupInterval))
 	}
 	return later(at, g.settles(s)).Before(now)
 }

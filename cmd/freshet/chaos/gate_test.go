@@ -2,31 +2,41 @@ package chaos
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 )
 
-// gate stands between two processes and a Slack that allows one write a second, and can have the process killed whose
-// call it is. A process reaches Slack's API at its number.
+// gate stands between two processes and a Slack that allows one write a second and fails now and then, and can have the
+// process killed whose call it is. A process reaches Slack's API at its number.
 type gate struct {
 	*httptest.Server
 	trap
+	faults
 
 	t     *testing.T
 	slack *slacktest.Server
+
+	mu   sync.Mutex
+	now  map[string]string // the text of each message as it is, by its timestamp
+	said map[string]string // as it was when it was said; of a reply, that of its message
+	// woken is a process that was stopped for so long that another took over, late are its writes since.
+	woken, late int
 }
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
-	g := &gate{t: t, slack: slacktest.New(t)}
+	g := &gate{t: t, slack: slacktest.New(t), now: map[string]string{}, said: map[string]string{}, woken: nobody}
 	g.slack.RateLimit(time.Second)
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
@@ -46,14 +56,16 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // its process was killed
 	}
 	writes := strings.Contains(path, "chat.") || strings.Contains(path, "completeUpload")
-	springs := func(at step) func(process int) {
-		if !writes {
-			return nil
-		}
-		return g.due(at)
+	g.count(process, writes)
+	if writes && g.kills(beforeReceipt, process) {
+		return
 	}
-	if kill := springs(beforeReceipt); kill != nil {
-		kill(process)
+	share := writesFail
+	if !writes {
+		share = readsFail
+	}
+	fault := g.draw(share)
+	if fault.instead(w, r) {
 		return
 	}
 	// Slack finishes what it has begun, also when who asked is gone.
@@ -72,8 +84,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // as above
 	}
-	if kill := springs(beforeAnswer); kill != nil {
-		kill(process)
+	if answer.StatusCode == http.StatusTooManyRequests {
+		g.t.Logf("%s: %s of process %d came too soon", time.Now().Format(time.TimeOnly), path, process)
+	}
+	g.hear(path, body, text)
+	if writes && g.kills(beforeAnswer, process) {
+		return
+	}
+	if fault.unanswered(w, r) {
 		return
 	}
 	// Files go by the gate too: a token is given to the API alone.
@@ -85,5 +103,52 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if writes {
 		_ = http.NewResponseController(w).Flush()
 		g.after(process)
+	}
+}
+
+// hear notes what a call has said, if it was carried out: a message that is edited does not tell what it said before.
+func (g *gate) hear(path string, body, answer []byte) {
+	form, err := url.ParseQuery(string(body))
+	var done struct {
+		OK bool
+		TS string
+	}
+	if err != nil || json.Unmarshal(answer, &done) != nil || !done.OK {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	thread := form.Get("thread_ts")
+	switch {
+	case strings.HasSuffix(path, "chat.update"):
+		g.now[done.TS] = form.Get("text")
+	case !strings.HasSuffix(path, "chat.postMessage"):
+	case thread != "":
+		g.said[done.TS] = g.now[thread]
+	default:
+		g.now[done.TS], g.said[done.TS] = form.Get("text"), form.Get("text")
+	}
+}
+
+// text is what a message said when it was new; of a reply it is what the message above it said then.
+func (g *gate) text(ts string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.said[ts]
+}
+
+// wake notes which process goes on after it was stopped.
+func (g *gate) wake(process int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.woken = process
+}
+
+// count counts the writes of a process that goes on though another one took over.
+func (g *gate) count(process int, writes bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if writes && process == g.woken {
+		g.late++
 	}
 }

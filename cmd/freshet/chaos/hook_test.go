@@ -5,32 +5,65 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 )
 
-// hook is a webhook receiver that honours the idempotency key, and that can have the process killed whose request it is.
+// hook is a webhook receiver that honours the idempotency key, that fails now and then, and that can have the process killed
+// whose request it is.
 type hook struct {
 	*httptest.Server
 	trap
+	faults
 
 	t        *testing.T
 	mu       sync.Mutex
-	keys     map[string]string   // bodies by key
-	heard    map[string][]string // statuses by alert, without repeats
+	keys     map[string]taken
+	heard    map[string][]string // statuses by alert, without repeats of a request
 	belated  map[string]bool
 	requests int
 	repeats  int
-	from     map[int]int // requests by process, answered
-	// different counts repeats that say something else.
-	different int
+	from     map[int]int // requests by process
+	// unanswered counts requests that were taken and whose answer nobody waits for.
+	unanswered int
+	// different counts repeats that say something else, late those by the woken process of what another sent.
+	different, late int
+	woken           int
+}
+
+const resolved = "resolved"
+
+// taken is what a request said, and whose it was.
+type taken struct {
+	said string
+	by   int
+}
+
+// nobody is no process.
+const nobody = -1
+
+// wake notes which process goes on after it was stopped.
+func (h *hook) wake(process int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.woken = process
+}
+
+// told is what a request says of an alert.
+type told struct {
+	Status  string            `json:"status"`
+	Labels  map[string]string `json:"labels"`
+	Freshet struct {
+		Belated bool `json:"belated"`
+	} `json:"freshet"`
 }
 
 func newHook(t *testing.T) *hook {
 	t.Helper()
-	h := &hook{t: t, keys: map[string]string{}, heard: map[string][]string{}, belated: map[string]bool{}, from: map[int]int{}}
+	h := &hook{t: t, keys: map[string]taken{}, woken: nobody, heard: map[string][]string{}, belated: map[string]bool{}, from: map[int]int{}}
 	h.Server = httptest.NewServer(h)
 	t.Cleanup(h.Close)
 	return h
@@ -47,39 +80,41 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // its process was killed
 	}
-	if kill := h.due(beforeReceipt); kill != nil {
-		kill(process)
+	h.mu.Lock()
+	h.from[process]++
+	h.mu.Unlock()
+	if h.kills(beforeReceipt, process) {
 		return
 	}
-	h.take(r.Header.Get("Idempotency-Key"), body)
-	if kill := h.due(beforeAnswer); kill != nil {
-		kill(process)
+	fault := h.draw(hookFails)
+	if fault.instead(w, r) {
+		return
+	}
+	h.take(r.Header.Get("Idempotency-Key"), body, process)
+	if h.kills(beforeAnswer, process) {
+		return
+	}
+	if fault.unanswered(w, r) || r.Context().Err() != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.unanswered++
 		return
 	}
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush()
 	h.after(process)
-	h.mu.Lock()
-	h.from[process]++
-	h.mu.Unlock()
 }
 
-// answered counts the requests of a process that were answered.
-func (h *hook) answered(process int) int {
+// asked counts the requests of a process.
+func (h *hook) asked(process int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.from[process]
 }
 
-func (h *hook) take(key string, body []byte) {
+func (h *hook) take(key string, body []byte, process int) {
 	var m struct {
-		Alerts []struct {
-			Status  string            `json:"status"`
-			Labels  map[string]string `json:"labels"`
-			Freshet struct {
-				Belated bool `json:"belated"`
-			} `json:"freshet"`
-		} `json:"alerts"`
+		Alerts []told `json:"alerts"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil || key == "" {
 		h.t.Errorf("a request with key %q and body %q", key, body)
@@ -94,24 +129,46 @@ func (h *hook) take(key string, body []byte) {
 	}
 	if before, again := h.keys[key]; again {
 		h.repeats++
-		if before != said {
+		if before.said != said {
 			h.different++
+		}
+		if process == h.woken && before.by != process {
+			h.late++
 		}
 		return
 	}
-	h.keys[key] = said
+	h.keys[key] = taken{said, process}
+	news := slices.ContainsFunc(m.Alerts, func(a told) bool { return a.Status != h.last(a.Labels["name"]) })
 	for _, a := range m.Alerts {
 		name := a.Labels["name"]
-		h.heard[name] = append(h.heard[name], a.Status)
+		// That others still fire may be said with what is new; who says nothing new, or an end twice, tells it again.
+		if !news || a.Status == resolved || a.Status != h.last(name) {
+			h.heard[name] = append(h.heard[name], a.Status)
+		}
 		h.belated[name] = h.belated[name] || a.Freshet.Belated
 	}
 }
 
-// told says whether an alert was told of.
-func (h *hook) told(name string) bool {
+// last is what was told of an alert last, "" when nothing was.
+func (h *hook) last(name string) string {
+	if heard := h.heard[name]; len(heard) > 0 {
+		return heard[len(heard)-1]
+	}
+	return ""
+}
+
+// tellsOf says whether an alert was told of.
+func (h *hook) tellsOf(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.heard[name]) > 0
+	return h.last(name) != ""
+}
+
+// ended says whether the end of an alert was told.
+func (h *hook) ended(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last(name) == resolved
 }
 
 // ends counts the alerts whose end was told.
@@ -119,8 +176,8 @@ func (h *hook) ends() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for _, heard := range h.heard {
-		if heard[len(heard)-1] == "resolved" {
+	for name := range h.heard {
+		if h.last(name) == resolved {
 			n++
 		}
 	}

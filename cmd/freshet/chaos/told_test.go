@@ -6,29 +6,33 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 	"github.com/freshet-dev/freshet/ingest/kafka"
 )
 
-// ledger is what the alerter says it has sent to one integration: which notifications told of an alert's beginning and end.
+// ledger is what the alerter says it has sent to one integration: the notifications that told something new of an alert.
 type ledger struct {
 	mu    sync.Mutex
-	begin map[string]string // notification by the alert's name
-	end   map[string]string
-	story map[string][]string // all that was decided, by the alert's name
+	sent  map[string][]string  // notifications by the alert's name: of its beginning and its end, or of its end alone
+	story map[string][]string  // all that was decided, by the alert's name
+	group map[string]string    // by the alert's name
+	fired map[string]time.Time // when the alerter learned of it
+	ended map[string]time.Time
 }
 
 // follow reads the decisions as they are written, until the test ends.
 func follow(t *testing.T, client *kafka.Client, namespace, integration string) *ledger {
 	t.Helper()
-	l := &ledger{begin: map[string]string{}, end: map[string]string{}, story: map[string][]string{}}
+	l := &ledger{sent: map[string][]string{}, story: map[string][]string{}, group: map[string]string{},
+		fired: map[string]time.Time{}, ended: map[string]time.Time{}}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -52,36 +56,94 @@ func (l *ledger) add(d *alert.Decision, integration string) {
 	defer l.mu.Unlock()
 	name := d.Labels.Get("name")
 	l.story[name] = append(l.story[name], fmt.Sprintf("%s %s %s %s", d.At.Format("15:04:05.000"), d.Verdict, d.Integration, d.Reason))
+	l.group[name] = d.Labels.Get("group")
 	switch {
-	case d.Verdict != alert.Sent || d.Integration != integration:
-	case strings.Contains(d.Reason, "resolved"):
-		l.end[name] = d.Notification
-	default:
-		l.begin[name] = d.Notification
+	case d.Verdict == alert.Fired:
+		l.fired[name] = d.At
+	case d.Verdict == alert.Ended:
+		l.ended[name] = d.At
+	case d.Verdict == alert.Sent && d.Integration == integration:
+		l.sent[name] = append(l.sent[name], memberName(d.Notification))
 	}
 }
 
-// tell returns all that was decided about an alert.
-func (l *ledger) tell(name string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.story[name], "\n")
+// passing says whether the alerter knew of an alert for so short a time that it may be told to nobody in a group of which
+// something was told before, e.g. because it begins before a takeover and ends after it.
+func (l *ledger) passing(name string) bool {
+	fired, ended := l.fired[name], l.ended[name]
+	return !fired.IsZero() && !ended.IsZero() && ended.Sub(fired) < groupInterval+250*time.Millisecond
 }
 
-func (l *ledger) ends() int {
+// isPassing is passing for others than the ledger.
+func (l *ledger) isPassing(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.end)
+	return l.passing(name)
+}
+
+// untold counts the alerts of a group that are told to nobody, as they may be.
+func (l *ledger) untold(group string, alerts int) int {
+	n := 0
+	for i := range alerts {
+		if name := member(group, i); len(l.sent[name]) == 0 && l.passing(name) && alerts > 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// of returns what told of an alert's beginning and of its end. One that was over before it could be told has no beginning.
+func (l *ledger) of(name string) (begin, end string) {
+	switch ids := l.sent[name]; len(ids) {
+	case 0:
+		return "", ""
+	case 1:
+		return "", ids[0]
+	default:
+		return ids[0], ids[len(ids)-1]
+	}
+}
+
+// said returns what notifications told of groups, for digests whose list was not made.
+func (l *ledger) said(ids []string) (out []statement) {
+	for _, id := range ids {
+		s := statement{id: id, news: true}
+		for name := range l.sent {
+			begin, end := l.of(name)
+			if id != begin && id != end {
+				continue
+			}
+			s.group = l.group[name]
+			switch {
+			case id == begin:
+				s.firing++
+			case begin == "":
+				s.firing++
+				s.over++
+			default:
+				s.over++
+			}
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // telling is a message in Slack, or a reply, that tells of notifications.
 type telling struct {
 	ts      string
 	id      string   // of the one notification that it is about
-	members []string // of a digest, as its metadata has them
+	members []string // of a digest: as its metadata has them, like id
 	count   int      // how many notifications the digest is about
-	lines   []string // of its list
+	list    string   // all of its groups
 }
+
+// The kinds of messages, as their metadata names them.
+const (
+	oneType    = "freshet_notification"
+	digestType = "freshet_digest"
+	listType   = "freshet_list"
+)
 
 // tellings returns what a channel holds, the oldest first.
 func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
@@ -90,15 +152,15 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 	for _, m := range s.Messages(channel) {
 		digest := -1 // the one whose list comes next
 		for _, m := range append([]slacktest.Message{m}, s.Thread(channel, m.TS)...) {
-			one, ok := newTelling(t, &m)
+			one, kind := newTelling(t, &m)
 			switch {
-			case ok:
-				if one.id == "" {
-					digest = len(out)
-				}
+			case kind == digestType:
+				digest = len(out)
 				out = append(out, one)
-			case len(m.Metadata) == 0 && digest >= 0:
-				out[digest].lines = append(out[digest].lines, listOf(&m)...)
+			case kind == oneType:
+				out = append(out, one)
+			case digest >= 0 && out[digest].list == "" && (kind == listType || len(m.Files) > 0):
+				out[digest].list = listOf(&m)
 			}
 		}
 	}
@@ -106,11 +168,11 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 	return out
 }
 
-// newTelling reads the metadata of a message; ok is false when it tells nothing that was not told with another.
-func newTelling(t *testing.T, m *slacktest.Message) (one telling, ok bool) {
+// newTelling reads the metadata of a message, whose kind is "" without any.
+func newTelling(t *testing.T, m *slacktest.Message) (one telling, kind string) {
 	t.Helper()
 	if len(m.Metadata) == 0 {
-		return telling{}, false
+		return telling{}, ""
 	}
 	var metadata struct {
 		EventType string `json:"event_type"`
@@ -122,8 +184,11 @@ func newTelling(t *testing.T, m *slacktest.Message) (one telling, ok bool) {
 	if err := json.Unmarshal(m.Metadata, &metadata); err != nil {
 		t.Fatal(err)
 	}
-	one = telling{ts: m.TS, id: metadata.Payload.ID, count: metadata.Payload.Count}
-	if metadata.EventType == "freshet_digest" {
+	one = telling{ts: m.TS, count: metadata.Payload.Count}
+	switch metadata.EventType {
+	case oneType:
+		one.id = memberName(metadata.Payload.ID)
+	case digestType:
 		names, err := base64.RawStdEncoding.DecodeString(metadata.Payload.IDs)
 		if err != nil {
 			t.Fatal(err)
@@ -132,92 +197,110 @@ func newTelling(t *testing.T, m *slacktest.Message) (one telling, ok bool) {
 			one.members = append(one.members, string(name))
 		}
 	}
-	return one, metadata.EventType == "freshet_digest" || metadata.EventType == "freshet_notification"
+	return one, metadata.EventType
 }
 
-// listOf returns the lines of a digest's list, which is a file or a text.
-func listOf(m *slacktest.Message) (lines []string) {
+// listOf returns the list of a digest, which is a file or a text.
+func listOf(m *slacktest.Message) string {
+	text := string(m.Blocks)
 	for _, f := range m.Files {
-		lines = append(lines, strings.Split(string(f.Content), "\n")...)
+		text += string(f.Content)
 	}
-	return append(lines, strings.Split(string(m.Blocks), `\n`)...)
-}
-
-// heard is what people in Slack learned of the alerts.
-type heard struct {
-	messages, digests int
-	listless          int      // digests without a list, of more groups than they show themselves
-	belated           int      // alerts that were told as over only
-	lost              []string // alerts whose beginning or end was not told
-	disorder          []string // whose end was told before the beginning
-	again             int      // messages that tell what another told
-}
-
-// shownInDigest is how many groups a digest shows itself.
-const shownInDigest = 8
-
-var inLoad = regexp.MustCompile(`load-\d+`)
-
-// compare holds what the ledger says was sent against what stands in Slack.
-func (l *ledger) compare(alerts []string, all []telling) heard {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var h heard
-	first := map[string]string{} // timestamps by notification, or its name in a digest
-	for _, m := range all {
-		told := m.members
-		switch {
-		case m.id != "":
-			told = []string{memberName(m.id)}
-			h.messages++
-		default:
-			h.digests++
-			if len(m.lines) == 0 && m.count > shownInDigest {
-				h.listless++
-			}
-		}
-		if slices.ContainsFunc(told, func(id string) bool { return first[id] != "" }) {
-			h.again++
-		}
-		if m.count > len(m.members) {
-			told = append(told, l.listed(m.lines)...)
-		}
-		for _, id := range told {
-			if first[id] == "" {
-				first[id] = m.ts
-			}
-		}
-	}
-	for _, name := range alerts {
-		begin, end := first[memberName(l.begin[name])], first[memberName(l.end[name])]
-		switch {
-		case l.begin[name] == "" && end != "":
-			h.belated++ // it was over before it could be told
-		case begin == "", end == "":
-			h.lost = append(h.lost, name)
-		case end < begin:
-			h.disorder = append(h.disorder, name)
-		}
-	}
-	return h
-}
-
-// listed returns the notifications that the lines of a list are about, as the metadata of a digest names them.
-func (l *ledger) listed(lines []string) (out []string) {
-	for _, line := range lines {
-		name, id := inLoad.FindString(line), ""
-		if id = l.begin[name]; strings.Contains(line, "RESOLVED") {
-			id = l.end[name]
-		}
-		if id != "" {
-			out = append(out, memberName(id))
-		}
-	}
-	return out
+	return text
 }
 
 // memberName names a notification as the metadata of a digest does.
 func memberName(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return string(sum[:5])
+}
+
+// heard is what people in Slack learned of the alerts.
+type heard struct {
+	messages, digests int
+	listless          int                    // digests without a list
+	belated           int                    // alerts that were told as over only
+	again             int                    // messages that tell what another told
+	untold            int                    // alerts that were over too soon to be told
+	missing           int                    // groups that are not told to the end
+	said              map[string][]statement // by group, in order
+	wrong             []string
+}
+
+// hear holds what stands in Slack against the groups of alerts, and what it says against what the alerter says it sent.
+func (l *ledger) hear(groups map[string]int, all []telling, text func(ts string) string) heard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := heard{said: map[string][]statement{}}
+	first := map[string]string{} // timestamps by notification
+	unnamed := map[string]bool{} // groups with a notification that a large digest does not name
+	for _, m := range all {
+		var said []statement
+		told := m.members
+		switch {
+		case m.id != "":
+			h.messages++
+			told, said = []string{m.id}, statements(text(m.ts))
+		case m.list != "":
+			h.digests++
+			// Two notifications of one group make one line: then nobody knows which line is whose.
+			if said = statements(m.list); len(said) > m.count {
+				h.wrong = append(h.wrong, fmt.Sprintf("the list of a digest of %d notifications has %d lines", m.count, len(said)))
+			}
+		default:
+			h.digests++
+			h.listless++
+			said = l.said(m.members)
+		}
+		if slices.ContainsFunc(told, func(id string) bool { return first[id] != "" }) {
+			h.again++
+		}
+		for _, id := range told {
+			if first[id] == "" {
+				first[id] = m.ts
+			}
+		}
+		for i, s := range said {
+			switch {
+			case i >= len(told):
+				unnamed[s.group] = true
+			case m.id != "" || len(said) == m.count || m.list == "":
+				s.id = told[i]
+			}
+			h.said[s.group] = append(h.said[s.group], s)
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		untold := l.untold(group, groups[group])
+		h.untold += untold
+		wrong, complete := judge(groups[group]-untold, h.said[group])
+		if !complete {
+			h.missing++
+		}
+		for _, w := range wrong {
+			h.wrong = append(h.wrong, group+" was told in Slack as "+w)
+		}
+	}
+	unknown := maps.Clone(first)
+	for _, name := range slices.Sorted(maps.Keys(l.sent)) {
+		for _, id := range l.sent[name] {
+			delete(unknown, id)
+		}
+		begin, end := l.of(name)
+		switch {
+		case len(l.sent[name]) > 2:
+			h.wrong = append(h.wrong, fmt.Sprintf("%d notifications told Slack something new of %s:\n%s", len(l.sent[name]), name, strings.Join(l.story[name], "\n")))
+		case unnamed[l.group[name]]:
+		case begin != "" && first[begin] == "", first[end] == "":
+			h.wrong = append(h.wrong, "a notification of "+name+" that was sent does not stand in Slack:\n"+strings.Join(l.story[name], "\n"))
+		case begin == "":
+			h.belated++ // it was over before it could be told
+		case first[end] < first[begin]:
+			h.wrong = append(h.wrong, "the end of "+name+" was told first:\n"+strings.Join(l.story[name], "\n"))
+		}
+	}
+	for _, ts := range slices.Sorted(maps.Values(unknown)) {
+		h.wrong = append(h.wrong, "nothing new is known to have been told with a notification in "+text(ts)+" of "+ts)
+	}
+	return h
 }

@@ -25,38 +25,45 @@ func (s step) String() string {
 	return [...]string{"the receipt of a request", "the answer to a request", "the end of a send", "any time"}[s]
 }
 
-// trap has a process killed at a step of one of its next sends.
+// trap has something done to a process at a step of one of its next sends.
 type trap struct {
-	mu   sync.Mutex
-	kill func(process int)
-	at   step
+	mu     sync.Mutex
+	spring func(process int) (lives bool)
+	at     step
 }
 
 // arm sets the trap.
-func (t *trap) arm(at step, kill func(process int)) {
+func (t *trap) arm(at step, spring func(process int) (lives bool)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.at, t.kill = at, kill
+	t.at, t.spring = at, spring
 }
 
-// due hands out the kill if it is due at a step.
-func (t *trap) due(at step) func(process int) {
+// kills springs the trap if it is due at a step of a process's send, and says whether the process is gone: then it takes no
+// answer any more.
+func (t *trap) kills(at step, process int) bool {
+	spring := t.due(at)
+	return spring != nil && !spring(process)
+}
+
+// due hands out what is to be done if it is due at a step.
+func (t *trap) due(at step) func(process int) (lives bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.kill == nil || t.at != at {
+	if t.spring == nil || t.at != at {
 		return nil
 	}
-	kill := t.kill
-	t.kill = nil
-	return kill
+	spring := t.spring
+	t.spring = nil
+	return spring
 }
 
 // after springs the trap once a send is over: at its end, or some time later.
 func (t *trap) after(process int) {
-	if kill := t.due(afterAnswer); kill != nil {
-		go kill(process)
+	if spring := t.due(afterAnswer); spring != nil {
+		go spring(process)
 	}
-	if kill := t.due(anyTime); kill != nil {
-		time.AfterFunc(rand.N(restTime), func() { kill(process) })
+	if spring := t.due(anyTime); spring != nil {
+		time.AfterFunc(rand.N(restTime), func() { spring(process) })
 	}
 }

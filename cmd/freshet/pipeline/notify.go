@@ -123,11 +123,11 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	return t, nil
 }
 
-// sends says whether this process is known to be the active alerter; what is written without one, such as a test of a receiver,
-// is nobody else's.
+// sends says whether this process is known to be the active alerter. One that was has perhaps edits left to make, which are
+// the new one's business.
 func (p *Pipeline) sends() bool {
 	t := p.alerts.Load()
-	return t == nil || t.owned()
+	return t != nil && t.owned()
 }
 
 // run has a sender deliver what comes from now on.

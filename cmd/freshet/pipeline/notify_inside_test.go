@@ -50,3 +50,19 @@ func TestCloseDespiteAHangingNotifier(t *testing.T) {
 		<-closed
 	})
 }
+
+// A process that was the active alerter writes to Slack no more, also what it owes: another one writes there now.
+func TestWhoWasActiveWritesNoMore(t *testing.T) {
+	p := &Pipeline{log: slog.New(slog.DiscardHandler)}
+	n := &notify{p: p, owned: func() bool { return true }, flush: func() {}, registry: newScope(prometheus.NewRegistry())}
+	n.life, n.stop = context.WithCancel(t.Context())
+	n.run(alert.NewSender(alert.SenderOptions{Done: n.delivered, Registerer: n.registry}))
+	p.alerts.Store(n)
+	if !p.sends() {
+		t.Error("the active alerter does not write")
+	}
+	n.Close()
+	if p.sends() {
+		t.Error("it writes though it is active no more")
+	}
+}

@@ -45,3 +45,19 @@ func (c Cluster) MoveLeaders(topic string) (int, error) {
 	}
 	return moved, nil
 }
+
+// Leader returns which broker leads a partition.
+func (c Cluster) Leader(topic string, partition int32) (int32, error) {
+	conf := sarama.NewConfig()
+	conf.Version = sarama.V4_0_0_0
+	cl, err := sarama.NewClient(c.Brokers, conf)
+	if err != nil {
+		return 0, fmt.Errorf("connecting to find the leader of %s: %w", topic, err)
+	}
+	defer cl.Close()
+	b, err := cl.Leader(topic, partition)
+	if err != nil {
+		return 0, fmt.Errorf("finding the leader of %s: %w", topic, err)
+	}
+	return b.ID(), nil
+}
