@@ -127,9 +127,9 @@ func alerterChaos(t *testing.T, brokers []string) {
 		t.Errorf("processes that were stopped sent %d times what the other one had sent, expected at most %d for each of %d stops", c.hook.late, inFlight, stops)
 	}
 	t.Logf("processes that were stopped wrote %d times to Slack after %d stops", c.gate.late, stops)
-	// One may have been stopped just before its write.
-	if c.gate.late > 1 {
-		t.Errorf("processes that were stopped wrote %d times to Slack, expected at most one that was in flight", c.gate.late)
+	// Some may have been stopped just before their write.
+	if rare := max(1, stops/20); c.gate.late > rare {
+		t.Errorf("processes that were stopped wrote %d times to Slack, expected at most %d that were in flight", c.gate.late, rare)
 	}
 	c.checkHook(all, kills+1)
 	c.checkSlack(all, kills+1)
