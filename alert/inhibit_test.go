@@ -204,6 +204,31 @@ func TestCauseThatComesAndGoes(t *testing.T) {
 	}
 }
 
+// An alert that other labels make inhibited while it settles settles for the rest afterwards, whatever happened to freshet.
+func TestInhibitedByOtherLabelsWhileItSettles(t *testing.T) {
+	o := one(AlertmanagerDefaults(), RouteConfig{GroupBy: []string{"name"}, GroupInterval: minutes(5)})
+	o.Inhibitions = (&Config{InhibitRules: []InhibitRuleConfig{
+		{SourceMatchers: []string{"name=a"}, TargetMatchers: []string{"name=b"}},
+		{SourceMatchers: []string{"name=c"}, TargetMatchers: []string{"name=b", "severity=info"}},
+	}}).Inhibitions()
+	w := newWorld(t, o)
+	a, b, c := &subject{name: "a"}, &subject{name: "b"}, &subject{name: "c"}
+	w.produce(a.fire(w.now), graded(b.fire(w.now), "warning"), c.fire(w.now))
+	w.advance(10 * time.Minute)
+	w.produce(a.resolve(w.now))
+	w.advance(time.Minute)
+	w.produce(graded(b.fire(w.now), "info"))
+	w.advance(time.Hour)
+	w.restart()
+	w.advance(time.Hour)
+	w.story()
+	w.produce(c.resolve(w.now))
+	w.advance(4*time.Minute - time.Second)
+	w.expect("all alerts resolved: -c")
+	w.advance(time.Second)
+	w.expect("first notification: b")
+}
+
 // What was inhibited all its life is told to nobody after an outage either.
 func TestInhibitedDuringAnOutage(t *testing.T) {
 	o := one(InlineDefaults(), RouteConfig{GroupBy: []string{"name"}, GroupInterval: minutes(5)})

@@ -22,9 +22,11 @@ func (a *Alerter) follow(s *state, fired bool, before label.Set, now time.Time) 
 	}
 	if fires {
 		affected = append(affected, a.inhibitor.add(s, s.Firing.Labels)...)
-		settles, free := s.Uninhibited, s.Free
+		inhibited := s.inhibited
 		a.mute(s, a.silences.of(s.Firing.Labels), now)
-		s.Uninhibited, s.Free = settles, free // nothing else has ended, or begun, that inhibits it
+		if inhibited && !s.inhibited {
+			s.Uninhibited = time.Time{} // by its own labels: what inhibited it has not ended
+		}
 	} else {
 		a.suppress(s, nil, false)
 	}
