@@ -25,14 +25,6 @@ func newBacklog(limit int) *backlog {
 	return &backlog{limit: limit, busy: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// about names the group that a notification is about, "" when it does not say.
-func about(n *Notification) string {
-	if n.Group == "" && n.GroupKey == "" {
-		return ""
-	}
-	return n.Group + "\xff" + n.GroupKey
-}
-
 // add appends as many as there is room for and returns how many that were.
 func (b *backlog) add(qs []queued) int {
 	b.mu.Lock()
@@ -74,7 +66,7 @@ func (b *backlog) signal() {
 func (b *backlog) done(q queued) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.busy, about(q.n))
+	delete(b.busy, q.n.About())
 	if i := slices.Index(b.begun, q.began); i >= 0 {
 		b.begun = slices.Delete(b.begun, i, i+1)
 	}
@@ -155,7 +147,7 @@ func isClosed(c <-chan struct{}) bool {
 // first returns the index of the oldest whose group is not under way, -1 when there is none.
 func (b *backlog) first() int {
 	return slices.IndexFunc(b.list, func(q queued) bool {
-		group := about(q.n)
+		group := q.n.About()
 		return group == "" || !b.busy[group]
 	})
 }
@@ -170,7 +162,7 @@ func remove(list []queued, i int) []queued {
 }
 
 func (b *backlog) begin(q queued) {
-	if group := about(q.n); group != "" {
+	if group := q.n.About(); group != "" {
 		b.busy[group] = true
 	}
 }
@@ -182,7 +174,7 @@ func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 		free, oldest := b.free()
 		if n := len(free); n > 0 && (len(b.list) > digestAbove || time.Since(oldest) >= digestAfter) {
 			b.list = slices.DeleteFunc(b.list, func(q queued) bool {
-				group := about(q.n)
+				group := q.n.About()
 				return group == "" || !b.busy[group]
 			})
 			for _, q := range free {
@@ -210,7 +202,7 @@ func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 // free returns those whose groups are not under way, and since when the oldest of them waits.
 func (b *backlog) free() (free []queued, oldest time.Time) {
 	for _, q := range b.list {
-		if group := about(q.n); group != "" && b.busy[group] {
+		if group := q.n.About(); group != "" && b.busy[group] {
 			continue
 		}
 		if len(free) == 0 || q.at.Before(oldest) {

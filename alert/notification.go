@@ -52,6 +52,14 @@ type Notification struct {
 	Data     Data
 }
 
+// About names the group that the notification is about, "" when it does not say.
+func (n *Notification) About() string {
+	if n.Group == "" && n.GroupKey == "" {
+		return ""
+	}
+	return n.Group + "\xff" + n.GroupKey
+}
+
 // Outcome is what came of one attempt to deliver a notification, beside the error.
 type Outcome struct {
 	// Ref names the message for later edits, e.g. a Slack channel and timestamp. It is kept also when the attempt

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -209,12 +210,7 @@ func latest(ns []*alert.Notification) []*alert.Notification {
 }
 
 // groupOf names the group that a notification is about; one that is about none is alone.
-func groupOf(n *alert.Notification) string {
-	if n.Group == "" && n.GroupKey == "" {
-		return n.ID
-	}
-	return n.Group + "\xff" + n.GroupKey
-}
+func groupOf(n *alert.Notification) string { return cmp.Or(n.About(), n.ID) }
 
 // ended returns those that are over first: a message that goes on to say that something fires is worse than an old value.
 func ended(ns []*alert.Notification) []*alert.Notification {
