@@ -275,13 +275,8 @@ func TestAlertThatEndsWhileRateLimited(t *testing.T) {
 
 func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
-	down := true
-	w.answer = func(*Notification) (Outcome, bool, error) {
-		if down {
-			return Outcome{}, false, errors.New("connection refused")
-		}
-		return Outcome{}, true, nil
-	}
+	down := w.breakable()
+	*down = true
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now))
 	w.advance(5 * time.Minute)
@@ -289,19 +284,19 @@ func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 	w.advance(10 * time.Minute)
 	w.restart()
 	w.advance(time.Minute)
-	down = false
+	*down = false
 	w.advance(5 * time.Minute)
 	w.expect("first notification: b -a") // one message tells the whole story
 	w.produce(b.resolve(w.now))
 	w.run()
 	w.expect("all alerts resolved: -b")
 
-	down = true
+	*down = true
 	w.produce(a.fire(w.now))
 	w.advance(time.Hour)
 	w.produce(a.resolve(w.now))
 	w.advance(48 * time.Hour)
-	down = false
+	*down = false
 	w.advance(time.Hour)
 	w.expect() // two days after its end nobody needs to be told
 	if len(w.alerter.groups) != 0 {
@@ -316,30 +311,25 @@ func TestEndDuringAnOutageWithoutSendResolved(t *testing.T) {
 	o := one(AlertmanagerDefaults(), RouteConfig{RepeatInterval: &repeat})
 	o.Integrations[0].SendResolved = false
 	w := newWorld(t, o)
-	down := true
-	w.answer = func(*Notification) (Outcome, bool, error) {
-		if down {
-			return Outcome{}, false, errDown
-		}
-		return Outcome{}, true, nil
-	}
+	down := w.breakable()
+	*down = true
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now), b.fire(w.now))
 	w.advance(5 * time.Minute)
 	w.produce(a.resolve(w.now))
 	w.advance(5 * time.Minute)
 	w.restart()
-	down = false
+	*down = false
 	w.advance(5 * time.Minute)
 	w.expect("first notification: b -a")
-	down = true
+	*down = true
 	w.advance(repeat)
 	w.produce(b.resolve(w.now))
 	w.advance(time.Hour)
 	if dead := w.alerter.DeadLetters(); len(dead) != 1 || !strings.Contains(dead[0].Reason, "are over") {
 		t.Errorf("given up was %+v, expected the reminder", dead)
 	}
-	down = false
+	*down = false
 	w.produce(a.fire(w.now))
 	w.advance(time.Minute)
 	w.expect("first notification: a")
@@ -347,19 +337,14 @@ func TestEndDuringAnOutageWithoutSendResolved(t *testing.T) {
 
 func TestRouteGoneAfterRestart(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
-	down := true
-	w.answer = func(*Notification) (Outcome, bool, error) {
-		if down {
-			return Outcome{}, false, errors.New("connection refused")
-		}
-		return Outcome{}, true, nil
-	}
+	down := w.breakable()
+	*down = true
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now))
 	w.run()
 	// The configuration changes: another tree with the same receiver.
 	w.options = one(InlineDefaults(), RouteConfig{GroupBy: []string{"..."}, Routes: []RouteConfig{{Matchers: []string{`name="b"`}}}})
-	down = false
+	*down = false
 	w.restart()
 	w.produce(b.fire(w.now))
 	w.advance(time.Minute)

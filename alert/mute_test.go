@@ -195,18 +195,13 @@ func TestActiveIntervals(t *testing.T) {
 // TestSilencedWhileItCannotBeDelivered: what nobody needs to know any more is not sent when the receiver comes back.
 func TestSilencedWhileItCannotBeDelivered(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
-	down := true
-	w.answer = func(*Notification) (Outcome, bool, error) {
-		if down {
-			return Outcome{}, false, errDown
-		}
-		return Outcome{}, true, nil
-	}
+	down := w.breakable()
+	*down = true
 	w.produce((&subject{name: "a"}).fire(w.now))
 	w.run()
 	w.silence("s", time.Hour, `name="a"`)
 	w.run()
-	down = false
+	*down = false
 	w.advance(30 * time.Minute)
 	w.expect()
 	w.advance(time.Hour)
@@ -220,18 +215,12 @@ func TestReminderSilencedWhileItCannotBeDelivered(t *testing.T) {
 			o := one(InlineDefaults(), RouteConfig{RepeatInterval: minutes(60)})
 			o.Integrations[0].SendResolved = resolved
 			w := newWorld(t, o)
-			down := false
-			w.answer = func(*Notification) (Outcome, bool, error) {
-				if down {
-					return Outcome{}, false, errDown
-				}
-				return Outcome{}, true, nil
-			}
+			down := w.breakable()
 			a, b := &subject{name: "a"}, &subject{name: "b"}
 			w.produce(a.fire(w.now), b.fire(w.now))
 			w.advance(59 * time.Minute)
 			w.expect("first notification: a b")
-			down = true
+			*down = true
 			w.advance(2 * time.Minute)
 			w.silence("s", 100*time.Hour, `name="a"`)
 			if resolved {
@@ -240,7 +229,7 @@ func TestReminderSilencedWhileItCannotBeDelivered(t *testing.T) {
 				w.produce(b.resolve(w.now))
 			}
 			w.advance(30 * time.Minute)
-			down = false
+			*down = false
 			w.advance(50 * time.Minute)
 			w.expect()
 			w.produce(a.resolve(w.now), b.resolve(w.now))
@@ -257,23 +246,17 @@ func TestReminderSilencedWhileItCannotBeDelivered(t *testing.T) {
 // What is given up about alerts that are over takes nothing from what a silenced one is known of.
 func TestGivenUpWhileAnotherIsSilenced(t *testing.T) {
 	w := newWorld(t, one(InlineDefaults(), RouteConfig{}))
-	down := false
-	w.answer = func(*Notification) (Outcome, bool, error) {
-		if down {
-			return Outcome{}, false, errDown
-		}
-		return Outcome{}, true, nil
-	}
+	down := w.breakable()
 	a, b := &subject{name: "a"}, &subject{name: "b"}
 	w.produce(a.fire(w.now), b.fire(w.now))
 	w.advance(time.Minute)
 	w.silence("s", 100*time.Hour, `name="a"`)
 	w.run()
 	w.expect("first notification: a b")
-	down = true
+	*down = true
 	w.produce(b.resolve(w.now))
 	w.advance(25 * time.Hour)
-	down = false
+	*down = false
 	w.produce(a.resolve(w.now))
 	w.advance(time.Hour)
 	w.expect("all alerts resolved: -a")

@@ -248,11 +248,17 @@ func TestStatisticsAreBounded(t *testing.T) {
 	}
 }
 
-// Nothing mutes a dead man's switch, as its silence is the alarm, and it mutes nothing.
-func TestWatchdogIsNotMuted(t *testing.T) {
+// watched returns options with a dead man's switch of a minute.
+func watched() Options {
 	o := one(InlineDefaults(), RouteConfig{})
 	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
 	o.Deadman = DeadmanConfig{Receiver: "deadman", Interval: time.Minute}
+	return o
+}
+
+// Nothing mutes a dead man's switch, as its silence is the alarm, and it mutes nothing.
+func TestWatchdogIsNotMuted(t *testing.T) {
+	o := watched()
 	o.Inhibitions = (&Config{InhibitRules: []InhibitRuleConfig{
 		{SourceMatchers: []string{"name=a"}, TargetMatchers: []string{"name!=a"}},
 		{SourceMatchers: []string{"severity=none"}, TargetMatchers: []string{"name=a"}},
@@ -270,9 +276,7 @@ func TestWatchdogIsNotMuted(t *testing.T) {
 }
 
 func TestWatchdog(t *testing.T) {
-	o := one(InlineDefaults(), RouteConfig{})
-	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
-	o.Deadman = DeadmanConfig{Receiver: "deadman", Interval: time.Minute}
+	o := watched()
 	w := newWorld(t, o)
 	for range 3 {
 		w.advance(time.Minute)
@@ -369,9 +373,7 @@ func TestAcknowledgedTooLate(t *testing.T) {
 
 // Nobody else speaks for the dead man's switch.
 func TestPostedWatchdog(t *testing.T) {
-	o := one(InlineDefaults(), RouteConfig{})
-	o.Integrations = append(o.Integrations, Integration{Receiver: "deadman", Kind: "webhook", Webhook: &WebhookConfig{}, SendResolved: true})
-	o.Deadman = DeadmanConfig{Receiver: "deadman", Interval: time.Minute}
+	o := watched()
 	w := newWorld(t, o)
 	w.run()
 	p := Posted{Labels: watchdogLabels().Map()}

@@ -40,6 +40,18 @@ func newWorld(t testing.TB, o Options) *world {
 		answer: func(*Notification) (Outcome, bool, error) { return Outcome{}, true, nil }}
 }
 
+// breakable gives the world a receiver that takes everything, but for while down is true.
+func (w *world) breakable() (down *bool) {
+	down = new(bool)
+	w.answer = func(*Notification) (Outcome, bool, error) {
+		if *down {
+			return Outcome{}, false, errDown
+		}
+		return Outcome{}, true, nil
+	}
+	return down
+}
+
 // produce appends findings to the topic.
 func (w *world) produce(fs ...*finding.Finding) {
 	for _, f := range fs {

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -24,20 +23,7 @@ func TestOutputIsOverdue(t *testing.T) {
 	in, out := cluster.Topic(t, client, 1, nil), cluster.Topic(t, client, 1, nil)
 	stop := runStage(t, client, kafka.Stage{
 		Group: "g", Instance: "a", Topics: []string{in}, FlushInterval: 5 * time.Millisecond,
-		Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
-			var held []kafka.Message
-			return &fake{
-				process: func(m *kafka.Message) error {
-					held = append(held, kafka.Message{Topic: out, Value: m.Value})
-					return nil
-				},
-				take: func() (kafka.Output, error) {
-					o := kafka.Output{Messages: held}
-					held = nil
-					return o, nil
-				},
-			}, nil
-		},
+		Open: relay(out),
 	})
 	produce(t, client, in, 0, "before")
 	within(t, 10*time.Second, "the output", func() bool { return len(read(t, client, out, 0)) == 1 })

@@ -228,22 +228,9 @@ func TestSmallTopicLimit(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), in) {
 			t.Errorf("a message that is too large: %v", err)
 		}
-		var held []kafka.Message
 		runStage(t, client, kafka.Stage{
 			Group: kafkatest.Name("small"), Instance: "a", Topics: []string{in},
-			Open: func(context.Context, kafka.Claim) (kafka.Task, error) {
-				return &fake{
-					process: func(m *kafka.Message) error {
-						held = append(held, kafka.Message{Topic: out, Value: m.Value})
-						return nil
-					},
-					take: func() (kafka.Output, error) {
-						o := kafka.Output{Messages: held}
-						held = nil
-						return o, nil
-					},
-				}, nil
-			},
+			Open: relay(out),
 		})
 		within(t, 30*time.Second, "the output", func() bool { return len(read(t, client, out, 0)) >= len(want) })
 		if got := read(t, client, out, 0); !slices.Equal(got, want) {

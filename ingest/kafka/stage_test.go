@@ -55,6 +55,24 @@ func (f *fake) Close() {
 	}
 }
 
+// relay opens tasks that write what they read to another topic.
+func relay(out string) func(context.Context, kafka.Claim) (kafka.Task, error) {
+	return func(context.Context, kafka.Claim) (kafka.Task, error) {
+		var held []kafka.Message
+		return &fake{
+			process: func(m *kafka.Message) error {
+				held = append(held, kafka.Message{Topic: out, Value: m.Value})
+				return nil
+			},
+			take: func() (kafka.Output, error) {
+				o := kafka.Output{Messages: held}
+				held = nil
+				return o, nil
+			},
+		}, nil
+	}
+}
+
 // runStage runs a stage until the returned function is called or the test ends.
 func runStage(t *testing.T, client *kafka.Client, s kafka.Stage) (stop func()) {
 	t.Helper()
