@@ -148,11 +148,11 @@ func (a *Alerter) enter(now time.Time) {
 // Receive takes a finding. What follows from it is decided by the next Tick.
 func (a *Alerter) Receive(f *finding.Finding, now time.Time) {
 	a.enter(now)
-	f = writable(f)
-	s := a.alerts[f.Fingerprint]
 	if a.deadman != nil && f.Fingerprint == a.watchdogOf {
 		return // nobody else speaks for it
 	}
+	f = writable(f)
+	s := a.alerts[f.Fingerprint]
 	if f.Update {
 		a.update(s, f, now)
 		return

@@ -53,6 +53,7 @@ func (a *Alerter) write(key string, value func() ([]byte, error)) {
 	a.changed[key] = value
 }
 
+// forget deletes a record.
 func (a *Alerter) forget(key string) { a.write(key, func() ([]byte, error) { return nil, nil }) }
 
 func (a *Alerter) writeAlert(s *state) {
