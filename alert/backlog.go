@@ -144,12 +144,15 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// first returns the index of the oldest whose group is not under way, -1 when there is none.
+// first returns the index of the oldest whose group is not under way, -1 when there is none. Those that a digest may have told of
+// are looked for together.
 func (b *backlog) first() int {
-	return slices.IndexFunc(b.list, func(q queued) bool {
-		group := q.n.About()
-		return group == "" || !b.busy[group]
-	})
+	return slices.IndexFunc(b.list, func(q queued) bool { return b.mayBegin(q) && !q.inDigest() })
+}
+
+func (b *backlog) mayBegin(q queued) bool {
+	group := q.n.About()
+	return group == "" || !b.busy[group]
 }
 
 // remove takes one out; the first, which it mostly is, without moving the rest.
@@ -167,16 +170,13 @@ func (b *backlog) begin(q queued) {
 	}
 }
 
-// takeAll waits until many wait, or one for long, and takes all whose groups are not under way.
+// takeAll waits until many wait, or one for long, or some that a digest may have told of, and takes all whose groups are not under way.
 func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		free, oldest := b.free()
-		if n := len(free); n > 0 && (len(b.list) > digestAbove || time.Since(oldest) >= digestAfter) {
-			b.list = slices.DeleteFunc(b.list, func(q queued) bool {
-				group := q.n.About()
-				return group == "" || !b.busy[group]
-			})
+		if len(free) > 0 && (len(b.list) > digestAbove || time.Since(oldest) >= digestAfter || slices.ContainsFunc(free, queued.inDigest)) {
+			b.list = slices.DeleteFunc(b.list, b.mayBegin)
 			for _, q := range free {
 				b.begin(q)
 			}
@@ -202,7 +202,7 @@ func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 // free returns those whose groups are not under way, and since when the oldest of them waits.
 func (b *backlog) free() (free []queued, oldest time.Time) {
 	for _, q := range b.list {
-		if group := q.n.About(); group != "" && b.busy[group] {
+		if !b.mayBegin(q) {
 			continue
 		}
 		if len(free) == 0 || q.at.Before(oldest) {

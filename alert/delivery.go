@@ -209,10 +209,20 @@ func (a *Alerter) Deliveries() []*Notification {
 		i.phase = sending
 		i.attempts++
 		out = append(out, &Notification{ID: i.ID, Integration: e.to, Group: e.name(), GroupKey: e.GroupKey, Reason: i.Reason,
-			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Data: *i.data})
+			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Digest: i.Digest, Data: *i.data})
 	}
 	a.ready = a.ready[:0]
 	return out
+}
+
+// Name notes the name of the digest that is about to tell of notifications. It is sent once that is committed.
+func (a *Alerter) Name(ids []string, digest string) {
+	for _, id := range ids {
+		if e := a.intents[id]; e != nil && e.Intent.Digest != digest {
+			e.Intent.Digest = digest
+			a.writeEntry(e)
+		}
+	}
 }
 
 // notBegun says whether a Sender gave the intent back without an attempt, because others stood before it. Then nothing was

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,9 +12,19 @@ import (
 // thousands. It looks after how often its receiver may be written to.
 type Digester interface {
 	Notifier
-	// Digest delivers notifications in one message, or one for each place that they go to. It returns an outcome and an error
-	// for each, in their order.
-	Digest(ctx context.Context, ns []*Notification) ([]Outcome, []error)
+	// Digest delivers notifications in one message, or one for each place that they go to. It answers for each by p.Done, as
+	// soon as it can.
+	Digest(ctx context.Context, ns []*Notification, p DigestProgress)
+}
+
+// DigestProgress is how a Digester says how far it is, so that a crash leaves no more in doubt than what is under way.
+type DigestProgress struct {
+	// Name has notifications keep the name of the message that is about to tell of them, as Notification.Digest: it is by
+	// this name that the message is recognised, however many it tells of. It returns when a restart would know. An error says
+	// that the message must not be made now.
+	Name func(ctx context.Context, ns []*Notification, name string) error
+	// Done says what came of a notification, once for each.
+	Done func(n *Notification, o Outcome, err error)
 }
 
 const (
@@ -71,18 +82,44 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 	for i, q := range inTime {
 		ns[i] = q.n
 	}
+	var failed []error
+	p := DigestProgress{Name: s.name, Done: func(n *Notification, o Outcome, err error) {
+		if err != nil && ctx.Err() != nil {
+			return // as for one notification
+		}
+		if err != nil && !errors.Is(err, ErrNotBegun) && !slices.Contains(failed, err) { // one error of many is said once
+			failed = append(failed, err)
+			s.settle(l, o, err, time.Now())
+		}
+		_ = s.options.Done(n.ID, o, err)
+	}}
 	bounded, cancel := context.WithTimeout(ctx, s.bound(l))
-	outcomes, errs := d.Digest(bounded, ns)
+	d.Digest(bounded, ns, p)
 	cancel()
 	end := time.Now()
 	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
-	for i, n := range ns {
-		if errs[i] != nil && ctx.Err() != nil {
-			continue // as for one notification
+	if len(failed) == 0 {
+		s.settle(l, Outcome{}, nil, end)
+	}
+}
+
+// name has the notifications of a digest keep its name.
+func (s *Sender) name(ctx context.Context, ns []*Notification, name string) error {
+	var ids []string
+	for _, n := range ns {
+		if n.Digest != name {
+			ids = append(ids, n.ID)
 		}
-		if i == 0 || errs[i] != nil && !slices.Contains(errs[:i], errs[i]) { // one error of many is said once
-			s.settle(l, outcomes[i], errs[i], end)
-		}
-		_ = s.options.Done(n.ID, outcomes[i], errs[i])
+	}
+	if s.options.Name == nil || len(ids) == 0 {
+		return nil
+	}
+	select {
+	case <-s.options.Name(ids, name):
+		return nil
+	case <-s.drained:
+		return ErrNotBegun
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // the notifier says what it was about
 	}
 }

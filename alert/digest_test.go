@@ -45,9 +45,11 @@ func (p *paced) Notify(ctx context.Context, n *Notification) (Outcome, error) {
 }
 
 // Digest implements Digester.
-func (p *paced) Digest(ctx context.Context, ns []*Notification) ([]Outcome, []error) {
+func (p *paced) Digest(ctx context.Context, ns []*Notification, progress DigestProgress) {
 	err := p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
-	return slices.Repeat([]Outcome{{Ref: "digest"}}, len(ns)), slices.Repeat([]error{err}, len(ns))
+	for _, n := range ns {
+		progress.Done(n, Outcome{Ref: "digest"}, err)
+	}
 }
 
 func (p *paced) take() []string {

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -146,6 +147,8 @@ type intent struct {
 	Content  uint64    `json:"content,omitempty"`
 	Stands   uint64    `json:"stands,omitempty"`
 	Notes    []Note    `json:"notes,omitempty"`
+	// Digest names the message about many that was last to tell of it.
+	Digest string `json:"digest,omitempty"`
 
 	phase    phase
 	data     *Data // nil after a restart, made anew then
@@ -251,9 +254,9 @@ const (
 )
 
 // backoff returns how long to wait after a failed attempt. The jitter comes from the id, so that the same history leads
-// to the same times.
+// to the same times, or from the digest, whose notifications are tried together again.
 func (i *intent) backoff(o Outcome) time.Duration {
-	unit := float64(xxhash.Sum64String(fmt.Sprintf("%s/%d", i.ID, i.attempts))) / (1 << 64) // in [0, 1)
+	unit := float64(xxhash.Sum64String(fmt.Sprintf("%s/%d", cmp.Or(i.Digest, i.ID), i.attempts))) / (1 << 64) // in [0, 1)
 	if o.RetryAfter > 0 {
 		return o.RetryAfter + time.Duration(unit*float64(o.RetryAfter)/10)
 	}

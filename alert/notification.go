@@ -49,7 +49,9 @@ type Notification struct {
 	// Attempt counts from 1. Repeated says that an earlier attempt may have been delivered without freshet knowing.
 	Attempt  int
 	Repeated bool
-	Data     Data
+	// Digest is the name of the newest digest that was to tell of it, "" when there was none: see DigestProgress.
+	Digest string
+	Data   Data
 }
 
 // About names the group that the notification is about, "" when it does not say.

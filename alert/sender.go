@@ -20,6 +20,9 @@ type SenderOptions struct {
 	// block. The channel that it returns is closed once a restart would not send a delivered notification again; nil says
 	// that nobody knows.
 	Done func(id string, o Outcome, err error) (kept <-chan struct{})
+	// Name has notifications keep the name of the digest that is about to tell of them. The channel that it returns is closed
+	// once a restart would know. It must not block. Without it no digest is recognised after a crash.
+	Name func(ids []string, digest string) (kept <-chan struct{})
 	// Timeout bounds one attempt, by default 15 s; notifiers may have a shorter one of their own. An integration whose
 	// configuration has a longer one gets that.
 	Timeout time.Duration
@@ -71,6 +74,9 @@ type queued struct {
 	n         *Notification
 	at, began time.Time // when it came, and when it was taken
 }
+
+// inDigest says that it is in doubt whether a digest has told of it.
+func (q queued) inDigest() bool { return q.n.Repeated && q.n.Digest != "" }
 
 // Errors that Done may be given beside those of notifiers.
 var (

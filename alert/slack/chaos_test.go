@@ -19,8 +19,21 @@ type alerter struct {
 	mu     sync.Mutex
 	sender *alert.Sender
 	open   map[string]*alert.Notification
+	inside map[string][]string // notifications by the name of the digest that was to tell of them
 	left   int
 	done   chan struct{}
+}
+
+func (a *alerter) name(ids []string, digest string) <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range ids {
+		a.open[id].Digest = digest
+		a.inside[digest] = append(a.inside[digest], id)
+	}
+	kept := make(chan struct{})
+	close(kept)
+	return kept
 }
 
 func (a *alerter) delivered(id string, o alert.Outcome, err error) <-chan struct{} {
@@ -88,8 +101,8 @@ func TestChaos(t *testing.T) {
 	i := alert.Integration{Receiver: "ops", Kind: "slack"}
 	n := mustNew(t, alert.SlackConfig{Token: slacktest.Token, Channel: slacktest.Channel, AppURL: s.API(), Timeout: 200 * time.Millisecond},
 		Options{Limiter: NewLimiter(interval)})
-	a := &alerter{open: map[string]*alert.Notification{}, left: groups, done: make(chan struct{})}
-	a.sender = alert.NewSender(alert.SenderOptions{Targets: []alert.Target{{Integration: i, Notifier: n}}, Done: a.delivered})
+	a := &alerter{open: map[string]*alert.Notification{}, inside: map[string][]string{}, left: groups, done: make(chan struct{})}
+	a.sender = alert.NewSender(alert.SenderOptions{Targets: []alert.Target{{Integration: i, Notifier: n}}, Done: a.delivered, Name: a.name})
 	ended := make(chan error, 1)
 	go func() { ended <- a.sender.Run(t.Context()) }()
 	begins := stormOf(groups)
@@ -112,7 +125,7 @@ func TestChaos(t *testing.T) {
 		t.Error(err)
 	}
 	s.FailBy(nil)
-	order := tellings(t, s, begins)
+	order := tellings(t, s, a.inside)
 	for _, b := range begins {
 		first, last := order[b.ID], order["end of "+b.ID]
 		switch {
@@ -156,20 +169,16 @@ func metadataOf(t *testing.T, m slacktest.Message) map[string]any {
 }
 
 // tellings returns the timestamps of all messages and replies that tell of each notification.
-func tellings(t *testing.T, s *slacktest.Server, begins []*alert.Notification) map[string][]string {
+func tellings(t *testing.T, s *slacktest.Server, inside map[string][]string) map[string][]string {
 	t.Helper()
-	var ids []string
-	for _, b := range begins {
-		ids = append(ids, b.ID, "end of "+b.ID)
-	}
 	order := map[string][]string{}
 	for _, m := range append(s.Messages(slacktest.Channel), threads(s)...) {
 		payload := metadataOf(t, m)
 		if id, ok := payload["id"].(string); ok {
 			order[id] = append(order[id], m.TS)
 		}
-		if payload["ids"] != nil {
-			for _, id := range membersOf(payload, ids) {
+		if name, ok := payload["name"].(string); ok && payload["count"] != nil {
+			for _, id := range inside[name] {
 				order[id] = append(order[id], m.TS)
 			}
 		}

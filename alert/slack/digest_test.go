@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,14 +29,40 @@ func stormOf(count int) []*alert.Notification {
 	return ns
 }
 
+// tryDigest returns what came of each notification, and has them keep the names of digests.
+func tryDigest(t *testing.T, n *Notifier, ns []*alert.Notification) ([]alert.Outcome, []error) {
+	t.Helper()
+	at := map[string]int{}
+	for i, notification := range ns {
+		at[notification.ID] = i
+	}
+	outcomes, errs, answers := make([]alert.Outcome, len(ns)), make([]error, len(ns)), make([]int, len(ns))
+	n.Digest(t.Context(), ns, alert.DigestProgress{
+		Name: func(_ context.Context, some []*alert.Notification, name string) error {
+			for _, notification := range some {
+				ns[at[notification.ID]].Digest = name
+			}
+			return nil
+		},
+		Done: func(notification *alert.Notification, o alert.Outcome, err error) {
+			i := at[notification.ID]
+			outcomes[i], errs[i] = o, err
+			answers[i]++
+		},
+	})
+	for i, count := range answers {
+		if count != 1 {
+			t.Fatalf("notification %s is answered for %d times", ns[i].ID, count)
+		}
+	}
+	return outcomes, errs
+}
+
 func mustDigest(t *testing.T, n *Notifier, ns []*alert.Notification) []alert.Outcome {
 	t.Helper()
-	outcomes, errs := n.Digest(t.Context(), ns)
+	outcomes, errs := tryDigest(t, n, ns)
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
-	}
-	if len(outcomes) != len(ns) {
-		t.Fatalf("%d outcomes of %d notifications", len(outcomes), len(ns))
 	}
 	return outcomes
 }
@@ -130,7 +157,7 @@ func TestDoubtfulDigest(t *testing.T) {
 		n := bot(t, s, nil)
 		ns := stormOf(count)
 		s.Fail(slacktest.Fault{Method: "chat.postMessage", Cut: true, Done: true})
-		outcomes, errs := n.Digest(t.Context(), ns)
+		outcomes, errs := tryDigest(t, n, ns)
 		if err := errors.Join(errs...); err == nil || len(outcomes) != count || outcomes[0].Permanent {
 			t.Fatalf("got %d outcomes, %v", len(outcomes), errs)
 		}
@@ -172,7 +199,7 @@ func TestDoubtfulDigestInAThread(t *testing.T) {
 		ends = append(ends, end)
 	}
 	s.Fail(slacktest.Fault{Method: "chat.postMessage", Status: 504, Done: true})
-	if _, errs := n.Digest(t.Context(), ends); errs[0] == nil {
+	if _, errs := tryDigest(t, n, ends); errs[0] == nil {
 		t.Fatal("a lost answer is no error")
 	}
 	for i := range ends {
@@ -205,7 +232,7 @@ func TestDigestThatFails(t *testing.T) {
 	s := slacktest.New(t)
 	n := bot(t, s, nil)
 	s.Fail(slacktest.Limited("chat.postMessage", 30))
-	outcomes, errs := n.Digest(t.Context(), stormOf(12))
+	outcomes, errs := tryDigest(t, n, stormOf(12))
 	if err := errors.Join(errs...); err == nil || len(outcomes) != 12 || outcomes[11].RetryAfter.Seconds() != 30 || outcomes[11].Ref != "" {
 		t.Errorf("got %+v, %v", outcomes, errs)
 	}
@@ -253,7 +280,7 @@ func TestDigestOfSeveralChannels(t *testing.T) {
 		}
 	}
 	ns[0], ns[8] = ns[8], ns[0] // those that cannot be told are not the last
-	outcomes, errs := n.Digest(t.Context(), ns)
+	outcomes, errs := tryDigest(t, n, ns)
 	told := 0
 	for i := range ns {
 		if ns[i].Data.CommonLabels["channel"] == slacktest.Channel {
@@ -284,7 +311,7 @@ func TestDigestOfManyOwnMessages(t *testing.T) {
 		end.Group, change.Group = name, name
 		ends, changes = append(ends, end), append(changes, change)
 	}
-	outcomes, errs := n.Digest(t.Context(), changes)
+	outcomes, errs := tryDigest(t, n, changes)
 	late := 0
 	for i := range changes {
 		if errors.Is(errs[i], alert.ErrTooLate) {

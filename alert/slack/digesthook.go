@@ -23,23 +23,36 @@ type part struct {
 	groups []*alert.Notification
 }
 
-// digestHook tells an incoming webhook, which has no threads, of groups in as few messages as hold them all. It returns those
-// notifications that the error is about.
-func (c *channel) digestHook(ctx context.Context, ns []*alert.Notification) (untold []*alert.Notification, o alert.Outcome, err error) {
-	told := map[string]bool{}
-	for _, p := range hookParts(latest(ns)) {
-		m, err := c.n.signed(p.message, &alert.Data{})
+// digestHook tells an incoming webhook, which has no threads, of groups in as few messages as hold them all.
+func (c *channel) digestHook(ctx context.Context, ns []*alert.Notification, p alert.DigestProgress) {
+	left := ns
+	for _, part := range hookParts(latest(ns)) {
+		var o alert.Outcome
+		m, err := c.n.signed(part.message, &alert.Data{})
 		if err == nil {
 			o, err = c.hook(ctx, m)
 		}
 		if err != nil {
-			return slices.DeleteFunc(slices.Clone(ns), func(n *alert.Notification) bool { return told[groupOf(n)] }), o, err
+			err = fmt.Errorf("slack: telling of %d groups: %w", len(ns), err)
+			for _, n := range left {
+				p.Done(n, o, err)
+			}
+			return
 		}
-		for _, n := range p.groups {
+		told := map[string]bool{}
+		for _, n := range part.groups {
 			told[groupOf(n)] = true
 		}
+		var rest []*alert.Notification
+		for _, n := range left {
+			if told[groupOf(n)] {
+				p.Done(n, o, nil)
+			} else {
+				rest = append(rest, n)
+			}
+		}
+		left = rest
 	}
-	return nil, o, nil
 }
 
 // hookParts writes the messages: each group in a line when one message holds them so, else with several in a line. What is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,18 +21,13 @@ const (
 	eventType     = "freshet_notification"
 	digestType    = "freshet_digest"
 	beginningType = "freshet_evidence"
-	// listType marks the list of a digest where that is no file; one that is has the digest's set in its name.
+	// listType marks the list of a digest where that is no file.
 	listType = "freshet_list"
 
-	// maxMembers is how many notifications a digest's metadata names. Slack bounds metadata and names no number, so it is
-	// kept below 3 kB: a larger digest is found again only if the same notifications are looked for together, as they are
-	// after a restart, and else repeated rather than lost.
-	maxMembers  = 350
-	memberBytes = 5
 	// maxPages bounds the search in the history of a channel.
 	maxPages = 5
 	pageSize = 200
-	// maxThreads bounds the threads that are searched for one digest.
+	// maxThreads bounds the threads of single groups that are searched for one digest.
 	maxThreads = 30
 )
 
@@ -57,53 +53,44 @@ func parseRef(text string) (ref, bool) {
 	return ref{channel, timestamp, digest}, ok && channel != "" && timestamp != ""
 }
 
-// aboutOne is the metadata of a message about one notification, aboutMany that of a digest.
+// aboutOne is the metadata of a message about one notification.
 func aboutOne(kind, id string) about { return about{kind, map[string]any{"id": id}} }
 
-func aboutMany(ids []string) about {
-	b := make([]byte, 0, memberBytes*maxMembers)
-	for _, id := range ids[:min(len(ids), maxMembers)] {
-		b = append(b, member(id)...)
+// nameOf names the digest of some notifications, and its list.
+func nameOf(ns []*alert.Notification) string {
+	ids := make([]string, len(ns))
+	for i, n := range ns {
+		ids[i] = n.ID
 	}
-	return about{digestType, map[string]any{"all": setOf(ids), "count": len(ids), "ids": base64.RawStdEncoding.EncodeToString(b)}}
-}
-
-// member is a notification in a digest's metadata. That one is taken for another happens once in billions of doubts.
-func member(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return string(sum[:memberBytes])
-}
-
-// setOf names a set of notifications.
-func setOf(ids []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(ids)), "\n")))
-	return base64.RawStdEncoding.EncodeToString(sum[:16])
+	slices.Sort(ids)
+	sum := sha256.Sum256([]byte(strings.Join(ids, "\n")))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // told is what a channel holds already of notifications whose delivery is in doubt: their messages by ID.
 type told map[string]found
 
-// found is a message that was found again, and where it is a digest, the set that it is about.
+// found is a message that was found again, and where it is a digest, its name.
 type found struct {
 	ref
-	set string
+	digestName string
 }
 
 // find looks for messages about notifications whose delivery is in doubt. It needs the channel's ID rather than its name,
 // and the scope channels:history; without them a message may stand twice. An error says that looking may succeed later.
 func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, error) {
 	t := told{}
-	ids, oldest := doubtful(ns)
-	if len(ids) == 0 {
+	d, oldest := doubtsOf(ns)
+	if len(d.own) == 0 {
 		return t, nil
 	}
-	for _, at := range digestsOf(ns) {
+	for _, at := range d.threads() {
 		// A digest after it may stand in its thread, which the history leaves out.
 		replies, err := c.thread(ctx, at)
 		if err != nil {
 			return nil, err
 		}
-		t.collect(at.channel, replies, ids)
+		t.collect(at.channel, replies, d)
 	}
 	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
 		return t, nil
@@ -119,7 +106,7 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 		if err != nil {
 			return t, c.unreadable(ctx, err)
 		}
-		t.collect(c.name, page.Messages, ids)
+		t.collect(c.name, page.Messages, d)
 		params.Cursor = page.ResponseMetaData.NextCursor
 		if !page.HasMore || params.Cursor == "" {
 			break
@@ -128,22 +115,47 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 	return t, nil
 }
 
-// digestsOf returns the digests that told before of notifications whose delivery is in doubt.
-func digestsOf(ns []*alert.Notification) (out []ref) {
+// doubts are the notifications that may have been delivered.
+type doubts struct {
+	own      map[string]bool                  // by ID: each may have a message of its own
+	inDigest map[string][]*alert.Notification // by the name of the digest that was to tell of them
+}
+
+// doubtsOf returns them, and when the oldest was decided on.
+func doubtsOf(ns []*alert.Notification) (d doubts, oldest time.Time) {
+	d = doubts{map[string]bool{}, map[string][]*alert.Notification{}}
 	for _, n := range ns {
-		if at, ok := parseRef(n.Ref); ok && at.digest && n.Repeated && len(out) < maxThreads && !slices.Contains(out, at) {
+		if !n.Repeated {
+			continue
+		}
+		d.own[n.ID] = true
+		if n.Digest != "" {
+			d.inDigest[n.Digest] = append(d.inDigest[n.Digest], n)
+		}
+		if oldest.IsZero() || n.Created.Before(oldest) {
+			oldest = n.Created
+		}
+	}
+	return d, oldest
+}
+
+// threads returns those in which digests may stand: of the digests that told before of all of their groups.
+func (d doubts) threads() (out []ref) {
+	for _, name := range slices.Sorted(maps.Keys(d.inDigest)) {
+		if at, ok := sharedDigest(d.inDigest[name]); ok && !slices.Contains(out, at) {
 			out = append(out, at)
 		}
 	}
 	return out
 }
 
-// findReplies adds those about which a reply stands in the thread of their own message.
+// findReplies adds those about which a reply stands in the thread of their own message, or of the digest that told of their group.
+// The oldest are looked for first: they were the first to be sent.
 func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) error {
 	searched := 0
-	for _, n := range ns {
+	for _, n := range slices.SortedStableFunc(slices.Values(ns), func(a, b *alert.Notification) int { return a.Created.Compare(b.Created) }) {
 		at, ok := parseRef(n.Ref)
-		if _, isTold := t[n.ID]; isTold || !ok || at.digest || !n.Repeated || searched == maxThreads {
+		if _, isTold := t[n.ID]; isTold || !ok || at.digest && n.Reason != alert.NoteAdded || !n.Repeated || searched == maxThreads {
 			continue
 		}
 		searched++
@@ -168,22 +180,8 @@ func (c *channel) unreadable(ctx context.Context, err error) error {
 	return nil
 }
 
-// doubtful returns the IDs of those that may have been delivered, and when the oldest was decided on.
-func doubtful(ns []*alert.Notification) (ids []string, oldest time.Time) {
-	for _, n := range ns {
-		if !n.Repeated {
-			continue
-		}
-		ids = append(ids, n.ID)
-		if oldest.IsZero() || n.Created.Before(oldest) {
-			oldest = n.Created
-		}
-	}
-	return ids, oldest
-}
-
 // collect notes which of the notifications some messages are about.
-func (t told) collect(channel string, messages []slack.Message, ids []string) {
+func (t told) collect(channel string, messages []slack.Message, d doubts) {
 	for _, m := range messages {
 		payload := m.Metadata.EventPayload
 		at := ref{channel: channel, timestamp: m.Timestamp}
@@ -193,40 +191,17 @@ func (t told) collect(channel string, messages []slack.Message, ids []string) {
 		}
 		switch m.Metadata.EventType {
 		case eventType:
-			if id, ok := payload["id"].(string); ok && slices.Contains(ids, id) {
+			if id, ok := payload["id"].(string); ok && d.own[id] {
 				t[id] = found{ref: at}
 			}
 		case digestType:
 			at.digest = true
-			set, _ := payload["all"].(string)
-			for _, id := range membersOf(payload, ids) {
-				t[id] = found{at, set}
+			name, _ := payload["name"].(string)
+			for _, n := range d.inDigest[name] {
+				t[n.ID] = found{at, name}
 			}
 		}
 	}
-}
-
-// membersOf returns which of the notifications a digest tells of.
-func membersOf(payload map[string]any, ids []string) []string {
-	if all, ok := payload["all"].(string); ok && all == setOf(ids) {
-		return ids
-	}
-	text, _ := payload["ids"].(string)
-	b, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
-		return nil
-	}
-	in := map[string]bool{}
-	for ; len(b) >= memberBytes; b = b[memberBytes:] {
-		in[string(b[:memberBytes])] = true
-	}
-	var out []string
-	for _, id := range ids {
-		if in[member(id)] {
-			out = append(out, id)
-		}
-	}
-	return out
 }
 
 // said looks whether a thread holds a reply of a kind about a notification. A thread that may not be read holds none.

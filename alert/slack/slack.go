@@ -212,10 +212,12 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 		}
 	}
 	if isTold {
-		if !told.digest {
+		if told.digest {
+			err = c.listFound(ctx, found, []*alert.Notification{n})
+		} else {
 			c.begin(ctx, told.ref, n)
 		}
-		return alert.Outcome{Ref: told.String()}, nil
+		return outcome(err, c.token, told.ref)
 	}
 	made, err := c.post(ctx, m, aboutOne(eventType, n.ID), true)
 	if err != nil {

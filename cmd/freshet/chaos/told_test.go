@@ -2,8 +2,6 @@ package chaos
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,6 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/alert"
 	"github.com/freshet-dev/freshet/alert/slack/slacktest"
 	"github.com/freshet-dev/freshet/ingest/kafka"
+	"github.com/freshet-dev/freshet/rules/label"
 )
 
 // ledger is what the alerter says it has sent to one integration: the notifications that told something new of an alert.
@@ -26,29 +25,67 @@ type ledger struct {
 	group map[string]string    // by the alert's name
 	fired map[string]time.Time // when the alerter learned of it
 	ended map[string]time.Time
+	// about is the group of each notification, digests those that each digest was to tell of, by the group.
+	about   map[string]string
+	digests map[string]map[string][]string
 }
 
-// follow reads the decisions as they are written, until the test ends.
+// follow reads the decisions and the intents as they are written, until the test ends.
 func follow(t *testing.T, client *kafka.Client, namespace, integration string) *ledger {
 	t.Helper()
 	l := &ledger{sent: map[string][]string{}, story: map[string][]string{}, group: map[string]string{},
-		fired: map[string]time.Time{}, ended: map[string]time.Time{}}
+		fired: map[string]time.Time{}, ended: map[string]time.Time{}, about: map[string]string{}, digests: map[string]map[string][]string{}}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := client.Tail(ctx, namespace+".decisions", kafka.Oldest(), func(m *kafka.Message) error {
-			d, err := alert.DecodeDecision(m.Value)
-			if err == nil {
-				l.add(d, integration)
+	var tails sync.WaitGroup
+	tail := func(topic string, take func(m *kafka.Message) error) {
+		tails.Go(func() {
+			if err := client.Tail(ctx, namespace+topic, kafka.Oldest(), take); err != nil {
+				t.Errorf("%s: %v", topic, err)
 			}
-			return err
-		}); err != nil {
-			t.Errorf("decisions: %v", err)
+		})
+	}
+	tail(".decisions", func(m *kafka.Message) error {
+		d, err := alert.DecodeDecision(m.Value)
+		if err == nil {
+			l.add(d, integration)
 		}
-	}()
-	t.Cleanup(func() { stop(); <-ended })
+		return err
+	})
+	tail(".notifications", func(m *kafka.Message) error { return l.intend(m.Value, integration) })
+	t.Cleanup(func() { stop(); tails.Wait() })
 	return l
+}
+
+// intend takes the record of what an integration is to be told of a group; others are of no interest.
+func (l *ledger) intend(value []byte, integration string) error {
+	var record struct {
+		Integration string
+		GroupLabels label.Set `json:"group_labels"`
+		Intent      *struct{ ID, Digest string }
+	}
+	if len(value) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(value, &record); err != nil {
+		return err
+	}
+	if record.Integration != integration || record.Intent == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	group, id, digest := record.GroupLabels.Get("group"), record.Intent.ID, record.Intent.Digest
+	l.about[id] = group
+	if digest == "" {
+		return nil
+	}
+	if l.digests[digest] == nil {
+		l.digests[digest] = map[string][]string{}
+	}
+	if ids := l.digests[digest][group]; !slices.Contains(ids, id) {
+		l.digests[digest][group] = append(ids, id)
+	}
+	return nil
 }
 
 func (l *ledger) add(d *alert.Decision, integration string) {
@@ -63,7 +100,7 @@ func (l *ledger) add(d *alert.Decision, integration string) {
 	case d.Verdict == alert.Ended:
 		l.ended[name] = d.At
 	case d.Verdict == alert.Sent && d.Integration == integration:
-		l.sent[name] = append(l.sent[name], memberName(d.Notification))
+		l.sent[name] = append(l.sent[name], d.Notification)
 	}
 }
 
@@ -106,36 +143,35 @@ func (l *ledger) of(name string) (begin, end string) {
 
 // said returns what notifications told of groups, for digests whose list was not made.
 func (l *ledger) said(ids []string) (out []statement) {
+	told := map[string]*statement{}
 	for _, id := range ids {
-		s := statement{id: id, news: true}
-		for name := range l.sent {
-			begin, end := l.of(name)
-			if id != begin && id != end {
-				continue
-			}
-			s.group = l.group[name]
-			switch {
-			case id == begin:
+		told[id] = &statement{group: l.about[id], id: id, news: true}
+	}
+	for name := range l.sent {
+		begin, end := l.of(name)
+		if s := told[end]; s != nil {
+			s.over++
+			if begin == "" {
 				s.firing++
-			case begin == "":
-				s.firing++
-				s.over++
-			default:
-				s.over++
 			}
 		}
-		out = append(out, s)
+		if s := told[begin]; s != nil {
+			s.firing++
+		}
+	}
+	for _, id := range ids {
+		out = append(out, *told[id])
 	}
 	return out
 }
 
 // telling is a message in Slack, or a reply, that tells of notifications.
 type telling struct {
-	ts      string
-	id      string   // of the one notification that it is about
-	members []string // of a digest: as its metadata has them, like id
-	count   int      // how many notifications the digest is about
-	list    string   // all of its groups
+	ts     string
+	id     string // of the one notification that it is about
+	digest string // the name of a digest
+	count  int    // how many notifications the digest is about
+	list   string // all of its groups
 }
 
 // The kinds of messages, as their metadata names them.
@@ -150,7 +186,7 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 	t.Helper()
 	var out []telling
 	for _, m := range s.Messages(channel) {
-		digest := -1 // the one whose list comes next
+		digest := -1 // the one whose lists come next
 		for _, m := range append([]slacktest.Message{m}, s.Thread(channel, m.TS)...) {
 			one, kind := newTelling(t, &m)
 			switch {
@@ -159,8 +195,8 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 				out = append(out, one)
 			case kind == oneType:
 				out = append(out, one)
-			case digest >= 0 && out[digest].list == "" && (kind == listType || len(m.Files) > 0):
-				out[digest].list = listOf(&m)
+			case digest >= 0 && (kind == listType || len(m.Files) > 0):
+				out[digest].list += listOf(&m)
 			}
 		}
 	}
@@ -177,8 +213,8 @@ func newTelling(t *testing.T, m *slacktest.Message) (one telling, kind string) {
 	var metadata struct {
 		EventType string `json:"event_type"`
 		Payload   struct {
-			ID, IDs string
-			Count   int
+			ID, Name string
+			Count    int
 		} `json:"event_payload"`
 	}
 	if err := json.Unmarshal(m.Metadata, &metadata); err != nil {
@@ -187,15 +223,9 @@ func newTelling(t *testing.T, m *slacktest.Message) (one telling, kind string) {
 	one = telling{ts: m.TS, count: metadata.Payload.Count}
 	switch metadata.EventType {
 	case oneType:
-		one.id = memberName(metadata.Payload.ID)
+		one.id = metadata.Payload.ID
 	case digestType:
-		names, err := base64.RawStdEncoding.DecodeString(metadata.Payload.IDs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name := range slices.Chunk(names, 5) {
-			one.members = append(one.members, string(name))
-		}
+		one.digest = metadata.Payload.Name
 	}
 	return one, metadata.EventType
 }
@@ -207,12 +237,6 @@ func listOf(m *slacktest.Message) string {
 		text += string(f.Content)
 	}
 	return text
-}
-
-// memberName names a notification as the metadata of a digest does.
-func memberName(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return string(sum[:5])
 }
 
 // heard is what people in Slack learned of the alerts.
@@ -233,24 +257,37 @@ func (l *ledger) hear(groups map[string]int, all []telling, text func(ts string)
 	defer l.mu.Unlock()
 	h := heard{said: map[string][]statement{}}
 	first := map[string]string{} // timestamps by notification
-	unnamed := map[string]bool{} // groups with a notification that a large digest does not name
 	for _, m := range all {
 		var said []statement
-		told := m.members
-		switch {
+		told := []string{m.id}
+		switch digest := l.digests[m.digest]; {
 		case m.id != "":
 			h.messages++
-			told, said = []string{m.id}, statements(text(m.ts))
+			said = statements(text(m.ts))
+			for i := range said {
+				said[i].id = m.id
+			}
 		case m.list != "":
 			h.digests++
-			// Two notifications of one group make one line: then nobody knows which line is whose.
-			if said = statements(m.list); len(said) > m.count {
-				h.wrong = append(h.wrong, fmt.Sprintf("the list of a digest of %d notifications has %d lines", m.count, len(said)))
+			told = slices.Concat(slices.Collect(maps.Values(digest))...)
+			said = statements(m.list)
+			for i, s := range said {
+				// Two notifications of one group make one line: then nobody knows which of them it is.
+				switch ids := digest[s.group]; len(ids) {
+				case 0:
+					h.wrong = append(h.wrong, s.group+" is in the list of a digest that was not to tell of it")
+				case 1:
+					said[i].id = ids[0]
+				}
 			}
 		default:
 			h.digests++
 			h.listless++
-			said = l.said(m.members)
+			told = slices.Concat(slices.Collect(maps.Values(digest))...)
+			said = l.said(told)
+		}
+		if m.digest != "" && len(told) != m.count {
+			h.wrong = append(h.wrong, fmt.Sprintf("a digest says that it tells of %d notifications, and was to tell of %d", m.count, len(told)))
 		}
 		if slices.ContainsFunc(told, func(id string) bool { return first[id] != "" }) {
 			h.again++
@@ -260,13 +297,7 @@ func (l *ledger) hear(groups map[string]int, all []telling, text func(ts string)
 				first[id] = m.ts
 			}
 		}
-		for i, s := range said {
-			switch {
-			case i >= len(told):
-				unnamed[s.group] = true
-			case m.id != "" || len(said) == m.count || m.list == "":
-				s.id = told[i]
-			}
+		for _, s := range said {
 			h.said[s.group] = append(h.said[s.group], s)
 		}
 	}
@@ -290,7 +321,6 @@ func (l *ledger) hear(groups map[string]int, all []telling, text func(ts string)
 		switch {
 		case len(l.sent[name]) > 2:
 			h.wrong = append(h.wrong, fmt.Sprintf("%d notifications told Slack something new of %s:\n%s", len(l.sent[name]), name, strings.Join(l.story[name], "\n")))
-		case unnamed[l.group[name]]:
 		case begin != "" && first[begin] == "", first[end] == "":
 			h.wrong = append(h.wrong, "a notification of "+name+" that was sent does not stand in Slack:\n"+strings.Join(l.story[name], "\n"))
 		case begin == "":

@@ -133,12 +133,13 @@ type watchedDigester struct {
 }
 
 // Digest implements alert.Digester.
-func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification) ([]alert.Outcome, []error) {
-	outcomes, errs := w.digester.Digest(ctx, ns)
-	for i, n := range ns {
-		w.watch(n, errs[i])
+func (w watchedDigester) Digest(ctx context.Context, ns []*alert.Notification, p alert.DigestProgress) {
+	done := p.Done
+	p.Done = func(n *alert.Notification, o alert.Outcome, err error) {
+		done(n, o, err)
+		w.watch(n, err)
 	}
-	return outcomes, errs
+	w.digester.Digest(ctx, ns, p)
 }
 
 func watching(n alert.Notifier, watch func(*alert.Notification, error)) alert.Notifier {

@@ -33,7 +33,7 @@ type notify struct {
 	mu        sync.Mutex    // guards what follows, and alerter against readers of views
 	sender    *alert.Sender // the newest; those before end what they have begun
 	outcomes  []outcome
-	taken     []chan struct{} // of outcomes that the alerter knows
+	taken     []chan struct{} // of outcomes, and names of digests, that the alerter knows
 	kept      []chan struct{} // of those that the commit under way keeps
 	announced bool            // that this process is the active alerter
 	finishing bool            // nothing more is sent
@@ -110,7 +110,7 @@ func (p *Pipeline) openNotify(ctx context.Context, c kafka.Claim) (kafka.Task, e
 	}
 	p.limiter.Rest()
 	t.run(alert.NewSender(alert.SenderOptions{
-		Targets: configured.targets, Done: t.delivered, Registerer: registry, Log: p.log,
+		Targets: configured.targets, Done: t.delivered, Name: t.name, Registerer: registry, Log: p.log,
 		// Later than this another process may have taken over and be sending the same.
 		StartWithin: sessionTimeout / 2, Active: c.Owned,
 	}))
@@ -281,6 +281,17 @@ func (t *notify) delivered(id string, result alert.Outcome, err error) <-chan st
 	kept := make(chan struct{})
 	t.mu.Lock()
 	t.outcomes = append(t.outcomes, outcome{id: id, result: result, err: err, at: time.Now(), kept: kept})
+	t.mu.Unlock()
+	t.flush()
+	return kept
+}
+
+// name is called by the sender's goroutines before a digest is made. What is drained meanwhile does not wait.
+func (t *notify) name(ids []string, digest string) <-chan struct{} {
+	kept := make(chan struct{})
+	t.mu.Lock()
+	t.alerter.Name(ids, digest)
+	t.taken = append(t.taken, kept)
 	t.mu.Unlock()
 	t.flush()
 	return kept
