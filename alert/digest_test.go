@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// paced is a Digester each of whose messages takes a second.
+// paced is a Digester each of whose messages takes a second. A digest has a name when it is set.
 type paced struct {
+	name  string
 	mu    sync.Mutex
 	said  []string
 	fail  error
@@ -46,7 +47,13 @@ func (p *paced) Notify(ctx context.Context, n *Notification) (Outcome, error) {
 
 // Digest implements Digester.
 func (p *paced) Digest(ctx context.Context, ns []*Notification, progress DigestProgress) {
-	err := p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
+	var err error
+	if p.name != "" {
+		err = progress.Name(ctx, ns, p.name)
+	}
+	if err == nil {
+		err = p.say(ctx, fmt.Sprintf("digest of %d", len(ns)))
+	}
 	for _, n := range ns {
 		progress.Done(n, Outcome{Ref: "digest"}, err)
 	}
@@ -113,6 +120,120 @@ func TestStormIsOneMessage(t *testing.T) {
 			t.Errorf("a digest that failed is answered by %q", list)
 		}
 	})
+}
+
+// A digest is made when its name is kept, and not at all when the sender is drained before.
+func TestDigestWaitsForItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		p := newPaced()
+		p.name = "d"
+		kept := make(chan struct{})
+		named := 0
+		s := NewSender(SenderOptions{Targets: []Target{{i, p}}, Done: got.done, Name: func(ids []string, digest string) <-chan struct{} {
+			named = len(ids)
+			if digest != "d" {
+				t.Errorf("the digest is named %q", digest)
+			}
+			return kept
+		}})
+		go func() { _ = s.Run(t.Context()) }()
+		settle := func() { time.Sleep(5 * time.Second); synctest.Wait() }
+		known := storm(i, 0, 40)
+		for _, n := range known[:15] {
+			n.Digest = "d"
+		}
+		s.Send(known)
+		settle()
+		if said := p.take(); len(said) > 0 || named != 25 {
+			t.Errorf("%q is said while nobody would know; %d of 25 are to keep the name", said, named)
+		}
+		close(kept)
+		settle()
+		if said := p.take(); !slices.Equal(said, []string{"digest of 40"}) || len(got.take()) != 40 {
+			t.Errorf("told by %q", said)
+		}
+		kept = make(chan struct{})
+		s.Send(storm(i, 0, 40))
+		settle()
+		s.Drain()
+		settle()
+		list := got.take()
+		if said := p.take(); len(said) > 0 || len(list) != 40 || !strings.HasSuffix(list[0], ErrNotBegun.Error()) {
+			t.Errorf("drained before it has a name, %q is said, and %d are answered by %q", said, len(list), list[:1])
+		}
+	})
+}
+
+// Those that a digest may have told of are looked for together and at once, however few they are, so that its list has all.
+func TestDigestInDoubtIsLookedForTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		p := newPaced()
+		p.pace = time.Millisecond
+		s := NewSender(SenderOptions{Targets: []Target{{i, p}}, Done: got.done})
+		go func() { _ = s.Run(t.Context()) }()
+		ns := storm(i, 0, 5)
+		for _, n := range ns[:3] {
+			n.Repeated, n.Digest = true, "d"
+		}
+		ns[3].Digest = "e" // which was not made
+		s.Send(ns)
+		time.Sleep(digestAfter - time.Millisecond)
+		synctest.Wait()
+		said := p.take()
+		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "digest of ") }) || slices.ContainsFunc([]string{"0", "1", "2"}, func(id string) bool { return slices.Contains(said, id) }) {
+			t.Errorf("told by %q", said)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
+// After a restart it is known which digest may have told of a notification, and after a failure those of a digest are tried again
+// at the same time.
+func TestNameOfADigestIsKept(t *testing.T) {
+	o := one(InlineDefaults(), RouteConfig{GroupBy: []string{"..."}})
+	w := newWorld(t, o)
+	a, b := &subject{name: "a"}, &subject{name: "b"}
+	w.produce(a.fire(w.now), b.fire(w.now))
+	name := func() {
+		var ids []string
+		for _, n := range w.flight {
+			ids = append(ids, n.ID)
+		}
+		w.alerter.Name(append(ids, "unknown"), "d")
+		w.commit()
+	}
+	w.receive()
+	w.alerter.Tick(w.now)
+	w.commit()
+	w.send()
+	if len(w.flight) != 2 || w.flight[0].Digest != "" {
+		t.Fatalf("there are %d notifications: %+v", len(w.flight), w.flight)
+	}
+	name()
+	w.restart()
+	w.flight = nil
+	w.alerter.Tick(w.now)
+	w.commit()
+	w.send()
+	for _, n := range w.flight {
+		if n.Digest != "d" || !n.Repeated {
+			t.Errorf("after a restart: digest %q, repeated %v", n.Digest, n.Repeated)
+		}
+		w.alerter.Delivered(n.ID, Outcome{}, errDown, w.now)
+	}
+	w.flight = nil
+	for len(w.flight) == 0 && w.now.Sub(epoch) < time.Minute {
+		w.now = w.now.Add(time.Millisecond)
+		w.alerter.Tick(w.now)
+		w.send()
+	}
+	if len(w.flight) != 2 {
+		t.Errorf("%d of 2 are tried again together", len(w.flight))
+	}
 }
 
 // What waits too long while a digest is told is given back, and the sender goes on.
