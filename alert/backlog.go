@@ -10,7 +10,8 @@ import (
 // backlog is the queue of a lane. Two notifications about one group are never under way at the same time, so that the end
 // of an alert does not overtake its beginning.
 type backlog struct {
-	limit int
+	limit   int
+	digests bool // those that a digest may have told of are taken by takeAll alone
 
 	mu      sync.Mutex
 	list    []queued
@@ -21,8 +22,8 @@ type backlog struct {
 	changed chan struct{}     // closed and replaced when something changes
 }
 
-func newBacklog(limit int) *backlog {
-	return &backlog{limit: limit, busy: map[string]bool{}, changed: make(chan struct{})}
+func newBacklog(limit int, digests bool) *backlog {
+	return &backlog{limit: limit, digests: digests, busy: map[string]bool{}, changed: make(chan struct{})}
 }
 
 // add appends as many as there is room for and returns how many that were.
@@ -147,7 +148,7 @@ func isClosed(c <-chan struct{}) bool {
 // first returns the index of the oldest whose group is not under way, -1 when there is none. Those that a digest may have told of
 // are looked for together.
 func (b *backlog) first() int {
-	return slices.IndexFunc(b.list, func(q queued) bool { return b.mayBegin(q) && !q.inDigest() })
+	return slices.IndexFunc(b.list, func(q queued) bool { return b.mayBegin(q) && !(b.digests && q.inDigest()) })
 }
 
 func (b *backlog) mayBegin(q queued) bool {
@@ -170,25 +171,29 @@ func (b *backlog) begin(q queued) {
 	}
 }
 
-// takeAll waits until many wait, or one for long, or some that a digest may have told of, and takes all whose groups are not under way.
+// takeAll waits until there is something to tell of in one message, and takes it.
 func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 	for ctx.Err() == nil {
 		b.mu.Lock()
-		free, oldest := b.free()
-		if len(free) > 0 && (len(b.list) > digestAbove || time.Since(oldest) >= digestAfter || slices.ContainsFunc(free, queued.inDigest)) {
-			b.list = slices.DeleteFunc(b.list, b.mayBegin)
-			for _, q := range free {
+		which, wait := b.due(time.Now())
+		if which != nil {
+			var batch []queued
+			b.list = slices.DeleteFunc(b.list, func(q queued) bool {
+				takes := b.mayBegin(q) && which(q)
+				if takes {
+					batch = append(batch, q)
+				}
+				return takes
+			})
+			for _, q := range batch {
 				b.begin(q)
 			}
 			b.mu.Unlock()
-			return free, true
+			return batch, true
 		}
 		changed := b.changed
 		b.mu.Unlock()
-		timer := time.NewTimer(digestAfter - time.Since(oldest))
-		if len(free) == 0 {
-			timer.Stop()
-		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -199,16 +204,32 @@ func (b *backlog) takeAll(ctx context.Context) ([]queued, bool) {
 	return nil, false
 }
 
-// free returns those whose groups are not under way, and since when the oldest of them waits.
-func (b *backlog) free() (free []queued, oldest time.Time) {
+// due says which of those whose groups are not under way are told of together now: all when many wait or one waits for long,
+// else those that a digest may have told of, once all of them have come. It is nil when nothing is due, for a while.
+func (b *backlog) due(now time.Time) (which func(queued) bool, wait time.Duration) {
+	var oldest, inDigest time.Time
 	for _, q := range b.list {
 		if !b.mayBegin(q) {
 			continue
 		}
-		if len(free) == 0 || q.at.Before(oldest) {
+		if oldest.IsZero() || q.at.Before(oldest) {
 			oldest = q.at
 		}
-		free = append(free, q)
+		if q.inDigest() && (inDigest.IsZero() || q.at.Before(inDigest)) {
+			inDigest = q.at
+		}
 	}
-	return free, oldest
+	together := !inDigest.IsZero() && now.Sub(inDigest) >= togetherAfter
+	switch {
+	case oldest.IsZero():
+		return nil, time.Hour
+	case !together && !inDigest.IsZero():
+		return nil, togetherAfter - now.Sub(inDigest)
+	case len(b.list) > digestAbove, now.Sub(oldest) >= digestAfter:
+		return func(queued) bool { return true }, 0
+	case together:
+		return queued.inDigest, 0
+	default:
+		return nil, digestAfter - now.Sub(oldest)
+	}
 }

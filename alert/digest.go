@@ -33,11 +33,13 @@ const (
 	// digestAfter is how long one waits until those that wait are told of in one message though they are few: all workers
 	// are busy then.
 	digestAfter = 2 * time.Second
+	// togetherAfter is how long is waited until all have come that a digest may have told of.
+	togetherAfter = 200 * time.Millisecond
 	// digestTimeout bounds one attempt of a Digester.
 	digestTimeout = 2 * time.Minute
 )
 
-// gather takes all that wait, when they are many or wait for long.
+// gather takes what is told of in one message.
 func (s *Sender) gather(ctx, taking context.Context, l *lane, d Digester) {
 	for {
 		qs, ok := l.queue.takeAll(taking)
@@ -83,6 +85,7 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 		ns[i] = q.n
 	}
 	var failed []error
+	told := false
 	p := DigestProgress{Name: s.name, Done: func(n *Notification, o Outcome, err error) {
 		if err != nil && ctx.Err() != nil {
 			return // as for one notification
@@ -91,6 +94,7 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 			failed = append(failed, err)
 			s.settle(l, o, err, time.Now())
 		}
+		told = told || err == nil
 		_ = s.options.Done(n.ID, o, err)
 	}}
 	bounded, cancel := context.WithTimeout(ctx, s.bound(l))
@@ -98,21 +102,19 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 	cancel()
 	end := time.Now()
 	s.metrics.duration.WithLabelValues(l.Integration.Receiver, l.Integration.Kind).Observe(end.Sub(start).Seconds())
-	if len(failed) == 0 {
+	if told && len(failed) == 0 {
 		s.settle(l, Outcome{}, nil, end)
 	}
 }
 
 // name has the notifications of a digest keep its name.
 func (s *Sender) name(ctx context.Context, ns []*Notification, name string) error {
-	var ids []string
-	for _, n := range ns {
-		if n.Digest != name {
-			ids = append(ids, n.ID)
-		}
-	}
-	if s.options.Name == nil || len(ids) == 0 {
+	if s.options.Name == nil {
 		return nil
+	}
+	ids := make([]string, len(ns))
+	for i, n := range ns {
+		ids[i] = n.ID
 	}
 	select {
 	case <-s.options.Name(ids, name):

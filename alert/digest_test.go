@@ -140,14 +140,10 @@ func TestDigestWaitsForItsName(t *testing.T) {
 		}})
 		go func() { _ = s.Run(t.Context()) }()
 		settle := func() { time.Sleep(5 * time.Second); synctest.Wait() }
-		known := storm(i, 0, 40)
-		for _, n := range known[:15] {
-			n.Digest = "d"
-		}
-		s.Send(known)
+		s.Send(storm(i, 0, 40))
 		settle()
-		if said := p.take(); len(said) > 0 || named != 25 {
-			t.Errorf("%q is said while nobody would know; %d of 25 are to keep the name", said, named)
+		if said := p.take(); len(said) > 0 || named != 40 {
+			t.Errorf("%q is said while nobody would know; %d of 40 are to keep the name", said, named)
 		}
 		close(kept)
 		settle()
@@ -166,7 +162,7 @@ func TestDigestWaitsForItsName(t *testing.T) {
 	})
 }
 
-// Those that a digest may have told of are looked for together and at once, however few they are, so that its list has all.
+// Those that a digest may have told of are looked for together and soon, however few they are, so that its list has all.
 func TestDigestInDoubtIsLookedForTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := Integration{Receiver: "r", Kind: "slack"}
@@ -175,19 +171,42 @@ func TestDigestInDoubtIsLookedForTogether(t *testing.T) {
 		p.pace = time.Millisecond
 		s := NewSender(SenderOptions{Targets: []Target{{i, p}}, Done: got.done})
 		go func() { _ = s.Run(t.Context()) }()
-		ns := storm(i, 0, 5)
-		for _, n := range ns[:3] {
+		for _, count := range []int{3, 30} {
+			ns := storm(i, 0, 2*count)
+			for _, n := range ns {
+				n.Repeated, n.Digest = true, "d"
+			}
+			ns[0].Repeated = false // a digest that was not made
+			s.Send(ns[:count])
+			time.Sleep(togetherAfter / 2)
+			s.Send(ns[count:])
+			time.Sleep(togetherAfter)
+			synctest.Wait()
+			said := p.take()
+			if count == 3 && !slices.Equal(said, []string{"0", "digest of 5"}) || count == 30 && !slices.Equal(said, []string{"digest of 60"}) {
+				t.Errorf("%d are told by %q", count, said)
+			}
+		}
+	})
+}
+
+// Who tells of each alone, as in a dry run, is given those too that a digest may have told of.
+func TestDigestInDoubtWithoutDigests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := Integration{Receiver: "r", Kind: "slack"}
+		var got answers
+		s := NewSender(SenderOptions{Targets: []Target{{i, notifierFunc(func(context.Context, *Notification) (Outcome, error) { return Outcome{Dry: true}, nil })}}, Done: got.done})
+		go func() { _ = s.Run(t.Context()) }()
+		ns := storm(i, 0, 20)
+		for _, n := range ns {
 			n.Repeated, n.Digest = true, "d"
 		}
-		ns[3].Digest = "e" // which was not made
 		s.Send(ns)
-		time.Sleep(digestAfter - time.Millisecond)
-		synctest.Wait()
-		said := p.take()
-		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "digest of ") }) || slices.ContainsFunc([]string{"0", "1", "2"}, func(id string) bool { return slices.Contains(said, id) }) {
-			t.Errorf("told by %q", said)
-		}
 		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(got.take()); n != 20 {
+			t.Errorf("%d of 20 are answered", n)
+		}
 	})
 }
 

@@ -112,7 +112,8 @@ func newSender(o SenderOptions, m *senderMetrics) *Sender {
 	s := &Sender{options: o, metrics: m, lanes: map[string]*lane{}, drained: make(chan struct{})}
 	s.drain = sync.OnceFunc(func() { close(s.drained) })
 	for _, t := range o.Targets {
-		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: newBacklog(o.Queue)}
+		_, digests := t.Notifier.(Digester)
+		s.lanes[t.Integration.Key()] = &lane{Target: t, queue: newBacklog(o.Queue, digests)}
 		m.expect(t.Integration)
 	}
 	return s

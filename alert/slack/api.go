@@ -128,7 +128,7 @@ func (c *channel) post(ctx context.Context, m message, about about, urgent bool,
 	}
 	err := c.write(ctx, postMessage, urgent, call)
 	if refusedMetadata(err) {
-		c.n.complain(ctx, "metadata", err)
+		c.n.complain(ctx, partMetadata, err)
 		about.eventType = ""
 		err = c.write(ctx, postMessage, urgent, call)
 	}
@@ -156,6 +156,18 @@ func (c *channel) update(ctx context.Context, at ref, m message, urgent bool) er
 		err = c.write(ctx, "chat.update", urgent, call)
 	}
 	return err
+}
+
+// Parts of messages whose lack others ask for.
+const (
+	partSearch   = "search for messages whose delivery is in doubt"
+	partMetadata = "metadata"
+)
+
+// complained says whether Slack refuses a part.
+func (n *Notifier) complained(part string) bool {
+	_, yes := n.complaints.Load(part)
+	return yes
 }
 
 // complain logs once that Slack refuses something that is not worth to fail for.

@@ -27,7 +27,7 @@ const (
 	// maxPages bounds the search in the history of a channel.
 	maxPages = 5
 	pageSize = 200
-	// maxThreads bounds the threads of single groups that are searched for one digest.
+	// maxThreads bounds the threads that are searched for what may have been said in them.
 	maxThreads = 30
 )
 
@@ -67,6 +67,16 @@ func nameOf(ns []*alert.Notification) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
+// collectReplies notes which of the notifications are told of in a thread.
+func (t told) collectReplies(at ref, replies []slack.Message, d doubts) {
+	for _, m := range replies {
+		id, ok := m.Metadata.EventPayload["id"].(string)
+		if ok && m.Timestamp != at.timestamp && m.Metadata.EventType == eventType && d.own[id] {
+			t[id] = found{ref: at}
+		}
+	}
+}
+
 // told is what a channel holds already of notifications whose delivery is in doubt: their messages by ID.
 type told map[string]found
 
@@ -92,10 +102,11 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 		}
 		t.collect(at.channel, replies, d)
 	}
-	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
+	id := c.id()
+	if id == "" {
 		return t, nil
 	}
-	params := &slack.GetConversationHistoryParameters{ChannelID: c.name, Limit: pageSize, IncludeAllMetadata: true,
+	params := &slack.GetConversationHistoryParameters{ChannelID: id, Limit: pageSize, IncludeAllMetadata: true,
 		Oldest: strconv.FormatInt(oldest.Add(-time.Minute).Unix(), 10)}
 	for range maxPages {
 		var page *slack.GetConversationHistoryResponse
@@ -106,7 +117,7 @@ func (c *channel) find(ctx context.Context, ns []*alert.Notification) (told, err
 		if err != nil {
 			return t, c.unreadable(ctx, err)
 		}
-		t.collect(c.name, page.Messages, d)
+		t.collect(id, page.Messages, d)
 		params.Cursor = page.ResponseMetaData.NextCursor
 		if !page.HasMore || params.Cursor == "" {
 			break
@@ -149,25 +160,37 @@ func (d doubts) threads() (out []ref) {
 	return out
 }
 
-// findReplies adds those about which a reply stands in the thread of their own message, or of the digest that told of their group.
-// The oldest are looked for first: they were the first to be sent.
+// findReplies adds those about which a reply stands in the thread of their own message, or a note in that of the digest that told of
+// their group. The oldest are looked for first: they were the first to be sent.
 func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) error {
-	searched := 0
+	d, _ := doubtsOf(ns)
+	searched := map[ref]bool{}
 	for _, n := range slices.SortedStableFunc(slices.Values(ns), func(a, b *alert.Notification) int { return a.Created.Compare(b.Created) }) {
 		at, ok := parseRef(n.Ref)
-		if _, isTold := t[n.ID]; isTold || !ok || at.digest && n.Reason != alert.NoteAdded || !n.Repeated || searched == maxThreads {
+		if _, isTold := t[n.ID]; isTold || !ok || at.digest && n.Reason != alert.NoteAdded || !n.Repeated || searched[at] || len(searched) == maxThreads {
 			continue
 		}
-		searched++
-		yes, err := c.said(ctx, at, eventType, n.ID)
+		searched[at] = true
+		replies, err := c.thread(ctx, at)
 		if err != nil {
 			return err
 		}
-		if yes {
-			t[n.ID] = found{ref: at}
-		}
+		t.collectReplies(at, replies, d)
 	}
 	return nil
+}
+
+// id is the channel's ID, "" when it is not known yet.
+func (c *channel) id() string {
+	if strings.HasPrefix(c.name, "#") || strings.HasPrefix(c.name, "@") {
+		return c.n.options.Limiter.idOf(c.token, c.name)
+	}
+	return c.name
+}
+
+// searchable says whether a message that was made here can be found again.
+func (c *channel) searchable() bool {
+	return c.id() != "" && !c.n.complained(partSearch) && !c.n.complained(partMetadata)
 }
 
 // unreadable passes an error on that may pass, so that nothing is said twice because of it. One that will not, such as a
@@ -176,7 +199,7 @@ func (c *channel) unreadable(ctx context.Context, err error) error {
 	if o, _ := judge(err, c.token); !o.Permanent {
 		return err
 	}
-	c.n.complain(ctx, "search for messages whose delivery is in doubt", err)
+	c.n.complain(ctx, partSearch, err)
 	return nil
 }
 

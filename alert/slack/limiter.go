@@ -58,10 +58,13 @@ func (l *Limiter) Rest() {
 	l.rested = time.Now().Add(l.Interval)
 }
 
+// tokenBytes is how much of a token's hash begins a place.
+const tokenBytes = 8
+
 // place names a channel, or a method, of one token. The token is not kept.
 func place(token, name string) string {
 	sum := sha256.Sum256([]byte(token))
-	return string(sum[:8]) + name
+	return string(sum[:tokenBytes]) + name
 }
 
 // acquire waits for a turn. The caller must release it.
@@ -167,6 +170,16 @@ func (l *Limiter) learn(token, name, id string) {
 	after.urgent, after.later = append(after.urgent, before.urgent...), append(after.later, before.later...)
 	before.urgent, before.later = nil, nil
 	l.dispatch(after)
+}
+
+// idOf returns the ID that a channel's name turned out to be, "" when that is not known.
+func (l *Limiter) idOf(token, name string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if to, known := l.same[place(token, name)]; known {
+		return to[tokenBytes:]
+	}
+	return ""
 }
 
 // turns returns the queue of a channel, which it holds under its ID once that is known.

@@ -14,52 +14,75 @@ import (
 )
 
 const (
-	// listTries is how often a list is tried to be made, listPause how long is waited after the first that failed.
+	// listTries is how often a list is tried to be made in one way, listPause how long is waited after the first that failed.
 	listTries = 5
 	listPause = time.Second
 )
 
-// list puts all groups of a digest into its thread: few as text, many as a file. It goes before what others want to say,
-// as without it nobody knows which groups they are. An error says that this process has to end before it is made, and the next
-// one is to make it; what Slack refuses is only logged, as the digest stands.
+// list puts all groups of a digest into its thread: few as text, many as a file, or as text where Slack takes no files. It goes
+// before what others want to say, as without it nobody knows which groups they are. An error says that the list is not known to be
+// there, and is to be made when the digest is found again; where it cannot be found, or the list is refused, that is only logged.
 func (c *channel) list(ctx context.Context, at ref, name string, groups []*alert.Notification) error {
+	var err error
 	asText := len(groups) <= maxListed
-	for try := 1; ; try++ {
-		err := c.tryList(ctx, at, name, groups, asText)
-		o, _ := judge(err, c.token)
-		switch {
-		case err == nil, ctx.Err() != nil, errors.Is(err, errNotActive):
-			return err
-		case o.Permanent && !asText:
+	if !asText {
+		err = c.listAs(ctx, at, name, func() error { return c.listFile(ctx, at, name, groups) })
+		if asText = err != nil && ctx.Err() == nil && !errors.Is(err, errNotActive); asText {
 			c.n.complain(ctx, "file", err)
-			asText = true
-			continue
-		case o.Permanent, try == listTries:
-			c.n.complain(ctx, "list of a digest", err)
-			return nil
 		}
-		timer := time.NewTimer(max(o.RetryAfter, time.Duration(try)*listPause))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+	}
+	if asText {
+		err = c.listAs(ctx, at, name, func() error {
+			return c.sayInThread(ctx, at, listReply(groups), about{listType, map[string]any{"name": name}}, true, &alert.Data{})
+		})
+	}
+	if o, _ := judge(err, c.token); err == nil || !o.Permanent && (c.searchable() || ends(ctx, err)) {
+		return err
+	}
+	c.n.complain(ctx, "list of a digest", err)
+	return nil
+}
+
+// ends says that whoever is active next has to go on.
+func ends(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, errNotActive)
+}
+
+// listAs makes a list in one way. When it fails it looks whether the list is there all the same before it is made again.
+func (c *channel) listAs(ctx context.Context, at ref, name string, say func() error) error {
+	err := say()
+	for try := 1; err != nil; try++ {
+		o, _ := judge(err, c.token)
+		if try == listTries || o.Permanent || o.RetryAfter > patience || ends(ctx, err) || !pause(ctx, max(o.RetryAfter, time.Duration(try)*listPause)) {
 			return err
-		case <-timer.C:
 		}
-		if yes, err := c.listed(ctx, at, name); yes && err == nil {
-			return nil
+		var there bool
+		if there, err = c.listed(ctx, at, name); err == nil && !there {
+			err = say()
 		}
+	}
+	return nil
+}
+
+// pause waits and says whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
-func (c *channel) tryList(ctx context.Context, at ref, name string, groups []*alert.Notification, asText bool) error {
-	if asText {
-		return c.sayInThread(ctx, at, listReply(groups), about{listType, map[string]any{"name": name}}, true, &alert.Data{})
-	}
+// listFile makes a list as a file.
+func (c *channel) listFile(ctx context.Context, at ref, name string, groups []*alert.Notification) error {
 	lines := make([]string, len(groups))
 	for i, n := range groups {
 		lines[i] = listLine(n) + "\n"
 	}
-	return c.tryUpload(ctx, at, file{name: listName(name), title: fmt.Sprintf("%d groups of alerts", len(groups)), snippet: "text",
+	return c.upload(ctx, at, file{name: listName(name), title: fmt.Sprintf("%d groups of alerts", len(groups)), snippet: "text",
 		content: []byte(strings.Join(lines, "")), urgent: true})
 }
 

@@ -30,7 +30,11 @@ func (c *channel) chart(ctx context.Context, at ref, n *alert.Notification) {
 			return
 		}
 		title := plain(headline(*a), 200)
-		c.upload(ctx, at, file{name: "chart.png", title: title, alt: plain("Chart of "+title, 250), content: png})
+		// That it fails is logged once: the message stands without.
+		err = c.upload(ctx, at, file{name: "chart.png", title: title, alt: plain("Chart of "+title, 250), content: png})
+		if err != nil && ctx.Err() == nil {
+			c.n.complain(ctx, "file", err)
+		}
 		return
 	}
 }
@@ -43,16 +47,8 @@ type file struct {
 	urgent           bool // it goes before what can wait
 }
 
-// upload puts a file into a thread and says whether it is there. That it fails is logged once: the message stands without.
-func (c *channel) upload(ctx context.Context, at ref, f file) bool {
-	err := c.tryUpload(ctx, at, f)
-	if err != nil && ctx.Err() == nil {
-		c.n.complain(ctx, "file", err)
-	}
-	return err == nil
-}
-
-func (c *channel) tryUpload(ctx context.Context, at ref, f file) error {
+// upload puts a file into a thread.
+func (c *channel) upload(ctx context.Context, at ref, f file) error {
 	var place *slack.GetUploadURLExternalResponse
 	err := c.read(ctx, "files.getUploadURLExternal", func(ctx context.Context) (_ time.Duration, err error) {
 		place, err = c.api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: f.name, FileSize: len(f.content),

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -60,4 +62,38 @@ func (b breaker) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	return b.Conn.Write(p)
+}
+
+// stopper is a connection of a process that stops after a request: then it sends and receives nothing until it goes on, and finds
+// that the time for an answer is over.
+type stopper struct {
+	net.Conn
+	stopped *sync.RWMutex // locked while it is
+	stops   func(key int16) bool
+	limit   atomic.Int64 // of reads, as Unix time in nanoseconds
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	if len(p) > 8 && s.stops(int16(binary.BigEndian.Uint16(p[4:6]))) {
+		s.stopped.Lock()
+	} else {
+		s.stopped.RLock()
+		defer s.stopped.RUnlock()
+	}
+	return s.Conn.Write(p)
+}
+
+func (s *stopper) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.stopped.RLock()
+	defer s.stopped.RUnlock()
+	if limit := s.limit.Load(); limit > 0 && time.Now().UnixNano() > limit {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+func (s *stopper) SetReadDeadline(t time.Time) error {
+	s.limit.Store(max(0, t.UnixNano()))
+	return s.Conn.SetReadDeadline(t)
 }

@@ -18,8 +18,9 @@ import (
 
 // The keys of requests that a breaker looks at.
 const (
-	heartbeatKey = 12
-	endTxnKey    = 26
+	heartbeatKey       = 12
+	endTxnKey          = 26
+	txnOffsetCommitKey = 28
 )
 
 // active is a process of an exclusive stage that copies its input.
@@ -43,11 +44,19 @@ type exclusives struct {
 
 // start runs a process. breaks says which of its requests break its connections.
 func (e *exclusives) start(instance string, breaks func(key int16) bool) *active {
+	if breaks == nil {
+		return e.startOver(instance, nil)
+	}
+	return e.startOver(instance, func(c net.Conn) net.Conn { return breaker{c, breaks} })
+}
+
+// startOver runs a process over other connections; nil means that they are as they are.
+func (e *exclusives) startOver(instance string, wrap func(net.Conn) net.Conn) *active {
 	a := &active{registry: prometheus.NewRegistry()}
 	client := kafkatest.NewClientWith(e.t, kafka.Config{Brokers: e.cluster.Brokers, SessionTimeout: e.session, TransactionTimeout: e.timeout},
 		kafkatest.Logger(e.t).With("process", instance), a.registry)
-	if breaks != nil {
-		client.Wrap(func(c net.Conn) net.Conn { return breaker{c, breaks} })
+	if wrap != nil {
+		client.Wrap(wrap)
 	}
 	a.stop = runStage(e.t, client, kafka.Stage{
 		Group: e.group, Instance: instance, Topics: []string{e.in}, Exclusive: true, LeaveOnStop: true, FlushInterval: 20 * time.Millisecond,
@@ -177,6 +186,47 @@ func TestFencedStandsBy(t *testing.T) {
 		within(t, 20*time.Second, "a is active again", func() bool { return len(read(t, client, e.out, 0)) >= len(want) })
 		if got := read(t, client, e.out, 0); !slices.Equal(got, want) {
 			t.Errorf("found %q, want %q", got, want)
+		}
+	})
+}
+
+// A process that was stopped inside a transaction, for so long that another took over, stands by when it goes on: it does not take
+// the place of the other one, whatever the broker would let it do.
+func TestStoppedStandsBy(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, cluster kafkatest.Cluster) {
+		for _, key := range []int16{txnOffsetCommitKey, endTxnKey} {
+			client := cluster.Client(t)
+			e := newExclusives(t, client, cluster)
+			e.timeout = time.Second
+			var armed, reached atomic.Bool
+			var stopped sync.RWMutex
+			a := e.startOver("a", func(c net.Conn) net.Conn {
+				return &stopper{Conn: c, stopped: &stopped, stops: func(now int16) bool {
+					stops := now == key && armed.CompareAndSwap(true, false)
+					reached.CompareAndSwap(false, stops)
+					return stops
+				}}
+			})
+			within(t, 20*time.Second, "a has the partition", func() bool { return len(a.opened.all()) == 1 })
+			b := e.start("b", nil)
+			produce(t, client, e.in, 0, "of a")
+			within(t, 10*time.Second, "the output of a", func() bool { return len(read(t, client, e.out, 0)) == 1 })
+			armed.Store(true)
+			produce(t, client, e.in, 0, "while a stops")
+			within(t, 10*time.Second, "a stops", reached.Load)
+			within(t, e.session+8*time.Second, "b is active", func() bool { return len(b.opened.all()) == 1 })
+			time.Sleep(1500 * time.Millisecond) // the time for an answer is over
+			stopped.Unlock()
+			within(t, 10*time.Second, "a stands by", func() bool { return a.closed.Load() == 1 })
+			produce(t, client, e.in, 0, "of b")
+			within(t, 10*time.Second, "the output of b", func() bool { return len(read(t, client, e.out, 0)) == 3 })
+			if len(a.opened.all()) != 1 || len(b.opened.all()) != 1 || b.closed.Load() != 0 {
+				t.Errorf("a had the partition %d times and b %d times, want once each", len(a.opened.all()), len(b.opened.all()))
+			}
+			if got, want := read(t, client, e.out, 0), []string{"of a", "while a stops", "of b"}; !slices.Equal(got, want) {
+				t.Errorf("found %q, want %q", got, want)
+			}
 		}
 	})
 }

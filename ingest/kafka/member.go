@@ -226,6 +226,23 @@ func (m *member) heartbeat(cl sarama.Client, id string, generation int32) error 
 	return err
 }
 
+// confirm asks the coordinator whether the partitions are still this member's, if it has not said so for a session: a process may
+// have been stopped for as long.
+func (m *member) confirm() error {
+	if m.lease.within(m.session) {
+		return nil
+	}
+	err := m.heartbeat(m.cl, m.id, m.generation)
+	switch {
+	case err == nil, errors.Is(err, sarama.ErrRebalanceInProgress): // that is still to come
+		return nil
+	case classify(err) == membership:
+		return fmt.Errorf("%w: %w", errTaken, err)
+	default:
+		return err
+	}
+}
+
 // leave gives the partitions to the other members at once.
 func (m *member) leave(cl sarama.Client) error {
 	if m.id == "" {

@@ -30,8 +30,10 @@ type txn struct {
 	id    string // transactional id
 	group string
 	codec sarama.CompressionCodec
-	// exclusive: other processes use the same id, each in its time. Whoever has taken it over is not fenced in turn.
+	// exclusive: other processes use the same id, each in its time. Whoever has taken it over is not fenced in turn. confirm
+	// returns errTaken where the group has given the partitions to others; it is asked where a broker may not notice.
 	exclusive bool
+	confirm   func() error
 
 	identity  identity
 	ready     bool // no transaction is open under the identity
@@ -164,6 +166,11 @@ func (t *txn) takeOver(ctx context.Context) error {
 
 // begin takes a new epoch, which aborts what may be open under the old one and fences whoever uses it.
 func (t *txn) begin(ctx context.Context) error {
+	if t.exclusive && t.identity.id >= 0 {
+		if err := t.confirm(); err != nil {
+			return err
+		}
+	}
 	err := t.coordinate(ctx, func(b *sarama.Broker) error {
 		res, err := b.InitProducerID(&sarama.InitProducerIDRequest{
 			Version: 4, TransactionalID: &t.id, TransactionTimeout: t.c.cfg.TransactionTimeout,

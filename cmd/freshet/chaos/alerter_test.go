@@ -195,6 +195,9 @@ func (c *alerters) checkSlack(all groups, kills int) {
 	if h.again > kills {
 		c.t.Errorf("%d messages tell what others told, expected at most one for each kill", h.again)
 	}
+	if h.listless > 0 {
+		c.t.Errorf("%d digests have no list", h.listless)
+	}
 	if wrong := c.gate.slack.Invalid(); len(wrong) > 0 {
 		c.t.Errorf("Slack refuses as malformed: %v", wrong)
 	}

@@ -56,7 +56,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // its process was killed
 	}
 	writes := strings.Contains(path, "chat.") || strings.Contains(path, "completeUpload")
-	g.count(process, writes)
+	g.count(process, path, writes)
 	if writes && g.kills(beforeReceipt, process) {
 		return
 	}
@@ -142,13 +142,17 @@ func (g *gate) wake(process int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.woken = process
+	if process != nobody {
+		g.t.Logf("%s: process %d goes on", time.Now().Format("15:04:05.000"), process)
+	}
 }
 
 // count counts the writes of a process that goes on though another one took over.
-func (g *gate) count(process int, writes bool) {
+func (g *gate) count(process int, path string, writes bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if writes && process == g.woken {
 		g.late++
+		g.t.Logf("%s: process %d, which was stopped, calls %s", time.Now().Format("15:04:05.000"), process, path)
 	}
 }

@@ -15,7 +15,6 @@ type statement struct {
 	group        string
 	firing, over int
 	id           string // of the notification that says it, as the metadata of a digest names it
-	news         bool   // firing are those alone of which nothing was told before
 }
 
 // titled is how a statement begins in a message of its own and in the lines of a digest.
@@ -56,9 +55,6 @@ func judge(alerts int, said []statement) (wrong []string, complete bool) {
 		told[s.id] = s.id != ""
 		story = append(story, fmt.Sprintf("%d firing, %d ended", s.firing, s.over))
 		b, e := s.firing+ended+s.over, ended+s.over
-		if s.news {
-			b = begun + s.firing
-		}
 		switch {
 		case b == begun && e == ended:
 			wrong = append(wrong, "nothing new")
@@ -95,7 +91,6 @@ func TestJudge(t *testing.T) {
 		{"the beginning in another notification", 1, []statement{{firing: 1, id: "a"}, {firing: 1, id: "b"}, {over: 1, id: "c"}}, "nothing new"},
 		{"the end in another notification", 1, []statement{{firing: 1, id: "a"}, {over: 1, id: "b"}, {over: 1, id: "c"}}, "more than there are"},
 		{"two of three again", 3, []statement{{firing: 2, id: "a"}, {firing: 2, id: "b"}, {firing: 3, id: "c"}, {over: 3, id: "d"}}, "nothing new"},
-		{"from the ledger", 2, []statement{{firing: 1}, {firing: 1, news: true}, {firing: 1, over: 1}, {over: 1, news: true}}, ""},
 		{"an end is lost", 2, []statement{{firing: 2}, {over: 1}}, "not all"},
 		{"a beginning is lost", 2, []statement{{firing: 1}, {over: 1}}, "not all"},
 		{"an old story", 2, []statement{{firing: 2}, {firing: 1}, {over: 2}}, "fewer than were told of before"},

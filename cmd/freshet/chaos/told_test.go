@@ -141,30 +141,6 @@ func (l *ledger) of(name string) (begin, end string) {
 	}
 }
 
-// said returns what notifications told of groups, for digests whose list was not made.
-func (l *ledger) said(ids []string) (out []statement) {
-	told := map[string]*statement{}
-	for _, id := range ids {
-		told[id] = &statement{group: l.about[id], id: id, news: true}
-	}
-	for name := range l.sent {
-		begin, end := l.of(name)
-		if s := told[end]; s != nil {
-			s.over++
-			if begin == "" {
-				s.firing++
-			}
-		}
-		if s := told[begin]; s != nil {
-			s.firing++
-		}
-	}
-	for _, id := range ids {
-		out = append(out, *told[id])
-	}
-	return out
-}
-
 // telling is a message in Slack, or a reply, that tells of notifications.
 type telling struct {
 	ts     string
@@ -186,7 +162,7 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 	t.Helper()
 	var out []telling
 	for _, m := range s.Messages(channel) {
-		digest := -1 // the one whose lists come next
+		begin, digest := len(out), -1 // the last one
 		for _, m := range append([]slacktest.Message{m}, s.Thread(channel, m.TS)...) {
 			one, kind := newTelling(t, &m)
 			switch {
@@ -196,7 +172,14 @@ func tellings(t *testing.T, s *slacktest.Server, channel string) []telling {
 			case kind == oneType:
 				out = append(out, one)
 			case digest >= 0 && (kind == listType || len(m.Files) > 0):
-				out[digest].list += listOf(&m)
+				// A list of all has the name of its digest, a list of some is of the last one.
+				of := slices.IndexFunc(out[begin:], func(t telling) bool {
+					return t.digest != "" && (t.digest == one.digest || len(m.Files) > 0 && strings.Contains(m.Files[0].Name, t.digest))
+				})
+				if of += begin; of < begin {
+					of = digest
+				}
+				out[of].list += listOf(&m)
 			}
 		}
 	}
@@ -224,7 +207,7 @@ func newTelling(t *testing.T, m *slacktest.Message) (one telling, kind string) {
 	switch metadata.EventType {
 	case oneType:
 		one.id = metadata.Payload.ID
-	case digestType:
+	case digestType, listType:
 		one.digest = metadata.Payload.Name
 	}
 	return one, metadata.EventType
@@ -267,27 +250,28 @@ func (l *ledger) hear(groups map[string]int, all []telling, text func(ts string)
 			for i := range said {
 				said[i].id = m.id
 			}
-		case m.list != "":
-			h.digests++
-			told = slices.Concat(slices.Collect(maps.Values(digest))...)
-			said = statements(m.list)
-			for i, s := range said {
-				// Two notifications of one group make one line: then nobody knows which of them it is.
-				switch ids := digest[s.group]; len(ids) {
-				case 0:
-					h.wrong = append(h.wrong, s.group+" is in the list of a digest that was not to tell of it")
-				case 1:
-					said[i].id = ids[0]
-				}
-			}
 		default:
 			h.digests++
-			h.listless++
-			told = slices.Concat(slices.Collect(maps.Values(digest))...)
-			said = l.said(told)
-		}
-		if m.digest != "" && len(told) != m.count {
-			h.wrong = append(h.wrong, fmt.Sprintf("a digest says that it tells of %d notifications, and was to tell of %d", m.count, len(told)))
+			if m.list == "" {
+				h.listless++
+			}
+			told, said = nil, statements(m.list)
+			for i, s := range said {
+				ids := digest[s.group]
+				switch {
+				case len(ids) == 0:
+					h.wrong = append(h.wrong, s.group+" is in the list of a digest that was not to tell of it")
+				case len(ids) > 1: // they make one line: nobody knows which of them it is
+				case slices.Contains(told, ids[0]):
+					h.wrong = append(h.wrong, s.group+" is in the lists of a digest twice")
+				default:
+					said[i].id = ids[0]
+				}
+				told = append(told, ids...)
+			}
+			if all := slices.Concat(slices.Collect(maps.Values(digest))...); len(all) != m.count {
+				h.wrong = append(h.wrong, fmt.Sprintf("a digest says that it tells of %d notifications, and was to tell of %d", m.count, len(all)))
+			}
 		}
 		if slices.ContainsFunc(told, func(id string) bool { return first[id] != "" }) {
 			h.again++
