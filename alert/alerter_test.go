@@ -304,6 +304,39 @@ func TestAlertThatEndsDuringALongOutage(t *testing.T) {
 	}
 }
 
+// Whether what is out of date was delivered is found out before something else takes its place, where that can be found out: what
+// was told is not told again, and the rest is.
+func TestLostAnswerBeforeALongOutage(t *testing.T) {
+	for _, delivered := range []bool{true, false} {
+		w := newWorld(t, editing(InlineDefaults(), RouteConfig{}))
+		attempts := 0
+		down := true
+		w.answer = func(*Notification) (Outcome, bool, error) {
+			if attempts++; down {
+				return Outcome{}, delivered && attempts == 1, errDown
+			}
+			return Outcome{Ref: "C/1"}, true, nil
+		}
+		a, b := &subject{name: "a"}, &subject{name: "b"}
+		w.produce(a.fire(w.now))
+		w.advance(5 * time.Minute)
+		w.produce(a.resolve(w.now), b.fire(w.now))
+		w.advance(10 * time.Minute)
+		w.restart()
+		w.advance(time.Minute)
+		down = false
+		w.advance(5 * time.Minute)
+		if delivered {
+			w.expect("first notification: a", "new alerts added: b -a")
+		} else {
+			w.expect("first notification: b -a")
+		}
+		w.produce(b.resolve(w.now))
+		w.advance(time.Minute)
+		w.expect("all alerts resolved: -b")
+	}
+}
+
 // A receiver that is told of no ends is told once, and truly, of what began and ended while it could not be reached, and nothing
 // of reminders that are out of date.
 func TestEndDuringAnOutageWithoutSendResolved(t *testing.T) {

@@ -107,7 +107,7 @@ func (a *Alerter) muffled(e *entry, now time.Time) bool {
 
 // superseded replaces an intent that could not be delivered for long by one that tells how things stand now, the ends
 // of those included whose beginning was never delivered: one that is told of no ends hears in this way alone that an alert was
-// there.
+// there. Where it can be found out whether the intent was delivered, that comes first.
 func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	i, g := e.Intent, e.group
 	if e.to.Remediation != nil || g.left && e.lasts() || now.Sub(i.Created) < supersedeAfter {
@@ -138,6 +138,10 @@ func (a *Alerter) superseded(e *entry, now time.Time) bool {
 	default:
 		a.abandon(e, "its alerts are over or muted, and this receiver is told of no ends", now)
 		return true
+	}
+	if e.to.Edits && i.inDoubt() {
+		i.stale = true
+		return false
 	}
 	reason := SomeResolved
 	switch {
@@ -206,10 +210,10 @@ func (a *Alerter) Deliveries() []*Notification {
 		if i == nil || i.phase != ready {
 			continue
 		}
-		i.phase = sending
+		i.phase, i.undelivered = sending, false
 		i.attempts++
 		out = append(out, &Notification{ID: i.ID, Integration: e.to, Group: e.name(), GroupKey: e.GroupKey, Reason: i.Reason,
-			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Digest: i.Digest, Data: *i.data})
+			Created: i.Created, Ref: e.Ref, Attempt: i.attempts, Repeated: i.restored || i.attempts > 1, Digest: i.Digest, Stale: i.stale, Data: *i.data})
 	}
 	a.ready = a.ready[:0]
 	return out
@@ -249,6 +253,12 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	i := e.Intent
 	a.touch(e.group)
+	i.stale = false
+	if errors.Is(err, ErrStale) {
+		i.attempts--
+		i.phase, i.retryAt, i.undelivered = waiting, now, true
+		return
+	}
 	if errors.Is(err, ErrNotBegun) || o.Dry && !e.to.DryRun && e.to.Remediation == nil { // or the dry run was over meanwhile
 		i.phase = ready
 		i.attempts--

@@ -155,7 +155,12 @@ type intent struct {
 	attempts int
 	restored bool
 	retryAt  time.Time
+	// stale: it is to be replaced unless it was delivered; undelivered: it is known not to be.
+	stale, undelivered bool
 }
+
+// inDoubt says that an attempt may have delivered it.
+func (i *intent) inDoubt() bool { return (i.restored || i.attempts > 0) && !i.undelivered }
 
 // knows says whether the notification is about an incident.
 func (i *intent) knows(one incident) bool {

@@ -51,7 +51,10 @@ type Notification struct {
 	Repeated bool
 	// Digest is the name of the newest digest that was to tell of it, "" when there was none: see DigestProgress.
 	Digest string
-	Data   Data
+	// Stale says that another notification is to take its place, unless it has been delivered: who Edits looks for it, and
+	// answers with ErrStale when it is not there.
+	Stale bool
+	Data  Data
 }
 
 // About names the group that the notification is about, "" when it does not say.
@@ -96,7 +99,8 @@ type Integration struct {
 	DryRun bool
 	// SendResolved says whether the end of an alert is told too.
 	SendResolved bool
-	// Edits says that the notifier changes the message it sent before, so that small changes may be told at once.
+	// Edits says that the notifier changes the message it sent before, so that small changes may be told at once, and that it
+	// can look for it.
 	Edits bool
 	// Slack and Webhook are the settings; the one of Kind is set.
 	Slack   *SlackConfig

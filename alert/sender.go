@@ -89,6 +89,8 @@ var (
 	// ErrNotBegun says that the Sender was drained before the notification was its turn, or that this process was no longer
 	// known to be the active alerter then. It counts as no attempt.
 	ErrNotBegun = errors.New("the attempt was not begun")
+	// ErrStale says that a notification that is Stale was not delivered before. It counts as no attempt.
+	ErrStale = errors.New("it is out of date and was not delivered before")
 )
 
 // NewSender returns a Sender. Run starts it.
@@ -312,6 +314,9 @@ func (s *Sender) bound(l *lane) time.Duration {
 
 // settle notes a wish to be left alone, and logs when a receiver begins to fail, fails otherwise, or works again.
 func (s *Sender) settle(l *lane, o Outcome, err error, now time.Time) {
+	if errors.Is(err, ErrNotBegun) || errors.Is(err, ErrStale) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if o.RetryAfter > 0 && !o.Partly && now.Add(o.RetryAfter).After(l.until) {

@@ -118,6 +118,12 @@ func (w *world) deliver() {
 	w.flight = nil
 	for _, n := range flight {
 		o, got, err := w.answer(n)
+		if n.Stale && err == nil { // it is looked for, and not told
+			got = false
+			if !slices.ContainsFunc(w.got, func(before *Notification) bool { return before.ID == n.ID }) {
+				err = ErrStale
+			}
+		}
 		if got {
 			w.got = append(w.got, n)
 		}

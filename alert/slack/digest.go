@@ -82,6 +82,8 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification, p alert.
 		switch {
 		case known:
 			again = append(again, n)
+		case n.Stale:
+			p.Done(n, alert.Outcome{}, fmt.Errorf("slack: %w", alert.ErrStale))
 		case n.Reason == alert.ContentChanged, n.Reason == alert.NoteAdded && len(n.Data.Notes) == 0:
 			quiet = append(quiet, n)
 		default:

@@ -251,6 +251,37 @@ func TestListThatFailsAtFirst(t *testing.T) {
 	}
 }
 
+// What is out of date is told no more, and if it was told before, that is known: in a digest, a message and a reply.
+func TestStaleIsOnlyLookedFor(t *testing.T) {
+	s := slacktest.New(t)
+	told := stormOf(4)
+	mustDigest(t, bot(t, s, nil), told[:2])
+	own := mustNotify(t, bot(t, s, nil), told[2])
+	end := notification("end", alert.AllResolved, own, over(fires("service-2")))
+	mustNotify(t, bot(t, s, nil), end)
+	alone := mustNotify(t, bot(t, s, nil), told[3])
+	untold := stormOf(12)[10:]
+	untold[1].Ref, untold[1].Reason = own, alert.NewAlerts
+	before := len(s.Writes(slacktest.Channel))
+	want := map[string]string{told[0].ID: "C012/" + s.Messages(slacktest.Channel)[0].TS + "/digest", end.ID: own, told[3].ID: alone}
+	for _, n := range []*alert.Notification{told[0], end, told[3], untold[0], untold[1]} {
+		stale := again(n)
+		stale.Stale = true
+		o, err := bot(t, s, nil).Notify(t.Context(), stale)
+		if o.Ref != want[n.ID] || (err == nil) != (want[n.ID] != "") || err != nil && !errors.Is(err, alert.ErrStale) {
+			t.Errorf("%s alone: %+v, %v", n.ID, o, err)
+		}
+		outcomes, errs := tryDigest(t, bot(t, s, nil), []*alert.Notification{stale, again(told[1])})
+		if o, err := outcomes[0], errs[0]; o.Ref != want[n.ID] || (err == nil) != (want[n.ID] != "") || err != nil && !errors.Is(err, alert.ErrStale) {
+			t.Errorf("%s with others: %+v, %v", n.ID, o, err)
+		}
+	}
+	if n := len(s.Writes(slacktest.Channel)); n != before {
+		t.Errorf("%d writes were made", n-before)
+	}
+	clean(t, s)
+}
+
 // What is known to be told is answered for before anything else is said, and nothing is said without a name.
 func TestWhatIsFoundIsAnsweredForFirst(t *testing.T) {
 	s := slacktest.New(t)

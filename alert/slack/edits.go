@@ -23,11 +23,14 @@ type edits struct {
 // told answers for a notification that a message tells of, later when the own message of its group is to be edited too: if
 // freshet ends before, that is for who comes next.
 func (e *edits) told(n *alert.Notification, at ref) {
-	if isOwn(n.Ref) {
+	switch {
+	case !isOwn(n.Ref):
+		e.p.Done(n, alert.Outcome{Ref: at.String()}, nil)
+	case n.Stale: // what is next brings it up to date
+		e.p.Done(n, alert.Outcome{Ref: n.Ref}, nil)
+	default:
 		e.own = append(e.own, n)
-		return
 	}
-	e.p.Done(n, alert.Outcome{Ref: at.String()}, nil)
 }
 
 // bringUpToDate edits the own messages of groups that were told of: some now, others whose alerts are over some time.

@@ -191,11 +191,17 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 		return alert.Outcome{Ref: n.Ref}, nil // a digest shows no values that could change
 	}
 	found, err := c.find(ctx, []*alert.Notification{n})
+	if err == nil && n.Stale {
+		err = c.findReplies(ctx, found, []*alert.Notification{n})
+	}
 	if err != nil {
 		return outcome(err, c.token, at)
 	}
 	told, isTold := found[n.ID]
 	switch {
+	case n.Stale && !isTold:
+		return alert.Outcome{}, alert.ErrStale
+	case n.Stale: // what is there tells it
 	case known && at.digest && n.Reason == alert.NoteAdded:
 		if !isTold {
 			err = c.reply(ctx, at, n)
@@ -214,8 +220,11 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 	if isTold {
 		if told.digest {
 			err = c.listFound(ctx, found, []*alert.Notification{n})
-		} else {
+		} else if !n.Stale {
 			c.begin(ctx, told.ref, n)
+		}
+		if n.Stale && isOwn(n.Ref) {
+			told.ref = at
 		}
 		return outcome(err, c.token, told.ref)
 	}
