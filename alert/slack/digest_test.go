@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -185,69 +184,6 @@ func TestDoubtfulDigest(t *testing.T) {
 			t.Errorf("%d: one of a digest is told again as %q", count, ref)
 		}
 		clean(t, s)
-	}
-}
-
-// A digest of which it is not known that it has a list gets one of those that it is not known for, once, beside what is listed.
-func TestListOfWhatIsInDoubt(t *testing.T) {
-	s := slacktest.New(t)
-	ns := stormOf(80)
-	s.Fail(slacktest.Fault{Method: "chat.postMessage", Cut: true, Done: true})
-	tryDigest(t, bot(t, s, nil), ns)
-	for i := range ns {
-		ns[i] = again(ns[i])
-	}
-	top := s.Messages(slacktest.Channel)[0]
-	lists := func() (lines []int) {
-		for _, m := range s.Thread(slacktest.Channel, top.TS) {
-			if len(m.Files) == 0 {
-				lines = append(lines, strings.Count(m.Raw(), "Slow · ")+strings.Count(m.Raw(), "DiskFull · "))
-				continue
-			}
-			lines = append(lines, strings.Count(string(m.Files[0].Content), "\n"))
-		}
-		return lines
-	}
-	for _, step := range []struct {
-		doubt []*alert.Notification
-		want  []int
-	}{{ns[:30], []int{30}}, {ns[:30], []int{30}}, {ns[30:75], []int{30, 45}}, {ns[75:], []int{30, 45, 5}}, {ns[75:], []int{30, 45, 5}}} {
-		mustDigest(t, bot(t, s, nil), step.doubt)
-		if got := lists(); !slices.Equal(got, step.want) {
-			t.Fatalf("the lists have %v lines, expected %v", got, step.want)
-		}
-	}
-	// One that is looked for alone is listed too, and one whose digest has its list is not.
-	s.Fail(slacktest.Fault{Method: "chat.postMessage", Cut: true, Done: true})
-	others := stormOf(90)[80:]
-	tryDigest(t, bot(t, s, nil), others)
-	top = s.Messages(slacktest.Channel)[1]
-	mustNotify(t, bot(t, s, nil), again(others[0]))
-	mustDigest(t, bot(t, s, nil), []*alert.Notification{again(others[0]), again(others[1])})
-	if got := lists(); !slices.Equal(got, []int{1, 2}) {
-		t.Errorf("the lists have %v lines", got)
-	}
-	clean(t, s)
-}
-
-// A list that Slack does not take at first is made all the same, whole and once.
-func TestListThatFailsAtFirst(t *testing.T) {
-	for name, fault := range map[string]slacktest.Fault{
-		"refused":        {Method: "files.completeUploadExternal", Status: 500},
-		"not answered":   {Method: "files.completeUploadExternal", Cut: true, Done: true},
-		"no place":       {Method: "files.getUploadURLExternal", Status: 503},
-		"rate, at first": slacktest.Limited("files.completeUploadExternal", 1),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := slacktest.New(t)
-			s.Fail(fault)
-			mustDigest(t, bot(t, s, nil), stormOf(300))
-			thread := s.Thread(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)
-			if len(thread) != 1 || len(thread[0].Files) != 1 || strings.Count(string(thread[0].Files[0].Content), "\n") != 300 {
-				t.Errorf("the thread holds %+v", thread)
-			}
-		})
 	}
 }
 
