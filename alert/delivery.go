@@ -253,10 +253,9 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 	}
 	i := e.Intent
 	a.touch(e.group)
-	i.stale = false
 	if errors.Is(err, ErrStale) {
 		i.attempts--
-		i.phase, i.retryAt, i.undelivered = waiting, now, true
+		i.phase, i.retryAt, i.stale, i.undelivered = waiting, now, false, true
 		return
 	}
 	if errors.Is(err, ErrNotBegun) || o.Dry && !e.to.DryRun && e.to.Remediation == nil { // or the dry run was over meanwhile
@@ -265,6 +264,7 @@ func (a *Alerter) Delivered(id string, o Outcome, err error, now time.Time) {
 		a.ready = append(a.ready, e)
 		return
 	}
+	i.stale = false
 	if o.Ref != "" && o.Ref != e.Ref {
 		e.Ref = o.Ref
 		a.writeEntry(e)

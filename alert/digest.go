@@ -89,7 +89,7 @@ func (s *Sender) digest(ctx context.Context, l *lane, d Digester, qs []queued) {
 		if err != nil && ctx.Err() != nil {
 			return // as for one notification
 		}
-		if err != nil && !slices.Contains(failed, err) { // one error of many is said once
+		if err != nil && !unmade(err) && !slices.Contains(failed, err) { // one error of many is said once
 			failed = append(failed, err)
 			s.settle(l, o, err, time.Now())
 		}

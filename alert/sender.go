@@ -312,9 +312,12 @@ func (s *Sender) bound(l *lane) time.Duration {
 	return bound
 }
 
+// unmade says that no attempt was made.
+func unmade(err error) bool { return errors.Is(err, ErrNotBegun) || errors.Is(err, ErrStale) }
+
 // settle notes a wish to be left alone, and logs when a receiver begins to fail, fails otherwise, or works again.
 func (s *Sender) settle(l *lane, o Outcome, err error, now time.Time) {
-	if errors.Is(err, ErrNotBegun) || errors.Is(err, ErrStale) {
+	if unmade(err) {
 		return
 	}
 	l.mu.Lock()

@@ -27,8 +27,8 @@ type SlackConfig struct {
 	ButtonUsers []string `yaml:"button_users"`
 	// AppURL is where Slack's API is, by default https://slack.com/api/.
 	AppURL string `yaml:"app_url"`
-	// Channel is a name, or better an ID, as only by it a message whose delivery is in doubt can be looked for. It may be
-	// a template.
+	// Channel is a name, or better an ID: by a name a message whose delivery is in doubt is looked for only once another was made
+	// there since the start. It may be a template.
 	Channel string `yaml:"channel"`
 	// Title, Text, Pretext, Fields and what follows them make messages as Alertmanager makes them; they are templates. When
 	// none is given and no file of templates redefines slack.default.title and the like, freshet writes its own.

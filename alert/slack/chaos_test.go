@@ -29,7 +29,9 @@ func (a *alerter) name(ids []string, digest string) <-chan struct{} {
 	defer a.mu.Unlock()
 	for _, id := range ids {
 		a.open[id].Digest = digest
-		a.inside[digest] = append(a.inside[digest], id)
+		if !slices.Contains(a.inside[digest], id) {
+			a.inside[digest] = append(a.inside[digest], id)
+		}
 	}
 	kept := make(chan struct{})
 	close(kept)

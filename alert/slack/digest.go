@@ -40,7 +40,8 @@ func (n *Notifier) byChannel(ns []*alert.Notification, p alert.DigestProgress) [
 	for _, notification := range ns {
 		c, err := n.channel(&notification.Data)
 		if err != nil {
-			p.Done(notification, alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err))
+			o, err := nowhere(notification, err)
+			p.Done(notification, o, err)
 			continue
 		}
 		to := known[c.name]
@@ -66,8 +67,9 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification, p alert.
 		}
 	}
 	found, err := c.find(ctx, ns)
+	var left map[string]bool
 	if err == nil {
-		err = c.findReplies(ctx, found, ns)
+		left, err = c.findReplies(ctx, found, ns)
 	}
 	if err == nil {
 		err = c.listFound(ctx, found, ns)
@@ -82,6 +84,8 @@ func (c *channel) digest(ctx context.Context, ns []*alert.Notification, p alert.
 		switch {
 		case known:
 			again = append(again, n)
+		case n.Stale && left[n.ID]:
+			p.Done(n, alert.Outcome{}, fmt.Errorf("slack: %w", alert.ErrTooLate))
 		case n.Stale:
 			p.Done(n, alert.Outcome{}, fmt.Errorf("slack: %w", alert.ErrStale))
 		case n.Reason == alert.ContentChanged, n.Reason == alert.NoteAdded && len(n.Data.Notes) == 0:

@@ -187,6 +187,48 @@ func TestDoubtfulDigest(t *testing.T) {
 	}
 }
 
+// Edits that Slack wants to wait are given back for as long as it says, and not at once again.
+func TestQuietEditsRest(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	var changes []*alert.Notification
+	for i := range 12 {
+		name := fmt.Sprint("service-", i)
+		change := notification("change-"+name, alert.ContentChanged, mustNotify(t, n, notification("begin-"+name, alert.FirstNotification, "", fires(name))), fires(name))
+		change.Group = name
+		changes = append(changes, change)
+	}
+	s.Fail(slacktest.Limited("chat.update", 60))
+	outcomes, errs := tryDigest(t, n, changes)
+	for i, o := range outcomes {
+		if errs[i] == nil || errors.Is(errs[i], alert.ErrTooLate) || o.RetryAfter.Seconds() < 59 || !o.Partly || o.Ref != changes[i].Ref {
+			t.Fatalf("got %+v, %v", o, errs[i])
+		}
+	}
+	if calls := len(s.Calls("chat.update")); calls != 1 {
+		t.Errorf("%d edits were tried", calls)
+	}
+}
+
+// What is out of date gives way also when it cannot be written at all.
+func TestStaleThatHasNoForm(t *testing.T) {
+	s := slacktest.New(t)
+	for name, n := range map[string]*Notifier{
+		"text":    bot(t, s, func(c *alert.SlackConfig, _ *Options) { c.Text = `{{ template "nowhere" }}` }),
+		"channel": bot(t, s, func(c *alert.SlackConfig, _ *Options) { c.Channel = `{{ template "nowhere" }}` }),
+		"hook":    hook(t, s),
+	} {
+		stale := again(notification("stale", alert.FirstNotification, "", fires("service-0")))
+		stale.Stale = true
+		if _, err := n.Notify(t.Context(), stale); !errors.Is(err, alert.ErrStale) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if _, errs := tryDigest(t, n, []*alert.Notification{stale, again(stormOf(1)[0])}); !errors.Is(errs[0], alert.ErrStale) {
+			t.Errorf("%s, with others: got %v", name, errs)
+		}
+	}
+}
+
 // What is out of date is told no more, and if it was told before, that is known: in a digest, a message and a reply.
 func TestStaleIsOnlyLookedFor(t *testing.T) {
 	s := slacktest.New(t)

@@ -25,6 +25,15 @@ type part struct {
 
 // digestHook tells an incoming webhook, which has no threads, of groups in as few messages as hold them all.
 func (c *channel) digestHook(ctx context.Context, ns []*alert.Notification, p alert.DigestProgress) {
+	ns = slices.DeleteFunc(ns, func(n *alert.Notification) bool {
+		if n.Stale { // nobody can look for it
+			p.Done(n, alert.Outcome{}, fmt.Errorf("slack: %w", alert.ErrStale))
+		}
+		return n.Stale
+	})
+	if len(ns) == 0 {
+		return
+	}
 	left := ns
 	for _, part := range hookParts(latest(ns)) {
 		var o alert.Outcome

@@ -218,7 +218,14 @@ func listReply(groups []*alert.Notification) reply {
 		lines, length = append(lines, line), length+size
 	}
 	flush()
-	return reply{text: fmt.Sprintf("%d groups of alerts", len(groups)), blocks: blocks}
+	return reply{text: groupsOfAlerts(len(groups)), blocks: blocks}
+}
+
+func groupsOfAlerts(n int) string {
+	if n == 1 {
+		return "1 group of alerts"
+	}
+	return fmt.Sprintf("%d groups of alerts", n)
 }
 
 // listLine is a group in a file, which is plain text: all that is known in short.

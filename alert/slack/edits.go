@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,12 +18,18 @@ type edits struct {
 	*channel
 	p    alert.DigestProgress
 	own  []*alert.Notification // that are told, and whose groups have messages of their own
-	made int                   // maxEdits when no more are to be made
+	made int
+	err  error // why no more are made
 }
 
 // told answers for a notification that a message tells of, later when the own message of its group is to be edited too: if
 // freshet ends before, that is for who comes next.
 func (e *edits) told(n *alert.Notification, at ref) {
+	if isOwn(n.Ref) && !at.digest { // it may have taken the place of one that was deleted
+		moved := *n
+		moved.Ref = at.String()
+		n = &moved
+	}
 	switch {
 	case !isOwn(n.Ref):
 		e.p.Done(n, alert.Outcome{Ref: at.String()}, nil)
@@ -53,9 +60,9 @@ func (e *edits) bringUpToDate(ctx context.Context) {
 	e.owe(slices.DeleteFunc(left, func(n *alert.Notification) bool { return n.Data.Status == firing }))
 }
 
-// edit says whether a message is up to date; when it is not, no more are edited for now.
+// edit says whether a message is up to date; when an edit fails no more are made for now.
 func (e *edits) edit(ctx context.Context, n *alert.Notification) bool {
-	if e.made >= maxEdits || ctx.Err() != nil {
+	if e.made >= maxEdits || e.err != nil || ctx.Err() != nil {
 		return false
 	}
 	e.made++
@@ -63,7 +70,7 @@ func (e *edits) edit(ctx context.Context, n *alert.Notification) bool {
 	if err == nil || gone(err) {
 		return true
 	}
-	e.made = maxEdits
+	e.err = err
 	_, err = judge(err, e.token)
 	e.n.options.Log.WarnContext(ctx, "a message could not be brought up to date; the digest after it tells how things stand", "error", err)
 	return false
@@ -72,11 +79,18 @@ func (e *edits) edit(ctx context.Context, n *alert.Notification) bool {
 // editQuiet edits the messages of groups of which a digest does not tell. Those for which there is no time are given back.
 func (e *edits) editQuiet(ctx context.Context, quiet []*alert.Notification) {
 	for _, n := range quiet {
+		var o alert.Outcome
 		var err error
-		if isOwn(n.Ref) && !e.edit(ctx, n) {
+		switch {
+		case !isOwn(n.Ref) || e.edit(ctx, n):
+		case e.err != nil:
+			o, err = judge(e.err, e.token)
+			err = fmt.Errorf("slack: %w", err)
+		default:
 			err = alert.ErrTooLate
 		}
-		e.p.Done(n, alert.Outcome{Ref: n.Ref}, err)
+		o.Ref = n.Ref
+		e.p.Done(n, o, err)
 	}
 }
 

@@ -161,23 +161,28 @@ func (d doubts) threads() (out []ref) {
 }
 
 // findReplies adds those about which a reply stands in the thread of their own message, or a note in that of the digest that told of
-// their group. The oldest are looked for first: they were the first to be sent.
-func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) error {
+// their group. The oldest are looked for first: they were the first to be sent. It returns the IDs of those for which there was no room.
+func (c *channel) findReplies(ctx context.Context, t told, ns []*alert.Notification) (left map[string]bool, err error) {
 	d, _ := doubtsOf(ns)
 	searched := map[ref]bool{}
+	left = map[string]bool{}
 	for _, n := range slices.SortedStableFunc(slices.Values(ns), func(a, b *alert.Notification) int { return a.Created.Compare(b.Created) }) {
 		at, ok := parseRef(n.Ref)
-		if _, isTold := t[n.ID]; isTold || !ok || at.digest && n.Reason != alert.NoteAdded || !n.Repeated || searched[at] || len(searched) == maxThreads {
+		if _, isTold := t[n.ID]; isTold || !ok || at.digest && n.Reason != alert.NoteAdded || !n.Repeated || searched[at] {
+			continue
+		}
+		if len(searched) == maxThreads {
+			left[n.ID] = true
 			continue
 		}
 		searched[at] = true
 		replies, err := c.thread(ctx, at)
 		if err != nil {
-			return err
+			return left, err
 		}
 		t.collectReplies(at, replies, d)
 	}
-	return nil
+	return left, nil
 }
 
 // id is the channel's ID, "" when it is not known yet.

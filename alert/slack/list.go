@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,9 @@ const (
 	// listTries is how often a list is tried to be made in one way, listPause how long is waited after the first that failed.
 	listTries = 5
 	listPause = time.Second
+	// filesWithin is how long lists are tried to be made as files, filesRest how long they are text where that failed.
+	filesWithin = 30 * time.Second
+	filesRest   = 5 * time.Minute
 )
 
 // list puts all groups of a digest into its thread: few as text, many as a file, or as text where Slack takes no files. It goes
@@ -24,11 +26,16 @@ const (
 // there, and is to be made when the digest is found again; where it cannot be found, or the list is refused, that is only logged.
 func (c *channel) list(ctx context.Context, at ref, name string, groups []*alert.Notification) error {
 	var err error
-	asText := len(groups) <= maxListed
+	asText := len(groups) <= maxListed || c.n.filesRest()
 	if !asText {
-		err = c.listAs(ctx, at, name, func() error { return c.listFile(ctx, at, name, groups) })
+		bounded, cancel := context.WithTimeout(ctx, filesWithin)
+		err = c.listAs(bounded, at, name, func() error { return c.listFile(bounded, at, name, groups) })
+		cancel()
 		if asText = err != nil && ctx.Err() == nil && !errors.Is(err, errNotActive); asText {
 			c.n.complain(ctx, "file", err)
+			if there, unseen := c.filesFailed(ctx, err, at, name); there || unseen != nil {
+				return unseen
+			}
 		}
 	}
 	if asText {
@@ -43,12 +50,25 @@ func (c *channel) list(ctx context.Context, at ref, name string, groups []*alert
 	return nil
 }
 
+// filesFailed has lists be text for a while if files fail for a reason that may pass, and says whether one is there all the same.
+func (c *channel) filesFailed(ctx context.Context, err error, at ref, name string) (there bool, unseen error) {
+	if o, _ := judge(err, c.token); o.Permanent {
+		return false, nil
+	}
+	c.n.noFiles.Store(time.Now().Add(filesRest).UnixNano())
+	return c.listed(ctx, at, name)
+}
+
+// filesRest says whether files failed of late.
+func (n *Notifier) filesRest() bool { return time.Now().UnixNano() < n.noFiles.Load() }
+
 // ends says that whoever is active next has to go on.
 func ends(ctx context.Context, err error) bool {
 	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, errNotActive)
 }
 
-// listAs makes a list in one way. When it fails it looks whether the list is there all the same before it is made again.
+// listAs makes a list in one way. When it fails it looks whether the list is there all the same before it is made again; where
+// that cannot be seen it is not made again.
 func (c *channel) listAs(ctx context.Context, at ref, name string, say func() error) error {
 	err := say()
 	for try := 1; err != nil; try++ {
@@ -56,8 +76,15 @@ func (c *channel) listAs(ctx context.Context, at ref, name string, say func() er
 		if try == listTries || o.Permanent || o.RetryAfter > patience || ends(ctx, err) || !pause(ctx, max(o.RetryAfter, time.Duration(try)*listPause)) {
 			return err
 		}
-		var there bool
-		if there, err = c.listed(ctx, at, name); err == nil && !there {
+		there, unseen := c.listed(ctx, at, name)
+		switch {
+		case there:
+			return nil
+		case unseen != nil:
+			err = unseen
+		case c.n.complained(partSearch):
+			return err
+		default:
 			err = say()
 		}
 	}
@@ -82,7 +109,7 @@ func (c *channel) listFile(ctx context.Context, at ref, name string, groups []*a
 	for i, n := range groups {
 		lines[i] = listLine(n) + "\n"
 	}
-	return c.upload(ctx, at, file{name: listName(name), title: fmt.Sprintf("%d groups of alerts", len(groups)), snippet: "text",
+	return c.upload(ctx, at, file{name: listName(name), title: groupsOfAlerts(len(groups)), snippet: "text",
 		content: []byte(strings.Join(lines, "")), urgent: true})
 }
 

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -53,8 +54,9 @@ type Notifier struct {
 	options    Options
 	templates  *alert.Templates
 	client     *http.Client
-	complaints sync.Map // what was logged once
-	owed       owed     // edits of messages
+	complaints sync.Map     // what was logged once
+	owed       owed         // edits of messages
+	noFiles    atomic.Int64 // until when lists are text, as Unix time in nanoseconds
 }
 
 var _ alert.Digester = (*Notifier)(nil)
@@ -93,7 +95,7 @@ func New(c alert.SlackConfig, o Options) (*Notifier, error) {
 func (n *Notifier) Notify(ctx context.Context, notification *alert.Notification) (alert.Outcome, error) {
 	c, err := n.channel(&notification.Data)
 	if err != nil {
-		return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
+		return nowhere(notification, err)
 	}
 	o, err := c.tell(ctx, hide(notification))
 	if err != nil {
@@ -102,8 +104,22 @@ func (n *Notifier) Notify(ctx context.Context, notification *alert.Notification)
 	return o, nil
 }
 
+// nowhere is the outcome for a notification of which nobody can say where it goes.
+func nowhere(notification *alert.Notification, err error) (alert.Outcome, error) {
+	if notification.Stale {
+		err = alert.ErrStale
+	}
+	return alert.Outcome{Permanent: true}, fmt.Errorf("slack: %w", err)
+}
+
 // tell delivers a notification, whose secrets are hidden.
 func (c *channel) tell(ctx context.Context, notification *alert.Notification) (alert.Outcome, error) {
+	switch {
+	case notification.Stale && c.api == nil:
+		return alert.Outcome{}, alert.ErrStale
+	case notification.Stale: // a form that cannot be made is not needed
+		return c.notify(ctx, notification, message{})
+	}
 	m, err := c.n.render(notification, c.api != nil)
 	if err == nil {
 		m, err = c.n.signed(m, &notification.Data)
@@ -192,7 +208,7 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 	}
 	found, err := c.find(ctx, []*alert.Notification{n})
 	if err == nil && n.Stale {
-		err = c.findReplies(ctx, found, []*alert.Notification{n})
+		_, err = c.findReplies(ctx, found, []*alert.Notification{n})
 	}
 	if err != nil {
 		return outcome(err, c.token, at)
@@ -223,7 +239,7 @@ func (c *channel) notify(ctx context.Context, n *alert.Notification, m message) 
 		} else if !n.Stale {
 			c.begin(ctx, told.ref, n)
 		}
-		if n.Stale && isOwn(n.Ref) {
+		if n.Stale && told.digest && isOwn(n.Ref) {
 			told.ref = at
 		}
 		return outcome(err, c.token, told.ref)

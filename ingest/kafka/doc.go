@@ -31,6 +31,7 @@
 // An Exclusive stage has one process at work and others that stand by. They share a transactional id, and the one that is
 // given the partition takes a new epoch of it first: what the one before left open is aborted at once, whatever the
 // transaction timeout and the brokers' cleanup interval are, and if it still lives it is fenced and stands by.
+// A process that has not heard from its group for a session asks it before it takes a new epoch in turn.
 //
 // A Handover puts another stage in the place of one that runs: after a flush that succeeded the tasks are closed, and
 // those of the next stage begin where they ended. As long as what is read stays the same, the group does not notice.

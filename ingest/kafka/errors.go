@@ -34,6 +34,9 @@ var errClosed = errors.New("the Kafka client is closed")
 // errTaken says that another process has taken over the transactional id of an exclusive stage, as far as can be told.
 var errTaken = errors.New("the transactional id was taken over")
 
+// errUnconfirmed says that the group has not confirmed for a session that a partition is this process's.
+var errUnconfirmed = errors.New("the group has not confirmed the partition")
+
 // errSmaller says that a topic refuses a batch of several messages for its size; smaller ones are made at the next try.
 var errSmaller = errors.New("the batch is larger than its topic allows")
 

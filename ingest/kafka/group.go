@@ -144,7 +144,7 @@ func (r *run) run(ctx context.Context) error {
 	r.member = &member{c: r.c, cl: clients[1], log: r.log, group: r.s.Group, instance: r.s.Instance, topics: r.s.Topics, match: r.s.Match,
 		session: cmp.Or(r.s.SessionTimeout, r.c.cfg.SessionTimeout), generation: -1, lease: newLease()}
 	r.txn = newTxn(r.c, clients[3], r.log, r.s.transactionalID(), r.s.Group)
-	r.txn.exclusive, r.txn.confirm = r.s.Exclusive, r.member.confirm
+	r.txn.exclusive, r.txn.confirm, r.txn.leased = r.s.Exclusive, r.member.confirm, r.member.leased
 	r.pause = newBackoff(50*time.Millisecond, 2*time.Second)
 
 	var wg sync.WaitGroup

@@ -226,19 +226,23 @@ func (m *member) heartbeat(cl sarama.Client, id string, generation int32) error 
 	return err
 }
 
-// confirm asks the coordinator whether the partitions are still this member's, if it has not said so for a session: a process may
-// have been stopped for as long.
-func (m *member) confirm() error {
-	if m.lease.within(m.session) {
+// leased says that others cannot have been given the partitions.
+func (m *member) leased() bool { return m.lease.within(m.session) }
+
+// confirm asks the coordinator whether the partitions are still this member's, if others can have been given them: a process may
+// have been stopped for so long.
+func (m *member) confirm(cl sarama.Client) error {
+	if m.leased() {
 		return nil
 	}
-	err := m.heartbeat(m.cl, m.id, m.generation)
+	err := m.heartbeat(cl, m.id, m.generation)
 	switch {
 	case err == nil, errors.Is(err, sarama.ErrRebalanceInProgress): // that is still to come
 		return nil
 	case classify(err) == membership:
 		return fmt.Errorf("%w: %w", errTaken, err)
 	default:
+		_ = cl.RefreshCoordinator(m.group)
 		return err
 	}
 }

@@ -31,9 +31,11 @@ type txn struct {
 	group string
 	codec sarama.CompressionCodec
 	// exclusive: other processes use the same id, each in its time. Whoever has taken it over is not fenced in turn. confirm
-	// returns errTaken where the group has given the partitions to others; it is asked where a broker may not notice.
+	// returns errTaken where the group has given the partitions to others, leased says that it cannot have: they are asked before
+	// each new epoch, as not every broker notices.
 	exclusive bool
-	confirm   func() error
+	confirm   func(sarama.Client) error
+	leased    func() bool
 
 	identity  identity
 	ready     bool // no transaction is open under the identity
@@ -166,12 +168,10 @@ func (t *txn) takeOver(ctx context.Context) error {
 
 // begin takes a new epoch, which aborts what may be open under the old one and fences whoever uses it.
 func (t *txn) begin(ctx context.Context) error {
-	if t.exclusive && t.identity.id >= 0 {
-		if err := t.confirm(); err != nil {
+	err := t.coordinate(ctx, func(b *sarama.Broker) error {
+		if err := t.may(); err != nil {
 			return err
 		}
-	}
-	err := t.coordinate(ctx, func(b *sarama.Broker) error {
 		res, err := b.InitProducerID(&sarama.InitProducerIDRequest{
 			Version: 4, TransactionalID: &t.id, TransactionTimeout: t.c.cfg.TransactionTimeout,
 			ProducerID: t.identity.id, ProducerEpoch: t.identity.epoch,
@@ -201,6 +201,20 @@ func (t *txn) begin(ctx context.Context) error {
 	}
 	t.ready, t.sequences = true, map[topicPartition]int32{}
 	return nil
+}
+
+// may says whether a new epoch may be taken now.
+func (t *txn) may() error {
+	switch {
+	case !t.exclusive:
+		return nil
+	case t.identity.id >= 0:
+		return t.confirm(t.cl)
+	case t.leased(): // what is to be taken over was given to this process within a session
+		return nil
+	default:
+		return errUnconfirmed
+	}
 }
 
 // coordinate makes a request to the coordinator of the transactional id until it is answered with anything but an error

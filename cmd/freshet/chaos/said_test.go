@@ -14,7 +14,7 @@ import (
 type statement struct {
 	group        string
 	firing, over int
-	id           string // of the notification that says it, as the metadata of a digest names it
+	id           string // of the notification that says it
 }
 
 // titled is how a statement begins in a message of its own and in the lines of a digest.

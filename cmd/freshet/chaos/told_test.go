@@ -25,8 +25,7 @@ type ledger struct {
 	group map[string]string    // by the alert's name
 	fired map[string]time.Time // when the alerter learned of it
 	ended map[string]time.Time
-	// about is the group of each notification, digests those that each digest was to tell of, by the group.
-	about   map[string]string
+	// digests are the notifications that each digest was to tell of, by the group.
 	digests map[string]map[string][]string
 }
 
@@ -34,7 +33,7 @@ type ledger struct {
 func follow(t *testing.T, client *kafka.Client, namespace, integration string) *ledger {
 	t.Helper()
 	l := &ledger{sent: map[string][]string{}, story: map[string][]string{}, group: map[string]string{},
-		fired: map[string]time.Time{}, ended: map[string]time.Time{}, about: map[string]string{}, digests: map[string]map[string][]string{}}
+		fired: map[string]time.Time{}, ended: map[string]time.Time{}, digests: map[string]map[string][]string{}}
 	ctx, stop := context.WithCancel(t.Context())
 	var tails sync.WaitGroup
 	tail := func(topic string, take func(m *kafka.Message) error) {
@@ -75,7 +74,6 @@ func (l *ledger) intend(value []byte, integration string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	group, id, digest := record.GroupLabels.Get("group"), record.Intent.ID, record.Intent.Digest
-	l.about[id] = group
 	if digest == "" {
 		return nil
 	}
