@@ -148,7 +148,7 @@ func isClosed(c <-chan struct{}) bool {
 // first returns the index of the oldest whose group is not under way, -1 when there is none. Those that a digest may have told of
 // are looked for together.
 func (b *backlog) first() int {
-	return slices.IndexFunc(b.list, func(q queued) bool { return !(b.digests && q.inDigest()) && b.mayBegin(q) })
+	return slices.IndexFunc(b.list, func(q queued) bool { return (!b.digests || !q.inDigest()) && b.mayBegin(q) })
 }
 
 func (b *backlog) mayBegin(q queued) bool {
