@@ -33,8 +33,9 @@ func (c *channel) list(ctx context.Context, at ref, name string, groups []*alert
 		cancel()
 		if asText = err != nil && ctx.Err() == nil && !errors.Is(err, errNotActive); asText {
 			c.n.complain(ctx, "file", err)
-			if there, unseen := c.filesFailed(ctx, err, at, name); there || unseen != nil {
-				return unseen
+			there, unseen := c.filesFailed(ctx, err, at, name)
+			if there || unseen != nil {
+				err, asText = unseen, false
 			}
 		}
 	}
