@@ -59,14 +59,6 @@ func (a Answer) Line() string {
 	return a.Status
 }
 
-// Post sends a JSON body to an address and judges the answer, as Do does.
-func Post(ctx context.Context, client *http.Client, h *HTTPConfig, address string, header http.Header, body []byte) (Outcome, error) {
-	header = header.Clone()
-	header.Set("Content-Type", "application/json")
-	_, outcome, err := Do(ctx, client, h, Request{URL: address, Header: header, Body: body})
-	return outcome, err
-}
-
 // Do makes one attempt and judges the answer: an error is permanent when the receiver refuses the request as such (4xx, or a
 // redirect), else another attempt may succeed. No error and no answer shows more of the address than its scheme and host,
 // nor any secret of the configuration.

@@ -253,6 +253,9 @@ func (c *channel) thread(ctx context.Context, at ref) (all []slack.Message, err 
 			page, more, cursor, err = c.api.GetConversationRepliesContext(ctx, params)
 			return limited(err)
 		})
+		if gone(err) {
+			return all, nil // somebody deleted it
+		}
 		if err != nil {
 			return all, c.unreadable(ctx, err)
 		}

@@ -124,6 +124,23 @@ func TestListInTrouble(t *testing.T) {
 	}
 }
 
+// That somebody deletes a message says nothing about whether others can be found.
+func TestDeletedThread(t *testing.T) {
+	s := slacktest.New(t)
+	n := bot(t, s, nil)
+	message := notification("begin", alert.FirstNotification, "", fires("service-0"))
+	ref := mustNotify(t, n, message)
+	s.Delete(slacktest.Channel, s.Messages(slacktest.Channel)[0].TS)
+	end := again(notification("end", alert.AllResolved, ref, over(fires("service-0"))))
+	if outcomes := mustDigest(t, n, []*alert.Notification{end}); outcomes[0].Ref == ref || len(s.Messages(slacktest.Channel)) != 1 {
+		t.Errorf("told in %+v", outcomes)
+	}
+	c, err := n.channel(&message.Data)
+	if err != nil || !c.searchable() {
+		t.Errorf("the channel is not searched any more, %v", err)
+	}
+}
+
 // A channel that is configured by its name is looked at once its ID is known.
 func TestDoubtInANamedChannel(t *testing.T) {
 	s := slacktest.New(t)

@@ -184,8 +184,10 @@ func (c *channel) postHook(ctx context.Context, m message) (o alert.Outcome, err
 		return alert.Outcome{Permanent: true}, fmt.Errorf("encoding the message: %w", err)
 	}
 	err = c.write(ctx, hookPost, true, func(ctx context.Context) (time.Duration, error) {
-		o, err = alert.Post(ctx, c.n.client, c.n.config.HTTPConfig, c.token, http.Header{}, body)
-		if err != nil && o.RetryAfter == 0 && strings.Contains(err.Error(), "429") {
+		var answer alert.Answer
+		answer, o, err = alert.Do(ctx, c.n.client, c.n.config.HTTPConfig,
+			alert.Request{URL: c.token, Header: http.Header{"Content-Type": {"application/json"}}, Body: body})
+		if answer.Code == http.StatusTooManyRequests && o.RetryAfter == 0 {
 			o.RetryAfter = defaultRest
 		}
 		o.RetryAfter = min(o.RetryAfter, longestRest)

@@ -328,7 +328,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"rate limited": {fault: slacktest.Fault{Status: 429, Header: http.Header{"Retry-After": {"30"}}}, rest: 30 * time.Second, text: "429"},
 		"gone":         {fault: slacktest.Fault{Status: 404, Body: "no_service"}, permanent: true, text: "no_service"},
-		"broken":       {fault: slacktest.Fault{Status: 500, Body: "rollup_error"}, text: "rollup_error"},
+		"broken":       {fault: slacktest.Fault{Status: 500, Body: "rollup_error 429"}, text: "rollup_error"},
 	} {
 		t.Run("webhook "+name, func(t *testing.T) {
 			s := slacktest.New(t)
