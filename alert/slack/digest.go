@@ -127,7 +127,7 @@ func isOwn(text string) bool {
 }
 
 // postDigest makes the digest's message, in the thread of the one that told of all its groups before if there is one, and its
-// list. It returns an error also when only the list is not made: then it is known that the message is there.
+// list. It returns an error also when only the list is not made: by its name the message is found again then.
 func (c *channel) postDigest(ctx context.Context, news []*alert.Notification, p alert.DigestProgress) (ref, error) {
 	groups := latest(news)
 	m, err := c.n.signed(digestMessage(groups, true), &alert.Data{})

@@ -116,12 +116,8 @@ func (l *Limiter) waitMethod(ctx context.Context, token, method string) error {
 		if wait == 0 {
 			return ctx.Err() //nolint:wrapcheck // the caller says what it waited for
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait) {
 			return ctx.Err() //nolint:wrapcheck // as above
-		case <-timer.C:
 		}
 	}
 }

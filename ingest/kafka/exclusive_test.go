@@ -201,10 +201,14 @@ func TestStoppedStandsBy(t *testing.T) {
 			e.timeout = time.Second
 			var armed, reached atomic.Bool
 			var stopped sync.RWMutex
+			var since time.Time // guarded by reached
 			a := e.startOver("a", func(c net.Conn) net.Conn {
 				return &stopper{Conn: c, stopped: &stopped, stops: func(now int16) bool {
 					stops := now == key && armed.CompareAndSwap(true, false)
-					reached.CompareAndSwap(false, stops)
+					if stops {
+						since = time.Now()
+						reached.Store(true)
+					}
 					return stops
 				}}
 			})
@@ -216,7 +220,7 @@ func TestStoppedStandsBy(t *testing.T) {
 			produce(t, client, e.in, 0, "while a stops")
 			within(t, 10*time.Second, "a stops", reached.Load)
 			within(t, e.session+8*time.Second, "b is active", func() bool { return len(b.opened.all()) == 1 })
-			time.Sleep(1500 * time.Millisecond) // the time for an answer is over
+			within(t, 10*time.Second, "the time for an answer is over", func() bool { return time.Since(since) > e.timeout+2500*time.Millisecond })
 			stopped.Unlock()
 			within(t, 10*time.Second, "a stands by", func() bool { return a.closed.Load() == 1 })
 			produce(t, client, e.in, 0, "of b")
