@@ -34,7 +34,11 @@ func (fs *faults) unknown(path, message, word string, known []string) {
 	known = slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" })
 	slices.Sort(known)
 	known = slices.Compact(known)
-	*fs = append(*fs, Fault{Path: path, Message: message, Hint: "known: " + strings.Join(known, ", "), Unknown: word, Known: known})
+	hint := "known: " + strings.Join(known, ", ")
+	if len(known) == 0 {
+		hint = "none is known"
+	}
+	*fs = append(*fs, Fault{Path: path, Message: message, Hint: hint, Unknown: word, Known: known})
 }
 
 func (fs *faults) add(path, message, hint string) {
